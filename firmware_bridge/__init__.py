@@ -1,0 +1,1 @@
+"""Modem drivers over serial lines."""

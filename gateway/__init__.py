@@ -1,0 +1,1 @@
+"""clarilink: push-to-talk voice at 300 bit/s."""

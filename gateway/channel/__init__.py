@@ -1,0 +1,1 @@
+"""Channel models: pure, seeded impairments of packets."""

@@ -1,0 +1,198 @@
+"""The codec as the rest of the gateway sees it: PCM to 3-byte frames and back, whole or as a stream.
+
+Rule: everything runs in steps of exactly one 80 ms frame, whatever the caller's chunks, so the arithmetic, and with it
+every bit, is the same for a file and for a live stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gateway.codec import bits
+from gateway.codec.checkpoint import load_model
+from gateway.codec.decoder import DecoderState
+from gateway.codec.encoder import EncoderState
+from gateway.codec.level import LevelState, control_level
+from gateway.codec.model import CodecModel
+from gateway.codec.spec import (
+    FRAME_BYTES,
+    FRAME_SAMPLES,
+    STAGES,
+    SYNTHESIS_DELAY,
+    CodecSpec,
+    algorithmic_delay_ms,
+)
+from gateway.codec.vocoder import VocoderState
+from gateway.errors import LocalProtocolError, RemoteProtocolError
+
+Pcm = NDArray[np.float32]
+
+FADE_AFTER_FRAMES = 4
+"""Erased frames in a row that are concealed at full level: 320 ms; speech guessed for longer is babble."""
+FADE_FRAMES = 4
+"""Frames over which concealment then fades to silence."""
+RECOVERY_SAMPLES = 80
+"""Ramp from silence back to speech, 5 ms: no click."""
+
+
+class Codec:
+    """Immutable weights; all state lives in the streams it makes. Safe to share between threads."""
+
+    def __init__(self, model: CodecModel) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Codec:
+        """Load weights (the shipped ones by default); raises CheckpointError naming the file and the reason."""
+        return cls(load_model(None if path is None else Path(path)))
+
+    @property
+    def spec(self) -> CodecSpec:
+        return self._model.spec
+
+    @property
+    def model(self) -> CodecModel:
+        """The networks, for evaluation on mels."""
+        return self._model
+
+    def encoder_stream(self, lookahead: int | None = None) -> EncoderStream:
+        """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None."""
+        chosen = self.spec.default_lookahead if lookahead is None else lookahead
+        if not 0 <= chosen <= self.spec.max_lookahead:
+            raise LocalProtocolError(f"lookahead {chosen} asked for; these weights allow 0 to {self.spec.max_lookahead}")
+        return EncoderStream(self._model, chosen)
+
+    def decoder_stream(self) -> DecoderStream:
+        """A fresh decoder for one talker's over."""
+        return DecoderStream(self._model)
+
+    def encode(self, pcm: NDArray[np.floating], lookahead: int | None = None) -> bytes:
+        """`pcm` (samples,) in -1..1 at 16 kHz to ceil(samples / 1280) frames of 3 bytes."""
+        stream = self.encoder_stream(lookahead)
+        return b"".join([*stream.push(pcm), *stream.flush()])
+
+    def decode(self, frames: bytes, erased: Collection[int] = (), stages: int = STAGES) -> Pcm:
+        """Frames of 3 bytes to 1280 samples each, aligned with the encoder's input.
+
+        `erased` are indices of frames that did not arrive; `stages` 1 decodes at 150 bit/s.
+        """
+        if len(frames) % FRAME_BYTES:
+            raise RemoteProtocolError(f"{len(frames)} bytes of raw frames: not a multiple of {FRAME_BYTES}")
+        stream = self.decoder_stream()
+        count = len(frames) // FRAME_BYTES
+        parts = [
+            stream.decode(None if i in erased else frames[FRAME_BYTES * i : FRAME_BYTES * (i + 1)], stages)
+            for i in range(count)
+        ]
+        return np.concatenate([*parts, stream.flush()])[SYNTHESIS_DELAY : SYNTHESIS_DELAY + count * FRAME_SAMPLES]
+
+    def delay_ms(self, lookahead: int | None = None) -> float:
+        """Algorithmic delay, computation aside."""
+        return algorithmic_delay_ms(self.spec.default_lookahead if lookahead is None else lookahead)
+
+
+class EncoderStream:
+    """One over's encoder state: level control, front end, networks, and samples short of a frame."""
+
+    def __init__(self, model: CodecModel, lookahead: int) -> None:
+        self._model = model
+        self.lookahead = lookahead
+        self._start()
+
+    def _start(self) -> None:
+        self._pending: Pcm = np.zeros(0, np.float32)
+        self._level = LevelState()
+        self._mel: Tensor = self._model.mel.initial_state(1)
+        self._state: EncoderState = self._model.encoder.initial_state(1)
+
+    def push(self, pcm: NDArray[np.floating]) -> list[bytes]:
+        """Take any number of samples; return the frames that became complete. Not-a-number counts as silence."""
+        clean = np.nan_to_num(np.asarray(pcm, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        if clean.ndim != 1:
+            raise LocalProtocolError(f"PCM of shape {clean.shape} given; needed (samples,)")
+        whole = np.concatenate([self._pending, np.clip(clean, -1.0, 1.0)])
+        full = len(whole) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._pending = whole[full:]
+        return [code for frame in whole[:full].reshape(-1, FRAME_SAMPLES) for code in self._step(frame)]
+
+    def flush(self) -> list[bytes]:
+        """Fill the last frame with silence, return the frames still held back by the lookahead, and start afresh."""
+        frames: list[bytes] = []
+        if len(self._pending):
+            frames += self.push(np.zeros(FRAME_SAMPLES - len(self._pending), np.float32))
+        with torch.inference_mode():
+            frames += self._pack(self._model.encoder.finish(self._state, self.lookahead))
+        self._start()
+        return frames
+
+    def _step(self, frame: Pcm) -> list[bytes]:
+        levelled, self._level = control_level(frame, self._level)
+        with torch.inference_mode():
+            mel, self._mel = self._model.mel(torch.from_numpy(levelled)[None], self._mel)
+            latent, self._state = self._model.encoder(mel, self._state, self.lookahead)
+            return self._pack(latent)
+
+    def _pack(self, latent: Tensor) -> list[bytes]:
+        if latent.shape[1] == 0:
+            return []
+        return [bits.pack(digits) for digits in self._model.quantizer(latent).digits[0].numpy()]
+
+
+class DecoderStream:
+    """One talker's decoder state: networks and how long nothing has arrived."""
+
+    def __init__(self, model: CodecModel) -> None:
+        self._model = model
+        self._decoder: DecoderState = model.decoder.initial_state(1)
+        self._vocoder: VocoderState = model.vocoder.initial_state(1)
+        self._erased_in_a_row = 0
+        self._gain = 1.0
+
+    def decode(self, frame: bytes | None, stages: int = STAGES) -> Pcm:
+        """One frame's 3 bytes, or None for an erased one, to 1280 samples (lagging by SYNTHESIS_DELAY)."""
+        if frame is None:
+            return self.decode_heard(bits.ERASED)
+        if len(frame) != FRAME_BYTES:
+            raise LocalProtocolError(f"a frame of {len(frame)} bytes given; needed {FRAME_BYTES}")
+        return self.decode_heard(bits.hear(frame, stages))
+
+    def decode_soft(self, one_probability: NDArray[np.float64]) -> Pcm:
+        """As `decode`, from the probability (24,) that each bit of the frame is 1."""
+        return self.decode_heard(bits.hear_soft(one_probability))
+
+    def decode_heard(self, heard: bits.Heard) -> Pcm:
+        """As `decode`, from level values and doubts."""
+        with torch.inference_mode():
+            values, doubt = (torch.from_numpy(part)[None, None] for part in heard)
+            latent = self._model.quantizer.restore(values, doubt)
+            mel, self._decoder = self._model.decoder(latent, self._decoder)
+            wave, self._vocoder = self._model.vocoder(mel, self._vocoder)
+        return self._faded(wave[0].numpy(), erased=bool(heard.doubt.min() >= 1.0))
+
+    def _faded(self, wave: Pcm, erased: bool) -> Pcm:
+        """Concealment at full level first, then a fade; recovery within 5 ms. Never above full scale."""
+        self._erased_in_a_row = self._erased_in_a_row + 1 if erased else 0
+        late = self._erased_in_a_row - FADE_AFTER_FRAMES
+        target = 1.0 if late <= 0 else max(0.0, 1.0 - late / FADE_FRAMES)
+        ramp = np.full(len(wave), target, np.float32)
+        length = RECOVERY_SAMPLES if target > self._gain else len(wave)
+        if target != self._gain:
+            ramp[:length] = np.linspace(self._gain, target, length, dtype=np.float32)
+        self._gain = target
+        return np.asarray(np.clip(wave * ramp, -1.0, 1.0), dtype=np.float32)
+
+    def flush(self) -> Pcm:
+        """The samples still in the overlap of the window: (SYNTHESIS_DELAY,)."""
+        return np.asarray(np.clip(self._vocoder.tail[0].numpy() * self._gain, -1.0, 1.0), dtype=np.float32)
+
+
+def frames_of(raw: bytes) -> Iterator[bytes]:
+    """Cut raw frames into 3-byte pieces."""
+    for start in range(0, len(raw), FRAME_BYTES):
+        yield raw[start : start + FRAME_BYTES]

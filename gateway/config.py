@@ -1,0 +1,347 @@
+"""Configuration: TOML in, frozen values out.
+
+Rule: an unknown key or a wrong type is an error that names file and key, and all of them are named at once.
+
+`load_toml` is generic, so that other packages read their own files (channels, modems) by the same rules; the models
+below are those of a station. Relative paths in a file count from the folder that the file lies in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from gateway.errors import ConfigError
+
+FRAME_MS = 80
+"""Duration of one codec frame."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration model: unknown keys refused, no silent conversions, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path.expanduser()
+
+
+def _resolve_device(device: str, info: ValidationInfo) -> str:
+    kind, colon, path = device.partition(":")
+    if kind != "file" or not colon:
+        return device
+    if not path:
+        raise ValueError('"file:" needs a path after the colon')
+    return path_device(_resolve(Path(path), info))
+
+
+def path_device(path: Path) -> str:
+    """The device name that stands for a sound file."""
+    return f"file:{path}"
+
+
+def _check_endpoint(endpoint: str) -> str:
+    if re.fullmatch(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+|inproc://\S+", endpoint) is None:
+        raise ValueError("needs tcp://HOST:PORT, ipc://PATH or inproc://NAME")
+    port = endpoint.rpartition(":")[2]
+    if endpoint.startswith("tcp://") and not 0 < int(port) <= 65535:
+        raise ValueError(f"port {port} is not within 1..65535")
+    return endpoint
+
+
+ConfigPath = Annotated[Path, AfterValidator(_resolve)]
+"""A path in a configuration file; a relative one counts from that file's folder."""
+
+Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
+"""A ZeroMQ address."""
+
+DeviceName = Annotated[str, Field(min_length=1), AfterValidator(_resolve_device)]
+"""`default`, `null`, `file:PATH`, or part of a sound device's name."""
+
+StationId = Annotated[int, Field(ge=0, le=0xFFFF)]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class StationSection(StrictModel):
+    """Who this station is on the air: `id` (u16) and `group` (u8) travel in the session block of voice packets."""
+
+    name: Name
+    id: StationId
+    group: int = Field(default=0, ge=0, le=0xFF)
+
+
+class NetSection(StrictModel):
+    """What every station of the net knows beforehand: names by station id."""
+
+    names: dict[StationId, Name] = Field(default_factory=dict)
+
+    def name_of(self, station_id: int) -> str:
+        """The station's name, or `station N` for one that is not in the directory."""
+        return self.names.get(station_id, f"station {station_id}")
+
+
+class AudioSection(StrictModel):
+    """Sound devices; `latency_ms` is asked of a real device, which may give more."""
+
+    input: DeviceName = "default"
+    output: DeviceName = "default"
+    block_ms: int = Field(default=20, ge=5, le=80)
+    latency_ms: int = Field(default=60, ge=0, le=2000)
+
+
+class CodecSection(StrictModel):
+    """Codec weights: the packaged ones, and their own lookahead (frames), unless told otherwise."""
+
+    weights: ConfigPath | None = None
+    lookahead: int | None = Field(default=None, ge=0, le=8)
+    threads: int = Field(default=1, ge=1, le=16)
+
+
+class PacketsSection(StrictModel):
+    """How voice is packed: frames of 80 ms per packet; `crc` appends a CRC-16 (`auto`: where the link has no check)."""
+
+    frames_per_packet: int = Field(default=6, ge=1, le=24)
+    crc: Literal["auto", "on", "off"] = "auto"
+
+    @property
+    def packet_ms(self) -> int:
+        """Duration of the voice in one packet."""
+        return self.frames_per_packet * FRAME_MS
+
+
+class JitterSection(StrictModel):
+    """Receive buffer: `cushion_ms` is waited before an over plays, `cap_ms` is the most delay ever kept."""
+
+    cushion_ms: int = Field(default=60, ge=0, le=10_000)
+    cap_ms: int = Field(default=1500, ge=80, le=30_000)
+
+    @model_validator(mode="after")
+    def _cap_above_cushion(self) -> JitterSection:
+        if self.cap_ms <= self.cushion_ms:
+            raise ValueError(f"cap_ms {self.cap_ms} must be greater than cushion_ms {self.cushion_ms}")
+        return self
+
+
+class PttSection(StrictModel):
+    """Push-to-talk: where it comes from and the times of the session machine."""
+
+    source: Literal["keyboard", "none"] = "keyboard"
+    release_ms: int = Field(default=200, ge=0, le=2000)
+    time_out_s: float = Field(default=180.0, gt=0, le=3600)
+    warning_s: float = Field(default=15.0, ge=0)
+    override_busy: bool = False
+    tones: bool = True
+
+    @model_validator(mode="after")
+    def _warning_within_time_out(self) -> PttSection:
+        if self.warning_s >= self.time_out_s:
+            raise ValueError(f"warning_s {self.warning_s:g} must be less than time_out_s {self.time_out_s:g}")
+        return self
+
+
+class ZeromqPeersLink(StrictModel):
+    """Stations as peers: this one listens at `bind` and sends to each address in `connect`."""
+
+    kind: Literal["zeromq-peers"]
+    bind: Endpoint
+    connect: tuple[Endpoint, ...] = ()
+
+
+class ZeromqChannelLink(StrictModel):
+    """Through a channel process at `endpoint`; `station` is the name it knows us by (default: the station's own)."""
+
+    kind: Literal["zeromq-channel"]
+    endpoint: Endpoint
+    station: Name | None = None
+
+
+class MemoryLink(StrictModel):
+    """No other station: `loopback` returns each packet at once, `parrot` the whole over after its end."""
+
+    kind: Literal["memory"]
+    mode: Literal["loopback", "parrot"] = "parrot"
+
+
+LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink, Field(discriminator="kind")]
+
+
+class ChannelSection(StrictModel):
+    """A channel wrapped around the link: a packaged preset by name, or a file; repeatable by `seed`."""
+
+    preset: Name | None = None
+    file: ConfigPath | None = None
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ChannelSection:
+        if (self.preset is None) == (self.file is None):
+            raise ValueError("needs exactly one of preset and file")
+        return self
+
+
+class LogSection(StrictModel):
+    """Logging: `console` for people, `json` for machines."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class StationConfig(StrictModel):
+    """Everything `clarilink run` needs; only [station] name and id and [link] have no default."""
+
+    station: StationSection
+    link: LinkSection
+    net: NetSection = NetSection()
+    audio: AudioSection = AudioSection()
+    codec: CodecSection = CodecSection()
+    packets: PacketsSection = PacketsSection()
+    jitter: JitterSection = JitterSection()
+    ptt: PttSection = PttSection()
+    channel: ChannelSection | None = None
+    log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _cap_holds_a_packet(self) -> StationConfig:
+        # A packet's voice arrives all at once: a smaller cap would throw away part of every packet.
+        needed = self.packets.packet_ms + self.jitter.cushion_ms
+        if self.jitter.cap_ms < needed:
+            raise ValueError(
+                f"jitter.cap_ms {self.jitter.cap_ms} is too small: packets.frames_per_packet "
+                f"{self.packets.frames_per_packet} and jitter.cushion_ms {self.jitter.cushion_ms} need {needed}"
+            )
+        return self
+
+
+def load_toml(path: Path, model: type[M]) -> M:
+    """Read the TOML file `path` as a `model`; relative `ConfigPath`s are resolved against the file's folder.
+
+    Raises ConfigError naming the file and, for every problem in it, the key, what was got and what was needed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read configuration: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8 (byte {error.start})") from error
+    return parse_toml(text, model, path)
+
+
+def parse_toml(text: str, model: type[M], path: Path) -> M:
+    """`load_toml` of a text already read; `path` names it in messages and anchors its relative paths."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    try:
+        # By way of JSON, for strict validation then takes arrays as tuples and keys as integers, as TOML needs.
+        return model.model_validate_json(json.dumps(data, default=str), context={"base": path.absolute().parent})
+    except ValidationError as error:
+        problems = [_describe(item, data, model) for item in error.errors(include_url=False)]
+        if len(problems) == 1:
+            raise ConfigError(f"{path}: {problems[0]}") from error
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise ConfigError(f"{path}: {len(problems)} problems{listed}") from error
+
+
+def _describe(item: Mapping[str, Any], data: object, model: type[BaseModel]) -> str:
+    kind, loc = item["type"], item["loc"]
+    keys = _key_path(loc, data, kind)
+    key = ".".join(keys) or "(whole file)"
+    if kind == "extra_forbidden":
+        known = _known_keys(model, loc[:-1])
+        near = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'none'}"
+        return f"{key}: unknown key; {hint}"
+    if kind == "missing":
+        return f"{key}: missing; this key is needed"
+    needed = item["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_not_found":
+        return f"{key}.kind: missing; needed: one of {_tags(model, loc)}"
+    if kind == "union_tag_invalid":
+        got = item["ctx"]["tag"]
+        return f"{key}.kind: got {got!r}; needed: one of {item['ctx']['expected_tags']}"
+    if kind == "value_error" and isinstance(item["input"], dict):
+        return f"{key}: {needed}"
+    return f"{key}: got {_short(item['input'])}; {needed}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _key_path(loc: Sequence[int | str], data: object, kind: str) -> list[str]:
+    """The keys as the file's author wrote them: pydantic's location less union tags and its `[key]` marks."""
+    keys: list[str] = []
+    for index, part in enumerate(loc):
+        last = index == len(loc) - 1
+        if isinstance(data, dict):
+            if part in data:
+                data = data[part]
+            elif not (last and kind == "missing"):
+                continue
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif part == "[key]" or not isinstance(part, int):
+            continue
+        keys.append(str(part))
+    return keys
+
+
+def _known_keys(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    """Field names of the model that `loc` leads to, or [] where there is no model."""
+    node: Any = model
+    for part in loc:
+        node = _step(node, part)
+    models = _models(node)
+    return list(models[0].model_fields) if len(models) == 1 else []
+
+
+def _step(node: Any, part: int | str) -> Any:
+    """One location part down the annotation `node`: a field, a union tag, or an element of a collection."""
+    models = _models(node)
+    for candidate in models:
+        if len(models) == 1 and part in candidate.model_fields:
+            return candidate.model_fields[str(part)].annotation
+        for field in candidate.model_fields.values():
+            if typing.get_origin(field.annotation) is Literal and part in typing.get_args(field.annotation):
+                return candidate
+    arguments = [argument for argument in typing.get_args(node) if argument is not Ellipsis]
+    return arguments[-1] if arguments else None
+
+
+def _models(node: Any) -> list[type[BaseModel]]:
+    """The models that a value of annotation `node` may be, without looking into collections."""
+    if isinstance(node, type) and issubclass(node, BaseModel):
+        return [node]
+    origin = typing.get_origin(node)
+    if origin is Annotated:
+        return _models(typing.get_args(node)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [found for argument in typing.get_args(node) for found in _models(argument)]
+    return []
+
+
+def _tags(model: type[BaseModel], loc: Sequence[int | str]) -> str:
+    node: Any = model
+    for part in loc:
+        node = _step(node, part)
+    kinds = [
+        typing.get_args(found.model_fields["kind"].annotation)
+        for found in _models(node)
+        if "kind" in found.model_fields
+    ]
+    return ", ".join(repr(tag) for tags in kinds for tag in tags)

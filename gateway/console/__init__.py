@@ -1,0 +1,1 @@
+"""Consoles draw a snapshot and turn keys into events."""

@@ -1,0 +1,46 @@
+"""Every error clarilink raises on purpose; the message names what was got, what was needed and where.
+
+Damage on the air is not an error: it becomes `Dropped(reason)` and a counter (gateway.protocol.packets).
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of all errors that the command line turns into one line and a non-zero exit."""
+
+
+class ConfigError(GatewayError):
+    """A configuration file is missing, malformed, or holds a wrong key or value."""
+
+
+class AudioError(GatewayError):
+    """A sound device or audio file cannot be used."""
+
+
+class CheckpointError(GatewayError):
+    """Codec weights are missing, damaged, or of a version this program cannot run."""
+
+
+class LinkError(GatewayError):
+    """A link cannot carry packets."""
+
+
+class LinkClosed(LinkError):
+    """The link was closed, here or by the other side."""
+
+
+class LinkTimeout(LinkError):
+    """The link did not become ready in the time allowed."""
+
+
+class ProtocolError(GatewayError):
+    """A rule of the air protocol or of a file format was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """This program was asked to send something the protocol forbids."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """Input from elsewhere (a file, a peer) does not follow the format."""

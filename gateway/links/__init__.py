@@ -1,0 +1,1 @@
+"""Links carry packets between stations."""

@@ -1,0 +1,1 @@
+"""The air protocol: pure functions on bytes, specified in SPEC.md."""

@@ -1,0 +1,32 @@
+"""A run's averaged weights as the file the gateway loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from gateway.codec.checkpoint import save_weights
+from gateway.codec.spec import CodecSpec
+from gateway.errors import CheckpointError
+
+
+def export(checkpoint: Path, out: Path, vocoder: Path | None = None) -> int:
+    """Write `checkpoint`'s codec, with the vocoder of another run if given, to `out`; returns its bytes."""
+    saved = _read(checkpoint)
+    state = saved["codec"]
+    if vocoder is not None:
+        state = {
+            **{k: v for k, v in state.items() if not k.startswith("vocoder.")},
+            **{k: v for k, v in _read(vocoder)["codec"].items() if k.startswith("vocoder.")},
+        }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(out, CodecSpec.from_json(saved["spec"]), state)
+    return out.stat().st_size
+
+
+def _read(path: Path) -> dict:  # type: ignore[type-arg]
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    content: dict = torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[type-arg]
+    return content

@@ -1,0 +1,30 @@
+"""Loss terms, each a function of tensors; weights are the recipe's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def relative_l1(decoded: list[Tensor], original: list[Tensor]) -> Tensor:
+    """Mean absolute difference of feature maps over the mean absolute original, averaged over the layers."""
+    terms = [
+        (d.float() - o.float()).abs().mean() / (o.float() - o.float().mean()).abs().mean()
+        for d, o in zip(decoded, original, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def log_stft_loss(wave: Tensor, target: Tensor) -> Tensor:
+    """Multi-resolution STFT distance: L1 of log magnitudes plus spectral convergence (Yamamoto et al. 2020)."""
+    total = wave.new_zeros(())
+    sizes = ((256, 64), (512, 128), (1024, 256), (2048, 512))
+    for size, hop in sizes:
+        window = torch.hann_window(size)
+        a = torch.stft(wave, size, hop, window=window, return_complex=True).abs()
+        b = torch.stft(target, size, hop, window=window, return_complex=True).abs()
+        floor = 1e-3
+        log_term = ((a + floor).log() - (b + floor).log()).abs().mean()
+        convergence = torch.linalg.vector_norm(a - b) / (torch.linalg.vector_norm(b) + 1e-3)
+        total = total + log_term + 0.5 * convergence
+    return total / len(sizes)

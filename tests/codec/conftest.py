@@ -1,0 +1,47 @@
+"""Codecs with made-up weights: streaming rules hold for any weights, and random ones are quick to make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gateway.codec import Codec, CodecSpec
+from gateway.codec.model import CodecModel
+
+
+def random_model(spec: CodecSpec) -> CodecModel:
+    torch.manual_seed(7)
+    model = CodecModel(spec)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def small_spec() -> CodecSpec:
+    return CodecSpec(
+        widths=(16, 24, 36),
+        encoder_depths=(1, 1, 2),
+        decoder_depths=(1, 1, 2),
+        heads=2,
+        memory_frames=8,
+        vocoder_width=32,
+        vocoder_depth=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def small_codec(small_spec: CodecSpec) -> Codec:
+    return Codec(random_model(small_spec))
+
+
+@pytest.fixture
+def speechlike() -> np.ndarray:
+    """3.1 s of amplitude-modulated harmonics and noise, not a whole number of frames."""
+    rng = np.random.default_rng(5)
+    t = np.arange(49_777) / 16_000
+    voice = sum(np.sin(2 * np.pi * 120 * k * t + k) / k for k in range(1, 20))
+    wave = voice * (0.5 + 0.5 * np.sin(2 * np.pi * 3 * t)) + 0.1 * rng.standard_normal(len(t))
+    return (0.1 * wave).astype(np.float32)
