@@ -1,0 +1,204 @@
+"""The one place that builds objects, starts and joins threads, and catches what nobody expected.
+
+Rule: whatever happens here, the transmitter is unkeyed and files are closed before the process ends.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from gateway.audio.base import DeviceEvent
+from gateway.audio.select import open_audio
+from gateway.channel.spec_file import load_channel, load_channel_process
+from gateway.clock import Clock, SystemClock
+from gateway.codec import Codec
+from gateway.config import StationConfig, load_toml
+from gateway.console.keyboard import Keyboard, Quit, SendText, TextEdited, UnknownKey
+from gateway.links.base import Link
+from gateway.links.channel_process import ChannelProcess
+from gateway.links.emulated import EmulatedLink
+from gateway.links.memory import ParrotLink
+from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
+from gateway.logs import configure_logging
+from gateway.metrics import Metrics
+from gateway.receive import Receiver
+from gateway.session.events import PttToggled
+from gateway.station import Station
+from gateway.transmit import Transmitter
+
+PARROT_QUIET_S = 1.0
+JOIN_S = 5.0
+KEYS_WAIT_S = 0.2
+
+
+def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
+    """The configured link, wrapped in a channel if one is asked for; not yet open."""
+    section = config.link
+    link: Link
+    if section.kind == "zeromq-peers":
+        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock)
+    elif section.kind == "zeromq-channel":
+        link = ZeromqChannelLink(section.endpoint, section.station or config.station.name, metrics, clock)
+    else:
+        link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
+    if config.channel is None:
+        return link
+    source = config.channel.preset if config.channel.preset is not None else config.channel.file
+    assert source is not None
+    return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
+
+
+def wants_crc(config: StationConfig, link: Link) -> bool:
+    """Whether packets carry a CRC: as configured, or where the link has no check of its own."""
+    return config.packets.crc == "on" or (config.packets.crc == "auto" and not link.info.has_integrity)
+
+
+def run_station(path: Path) -> None:
+    """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
+    config = load_toml(path, StationConfig)
+    configure_logging(config.log.level, config.log.format)
+    log = structlog.get_logger("clarilink.station")
+    clock, metrics = SystemClock(), Metrics()
+
+    def say(line: str) -> None:
+        log.info(line)
+
+    def on_device(event: DeviceEvent) -> None:
+        log.warning("sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text)
+
+    codec = _load_codec(config)
+    with ExitStack() as stack:
+        audio = open_audio(config.audio, clock, metrics, on_device)
+        stack.callback(audio.close)
+        link = build_link(config, clock, metrics)
+        crc = wants_crc(config, link)
+        station = Station(
+            config,
+            Transmitter(
+                codec,
+                source=config.station.id,
+                group=config.station.group,
+                frames_per_packet=config.packets.frames_per_packet,
+                crc=crc,
+                rng=random.Random(),
+                metrics=metrics,
+                lookahead=config.codec.lookahead,
+            ),
+            Receiver(
+                codec,
+                frames_per_packet=config.packets.frames_per_packet,
+                crc=crc,
+                cushion_s=config.jitter.cushion_ms / 1000,
+                cap_s=config.jitter.cap_ms / 1000,
+                metrics=metrics,
+            ),
+            link,
+            (audio.input, audio.output),
+            clock,
+            metrics,
+            say,
+        )
+        log.info(
+            "station ready",
+            name=config.station.name,
+            link=link.info.name,
+            codec_delay_ms=codec.delay_ms(config.codec.lookahead),
+            packet_ms=config.packets.packet_ms,
+            ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
+        )
+        media = MediaThread(station, log)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        media.start()
+        try:
+            if config.ptt.source == "keyboard":
+                _serve_keys(station, media, stop)
+            else:
+                while not stop.wait(KEYS_WAIT_S) and media.is_alive():
+                    pass
+        finally:
+            media.stop()
+        log.info("station stopped", **metrics.snapshot())
+        if media.failure is not None:
+            raise media.failure
+
+
+class MediaThread(threading.Thread):
+    """Runs `Station.step`; the one catch-all of the program: it logs, unkeys, and hands the failure on."""
+
+    def __init__(self, station: Station, log: structlog.stdlib.BoundLogger) -> None:
+        super().__init__(name="media", daemon=True)
+        self._station, self._log = station, log
+        self._stopping = threading.Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._station.step()
+        except BaseException as error:
+            self.failure = error
+            self._log.exception("media thread failed; the transmitter is unkeyed")
+        finally:
+            self._station.close()
+
+    def stop(self) -> None:
+        """Let the running step end, unkey, and join."""
+        self._stopping.set()
+        self.join(JOIN_S)
+
+
+def _serve_keys(station: Station, media: MediaThread, stop: threading.Event) -> None:
+    with Keyboard() as keyboard:
+        while not stop.is_set() and media.is_alive():
+            for event in keyboard.poll(KEYS_WAIT_S):
+                match event:
+                    case Quit():
+                        stop.set()
+                    case PttToggled() | SendText():
+                        station.post(event)
+                    case TextEdited(text):
+                        _draw_line(text)
+                    case UnknownKey():
+                        _draw_hint()
+
+
+def _draw_line(text: str | None) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" + ("" if text is None else f"message> {text}"))
+        sys.stderr.flush()
+
+
+def _draw_hint() -> None:
+    sys.stderr.write("keys: space talks and ends, b breaks in, t text message, q quits\n")
+
+
+def _load_codec(config: StationConfig) -> Codec:
+    import torch
+
+    torch.set_num_threads(config.codec.threads)
+    return Codec.load(config.codec.weights)
+
+
+def run_channel(path: Path) -> None:
+    """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
+    config = load_channel_process(path)
+    configure_logging("info", "console")
+    process = ChannelProcess(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stop())
+    report = process.run()
+    log = structlog.get_logger("clarilink.channel")
+    for (source, target), stats in report.paths.items():
+        log.info("path", source=source, target=target, sent=stats.sent, delivered=stats.delivered, lost=stats.lost)
+
+

@@ -1,0 +1,177 @@
+"""Sound cards through PortAudio: the only importer of sounddevice, and only when a device is asked for.
+
+Rule: the callback copies between the driver's buffer and a preallocated ring, and counts; nothing else. Input and
+output are separate streams: a duplex stream fails under load on PulseAudio.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gateway.audio.base import SAMPLE_RATE_HZ, Direction
+from gateway.audio.paced import OUTPUT_QUEUE_S
+from gateway.audio.reframe import DropPolicy, SampleQueue
+from gateway.errors import AudioError
+
+INPUT_QUEUE_S = 1.0
+"""The most sound that waits for the media thread; older is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A sound device as the system describes it; `is_default_input` and `_output` say what "default" means."""
+
+    index: int
+    name: str
+    driver: str
+    input_channels: int
+    output_channels: int
+    default_rate_hz: int
+    is_default_input: bool
+    is_default_output: bool
+
+    def channels(self, direction: Direction) -> int:
+        """How many channels it has in that direction, 0 if none."""
+        return self.input_channels if direction is Direction.INPUT else self.output_channels
+
+
+def list_devices() -> list[DeviceInfo]:
+    """All sound devices, an empty list if there are none. Raises AudioError if PortAudio itself is missing or fails."""
+    return _list(_portaudio())
+
+
+def _portaudio() -> Any:
+    try:
+        return importlib.import_module("sounddevice")
+    except OSError as error:
+        raise AudioError(
+            f"the PortAudio library is not there (on Debian: apt install libportaudio2): {error}"
+        ) from error
+    except Exception as error:  # sounddevice starts PortAudio as it is imported, and raises its own error type
+        raise AudioError(f"PortAudio does not start: {error}") from error
+
+
+def _list(sd: Any) -> list[DeviceInfo]:
+    try:
+        drivers = sd.query_hostapis()
+        default_input, default_output = sd.default.device
+        return [
+            DeviceInfo(
+                index,
+                str(device["name"]),
+                str(drivers[device["hostapi"]]["name"]),
+                int(device["max_input_channels"]),
+                int(device["max_output_channels"]),
+                round(device["default_samplerate"]),
+                index == default_input,
+                index == default_output,
+            )
+            for index, device in enumerate(sd.query_devices())
+        ]
+    except sd.PortAudioError as error:
+        raise AudioError(f"sound devices cannot be listed: {error}") from error
+
+
+def choose_device(devices: Sequence[DeviceInfo], direction: Direction, name: str) -> DeviceInfo:
+    """The device called `name`, or the first with `name` in its own, whatever the case; `default` is the system's.
+
+    Raises AudioError that lists the devices there are.
+    """
+    able = [device for device in devices if device.channels(direction) > 0]
+    if name == "default":
+        for device in able:
+            if device.is_default_input if direction is Direction.INPUT else device.is_default_output:
+                return device
+        found = able[:1]
+    else:
+        wanted = name.casefold()
+        found = [device for device in able if device.name.casefold() == wanted]
+        found = found or [device for device in able if wanted in device.name.casefold()]
+    if not found:
+        there = ", ".join(repr(device.name) for device in able) or "none"
+        raise AudioError(f"no sound {direction.value} device {name!r}; there are: {there}")
+    return found[0]
+
+
+class PortAudioStream:
+    """A started stream of one direction; see `gateway.audio.keeper.Stream`."""
+
+    def __init__(
+        self, sd: Any, direction: Direction, index: int, rate_hz: int, channels: int, block_ms: int, latency_ms: int
+    ) -> None:
+        self.rate_hz, self.channels = rate_hz, channels
+        self.callbacks = 0
+        self.xruns = 0
+        capture = direction is Direction.INPUT
+        seconds, policy = (INPUT_QUEUE_S, DropPolicy.OLDEST) if capture else (OUTPUT_QUEUE_S, DropPolicy.NEWEST)
+        self.queue = SampleQueue(int(seconds * rate_hz) * channels, policy)
+        make = sd.RawInputStream if capture else sd.RawOutputStream
+        self._stream = make(
+            device=index,
+            samplerate=rate_hz,
+            channels=channels,
+            dtype="int16",
+            blocksize=rate_hz * block_ms // 1000,
+            latency=latency_ms / 1000,
+            callback=self._capture if capture else self._play,
+        )
+        try:
+            self._stream.start()
+        except sd.PortAudioError:
+            self.close()
+            raise
+
+    def _capture(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
+        self.callbacks += 1
+        self.xruns += 1 if status else 0
+        self.queue.push(np.frombuffer(buffer, dtype=np.int16))
+
+    def _play(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
+        self.callbacks += 1
+        self.xruns += 1 if status else 0
+        self.queue.take_into(np.frombuffer(buffer, dtype=np.int16))
+
+    @property
+    def active(self) -> bool:
+        return bool(self._stream.active)
+
+    def close(self) -> None:
+        self._stream.close(ignore_errors=True)
+
+
+class PortAudioOpener:
+    """Opens streams by device name, at 16 kHz mono if the device has that, else as near as it offers."""
+
+    def __init__(self, block_ms: int, latency_ms: int) -> None:
+        self._block_ms = block_ms
+        self._latency_ms = latency_ms
+
+    def open(self, direction: Direction, device: str) -> PortAudioStream:
+        """Open and start. Raises AudioError naming the device and why each way of opening it failed."""
+        sd = _portaudio()
+        info = choose_device(_list(sd), direction, device)
+        failures = []
+        for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, info.default_rate_hz)):
+            for channels in (1, 2)[: info.channels(direction)]:
+                try:
+                    return PortAudioStream(
+                        sd, direction, info.index, rate_hz, channels, self._block_ms, self._latency_ms
+                    )
+                except (sd.PortAudioError, ValueError) as error:
+                    failures.append(f"{rate_hz} Hz, {channels} channels: {error}")
+        raise AudioError(f"sound {direction.value} device {info.name!r} does not open: {'; '.join(failures)}")
+
+    def rescan(self) -> None:
+        """Restart PortAudio, the only way to make it see devices that were plugged in."""
+        sd = _portaudio()
+        try:
+            # sounddevice has no public name for this; its documentation offers these two for the purpose.
+            sd._terminate()
+            sd._initialize()
+        except sd.PortAudioError as error:
+            raise AudioError(f"PortAudio does not start again: {error}") from error

@@ -1,0 +1,290 @@
+"""Keeps real sound devices open: opens them, watches that they run, and reopens those that vanish.
+
+Rule: only the keeper's thread opens and closes streams, for that may take seconds or hang; the media thread sees a
+stream that is there or not, and silence while it is not. Failed devices are tried again after 0.5, 1, 2 ... 30 s.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import soxr
+
+from gateway.audio.base import (
+    SAMPLE_RATE_HZ,
+    AudioInput,
+    AudioOutput,
+    DeviceEvent,
+    DeviceState,
+    Direction,
+    FloatArray,
+    OnDeviceEvent,
+    to_float,
+    to_int16,
+)
+from gateway.audio.paced import NullInput, NullOutput
+from gateway.audio.reframe import SampleQueue
+from gateway.clock import Clock
+from gateway.errors import AudioError
+from gateway.metrics import Metrics
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 30.0
+STALL_S = 2.0
+"""A stream that has not called back for so long has vanished: some drivers say nothing else."""
+START_S = 6.0
+"""The same for its first call: a PulseAudio monitor was seen to take 2 s to begin."""
+LOOK_S = 0.2
+
+
+class Stream(Protocol):
+    """A running stream of interleaved 16-bit samples; `callbacks` and `xruns` only grow."""
+
+    queue: SampleQueue
+    rate_hz: int
+    channels: int
+    callbacks: int
+    xruns: int
+
+    @property
+    def active(self) -> bool:
+        """False once the driver has given the stream up."""
+        ...
+
+    def close(self) -> None:
+        """Stop and let go; never raises."""
+        ...
+
+
+class Opener(Protocol):
+    """Where streams come from (gateway.audio.device; something simpler in tests)."""
+
+    def open(self, direction: Direction, device: str) -> Stream:
+        """Open and start a stream. Raises AudioError if there is no such device or it refuses."""
+        ...
+
+    def rescan(self) -> None:
+        """Look for devices anew; only called while no stream is open."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One device that should run; written by the keeper's thread, read by the media thread."""
+
+    direction: Direction
+    device: str
+    stream: Stream | None = None
+    state: DeviceState = DeviceState.OPENING
+    retry_s: float = FIRST_RETRY_S
+    next_try_s: float = float("-inf")
+    seen_callbacks: int = 0
+    seen_callback_s: float = 0.0
+    counted_xruns: int = 0
+    counted_drops: int = 0
+
+
+class DeviceKeeper:
+    """Owner of all device streams of a station; `tend` is one look at each, `start` repeats it in a thread."""
+
+    def __init__(self, opener: Opener, clock: Clock, metrics: Metrics, on_event: OnDeviceEvent) -> None:
+        self._opener = opener
+        self._clock = clock
+        self._metrics = metrics
+        self._on_event = on_event
+        self._slots: list[Slot] = []
+        self._stop = threading.Event()
+        self._looked = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, direction: Direction, device: str) -> Slot:
+        """Take care of one more device; before `start`."""
+        slot = Slot(direction, device)
+        self._slots.append(slot)
+        return slot
+
+    def start(self, wait_s: float = 5.0) -> None:
+        """Run in a thread of its own; returns once every device was tried, at the latest after `wait_s`."""
+        self._thread = threading.Thread(target=self._run, name="audio-keeper", daemon=True)
+        self._thread.start()
+        self._looked.wait(wait_s)
+
+    def close(self, wait_s: float = 3.0) -> None:
+        """Close all streams; a driver that hangs is left behind after `wait_s`."""
+        self._stop.set()
+        if self._thread is None:
+            self._close_all()
+        else:
+            self._thread.join(wait_s)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.tend()
+            self._looked.set()
+            self._stop.wait(LOOK_S)
+        self._close_all()
+
+    def tend(self) -> None:
+        """Look once at every device: count, notice the lost, open the missing that are due."""
+        now_s = self._clock.now()
+        for slot in self._slots:
+            if slot.stream is not None:
+                self._watch(slot, slot.stream, now_s)
+        missing = [slot for slot in self._slots if slot.stream is None and now_s >= slot.next_try_s]
+        retried = any(slot.state is DeviceState.MISSING for slot in missing)
+        if retried and all(slot.stream is None for slot in self._slots):
+            # A device that was plugged in is only seen by a fresh look, which would end the streams of the others.
+            self._rescan()
+        for slot in missing:
+            self._open(slot, now_s)
+
+    def _rescan(self) -> None:
+        try:
+            self._opener.rescan()
+        except AudioError as error:
+            for slot in self._slots:
+                self._enter(slot, DeviceState.MISSING, str(error))
+
+    def _open(self, slot: Slot, now_s: float) -> None:
+        try:
+            stream = self._opener.open(slot.direction, slot.device)
+        except AudioError as error:
+            slot.next_try_s = now_s + slot.retry_s
+            slot.retry_s = min(2 * slot.retry_s, LAST_RETRY_S)
+            self._enter(slot, DeviceState.MISSING, f"{error}; silence in its place, trying again")
+            return
+        slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, self._clock.now()
+        slot.counted_xruns = slot.counted_drops = 0
+        slot.stream = stream
+        self._enter(slot, DeviceState.RUNNING, f"{stream.rate_hz} Hz, {stream.channels} channels")
+
+    def _watch(self, slot: Slot, stream: Stream, now_s: float) -> None:
+        self._count(slot, stream)
+        if stream.callbacks != slot.seen_callbacks:
+            slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, now_s
+            slot.retry_s = FIRST_RETRY_S  # it works: the next failure is a new one
+        patience_s = STALL_S if stream.callbacks else START_S
+        stalled = now_s - slot.seen_callback_s > patience_s
+        if stalled or not stream.active:
+            slot.stream = None
+            slot.next_try_s = now_s + slot.retry_s
+            slot.retry_s = min(2 * slot.retry_s, LAST_RETRY_S)
+            self._metrics.count(f"audio.{slot.direction.value}.device_lost")
+            why = f"no sound for {patience_s:g} s" if stalled else "the driver stopped it"
+            self._enter(slot, DeviceState.MISSING, f"vanished ({why}); silence in its place, trying again")
+            stream.close()
+
+    def _count(self, slot: Slot, stream: Stream) -> None:
+        xruns, drops = stream.xruns, stream.queue.dropped_samples
+        if xruns > slot.counted_xruns:
+            self._metrics.count(f"audio.{slot.direction.value}.xruns", xruns - slot.counted_xruns)
+        if drops > slot.counted_drops:
+            self._metrics.count(f"audio.{slot.direction.value}.dropped_samples", drops - slot.counted_drops)
+        slot.counted_xruns, slot.counted_drops = xruns, drops
+
+    def _enter(self, slot: Slot, state: DeviceState, text: str) -> None:
+        # Said once, however often it is tried again.
+        if slot.state is not state:
+            slot.state = state
+            self._on_event(DeviceEvent(slot.direction, slot.device, state, text))
+
+    def _close_all(self) -> None:
+        for slot in self._slots:
+            stream, slot.stream, slot.state = slot.stream, None, DeviceState.CLOSED
+            if stream is not None:
+                self._count(slot, stream)
+                stream.close()
+
+
+class DeviceInput(AudioInput):
+    """A microphone in the care of a keeper; silence in real time while it is missing."""
+
+    def __init__(self, slot: Slot, clock: Clock) -> None:
+        self.name = slot.device
+        self._slot = slot
+        self._stand_in = NullInput(clock)
+        self._stream: Stream | None = None
+        self._resampler: soxr.ResampleStream | None = None
+
+    @property
+    def state(self) -> DeviceState:
+        return self._slot.state
+
+    def read(self) -> FloatArray:
+        stream = self._slot.stream
+        if stream is not self._stream:
+            self._stream = stream
+            self._stand_in.restart()
+            self._resampler = _resampler(stream.rate_hz, SAMPLE_RATE_HZ) if stream else None
+        if stream is None:
+            return self._stand_in.read()
+        samples = to_float(stream.queue.take_all())
+        if stream.channels > 1:
+            whole = len(samples) - len(samples) % stream.channels
+            samples = samples[:whole].reshape(-1, stream.channels).mean(axis=1, dtype=np.float32)
+        if self._resampler is not None:
+            samples = np.clip(self._resampler.resample_chunk(samples), -1.0, 1.0)
+        return samples
+
+    def close(self) -> None:
+        """Stop reading; the keeper closes the device."""
+        self._stand_in.close()
+
+
+class DeviceOutput(AudioOutput):
+    """A speaker in the care of a keeper; while it is missing, sound passes unheard in real time."""
+
+    def __init__(self, slot: Slot, clock: Clock, metrics: Metrics) -> None:
+        self.name = slot.device
+        self._slot = slot
+        self._stand_in = NullOutput(clock, metrics)
+        self._stream: Stream | None = None
+        self._resampler: soxr.ResampleStream | None = None
+
+    @property
+    def state(self) -> DeviceState:
+        return self._slot.state
+
+    def _current(self) -> Stream | None:
+        stream = self._slot.stream
+        if stream is not self._stream:
+            self._stream = stream
+            self._stand_in.restart()
+            self._resampler = _resampler(SAMPLE_RATE_HZ, stream.rate_hz) if stream else None
+        return stream
+
+    @property
+    def queued_samples(self) -> int:
+        stream = self._current()
+        if stream is None:
+            return self._stand_in.queued_samples
+        return len(stream.queue) * SAMPLE_RATE_HZ // (stream.rate_hz * stream.channels)
+
+    def write(self, pcm: FloatArray) -> None:
+        stream = self._current()
+        if stream is None:
+            self._stand_in.write(pcm)
+            return
+        if self._resampler is not None:
+            pcm = self._resampler.resample_chunk(np.asarray(pcm, dtype=np.float32))
+        stream.queue.push(np.repeat(to_int16(pcm), stream.channels))
+
+    def clear(self) -> None:
+        stream = self._current()
+        if stream is None:
+            self._stand_in.clear()
+        else:
+            stream.queue.clear()
+
+    def close(self) -> None:
+        """Stop writing; the keeper closes the device."""
+        self._stand_in.close()
+
+
+def _resampler(from_hz: int, to_hz: int) -> soxr.ResampleStream | None:
+    if from_hz == to_hz:
+        return None
+    return soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")

@@ -1,0 +1,188 @@
+"""The command line: arguments in, one call, exit code out.
+
+Rule: imports of torch and of sound happen inside the commands, so `--help` is quick and a machine without a sound
+library can still encode.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.errors import GatewayError
+
+EXIT_ERROR = 1
+PATH = click.Path(path_type=Path)
+
+
+class _Group(click.Group):
+    """Turns errors raised on purpose into one line and an exit code; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GatewayError as error:
+            click.echo(f"clarilink: {error}", err=True)
+            sys.exit(EXIT_ERROR)
+        except BrokenPipeError:
+            # The reader of our output went away: not our error, but the work is not done either.
+            sys.stderr.close()
+            sys.exit(EXIT_ERROR)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="clarilink")
+def main() -> None:
+    """Push-to-talk voice at 300 bit/s over modems and emulated satellite and underwater channels."""
+
+
+weights_option = click.option("--weights", type=PATH, help="Codec weights instead of the packaged ones.")
+lookahead_option = click.option(
+    "--lookahead", type=click.IntRange(0, 2), help="Frames (80 ms) the encoder looks ahead: more delay, better speech."
+)
+
+
+def _remark(text: str) -> None:
+    click.echo(f"clarilink: note: {text}", err=True)
+
+
+def _codec(weights: Path | None) -> Any:
+    import torch
+
+    from gateway.codec import Codec
+
+    # One thread: the steps are too small to share, and the other cores belong to the rest of the machine.
+    torch.set_num_threads(1)
+    return Codec.load(weights)
+
+
+@main.command()
+@click.argument("source", metavar="IN.wav")
+@click.argument("target", metavar="OUT.clk")
+@click.option("--raw", is_flag=True, help="Headerless: exactly 3 bytes per 80 ms frame.")
+@lookahead_option
+@weights_option
+def encode(source: str, target: str, raw: bool, lookahead: int | None, weights: Path | None) -> None:
+    """Encode a sound file (any rate, any channels; - is standard input) to 300 bit/s."""
+    from gateway.transcode import encode_file
+
+    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead)
+    for remark in done.remarks:
+        _remark(remark)
+    click.echo(f"{done.samples / 16000:.2f} s of speech, {done.frames} frames, {done.frames * 3} bytes", err=True)
+
+
+@main.command()
+@click.argument("source", metavar="IN.clk")
+@click.argument("target", metavar="OUT.wav")
+@click.option("--raw", is_flag=True, help="The input is headerless frames of 3 bytes.")
+@click.option("--stage-one", is_flag=True, help="Decode the first 12 bits of each frame only (150 bit/s).")
+@weights_option
+def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path | None) -> None:
+    """Decode to a 16 kHz WAV while the input arrives (- is standard input or output)."""
+    from gateway.transcode import decode_file
+
+    done = decode_file(_codec(weights), source, target, raw=raw, stages=1 if stage_one else 2)
+    click.echo(f"{done.frames} frames, {done.samples / 16000:.2f} s of speech", err=True)
+
+
+@main.command()
+@click.argument("source", metavar="[IN.wav]", required=False)
+@click.option("-o", "--output", help="WAV of what was heard.")
+@click.option("--channel", "channel", default="clean", help="A packaged channel by name, or a TOML file.")
+@click.option("--report", type=PATH, help="JSON with the figures.")
+@click.option("--plot", type=PATH, help="PNG with spectrograms of both ends.")
+@click.option("--realtime", is_flag=True, help="At the speed of speech instead of as fast as possible.")
+@click.option("--frames-per-packet", type=click.IntRange(1, 24), default=6, show_default=True)
+@click.option("--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait.")
+@click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@lookahead_option
+@weights_option
+def loopback(
+    source: str | None,
+    output: str | None,
+    channel: str,
+    report: Path | None,
+    plot: Path | None,
+    realtime: bool,
+    frames_per_packet: int,
+    cushion_ms: int,
+    cap_ms: int,
+    seed: int,
+    lookahead: int | None,
+    weights: Path | None,
+) -> None:
+    """The whole path in one process: encode, packets, channel, jitter buffer, decode. A packaged sample by default."""
+    from gateway.audio.files import read_audio, write_wav
+    from gateway.channel.spec_file import load_channel
+    from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.samples import sample_path
+
+    spec = load_channel(channel)
+    pcm = read_audio(source if source is not None else sample_path(), _remark)
+    options = LoopbackOptions(
+        frames_per_packet=frames_per_packet,
+        cushion_s=cushion_ms / 1000,
+        cap_s=cap_ms / 1000,
+        seed=seed,
+        lookahead=lookahead,
+        realtime=realtime,
+    )
+    result = run_loopback(_codec(weights), pcm, spec, options)
+    if output is not None:
+        write_wav(output, [result.heard])
+    if report is not None:
+        report.write_text(json.dumps(result.report.as_dict(), indent=2) + "\n")
+    if plot is not None:
+        from gateway.plots import plot_in_and_out
+
+        plot_in_and_out(plot, pcm, result.heard, list(result.concealed), f"300 bit/s through channel {spec.name}")
+    click.echo(human_report(result.report), err=output == "-")
+
+
+@main.command()
+@click.option("-c", "--config", type=PATH, required=True, help="Station file, for example configs/station-a.toml.")
+def run(config: Path) -> None:
+    """Run a live station: space talks, q quits."""
+    from gateway.app import run_station
+
+    run_station(config)
+
+
+@main.command()
+@click.option("-c", "--config", type=PATH, required=True, help="Channel file, for example configs/channel-process.toml.")
+def channel(config: Path) -> None:
+    """Run the channel emulator between ZeroMQ stations until interrupted."""
+    from gateway.app import run_channel
+
+    run_channel(config)
+
+
+@main.command()
+def devices() -> None:
+    """List sound devices."""
+    from gateway.audio.device import list_devices
+
+    found = list_devices()
+    for device in found:
+        click.echo(str(device))
+    if not found:
+        click.echo("no sound devices; `null` and `file:PATH` always work")
+
+
+@main.command()
+@click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@weights_option
+def bench(json_path: Path | None, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine."""
+    from gateway.bench import run_bench, table
+
+    figures = run_bench(weights)
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
+    click.echo(table(figures))

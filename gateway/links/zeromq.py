@@ -1,0 +1,372 @@
+"""ZeroMQ links, the only module that imports zmq: stations as peers, stations behind a channel process.
+
+Rule: best effort, as a radio is. Queues are short and bounded, nothing is sent again, an absent or restarted other side
+is normal and found again without help; only what cannot be set right by waiting (a bad address, a port in use, a name
+taken by another station) is a LinkError.
+
+A ZeroMQ link waits in real time whatever clock it is given, so that clock should be a SystemClock. Its sockets are
+guarded by locks: calls from another thread are safe but may wait for one in progress, and a link is meant to be used by
+one thread (peers: one that sends and one that receives).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import secrets
+import socket
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import zmq
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import LinkError
+from gateway.links import envelope
+from gateway.links.base import Drop, Link, LinkInfo, Received
+from gateway.metrics import Metrics
+
+MTU_BYTES = 1024
+QUEUE_PACKETS = 64
+"""Packets a socket holds for one slow peer; more are dropped, which ZeroMQ does without telling."""
+LINGER_MS = 250
+"""At most this long does closing wait for the last packets to leave."""
+KEEPALIVE_S = 1.0
+PRESENT_S = 3.5
+"""Silence after which the other side of a channel counts as gone: three keepalives and some."""
+
+
+def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, max_bytes: int) -> zmq.Socket[bytes]:
+    made = context.socket(kind)
+    made.setsockopt(zmq.LINGER, LINGER_MS)
+    made.setsockopt(zmq.SNDHWM, QUEUE_PACKETS)
+    made.setsockopt(zmq.RCVHWM, QUEUE_PACKETS)
+    made.setsockopt(zmq.MAXMSGSIZE, max_bytes)  # whoever sends more is disconnected, not stored
+    made.setsockopt(zmq.RECONNECT_IVL, 100)
+    made.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    made.setsockopt(zmq.HEARTBEAT_IVL, 1000)
+    made.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
+    return made
+
+
+def _bind(bound: zmq.Socket[bytes], endpoint: str) -> str:
+    """Listen at `endpoint`; returns the address got (another than asked for where the port is `*`)."""
+    if endpoint.startswith("ipc://") and _answers(endpoint.removeprefix("ipc://")):
+        # libzmq would take the path away from whoever listens there.
+        raise LinkError(f"cannot listen at {endpoint}: another program listens there already")
+    try:
+        bound.bind(endpoint)
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise LinkError(
+                f"cannot listen at {endpoint}: the port is in use by another program; stop that or choose another port"
+            ) from error
+        raise LinkError(f"cannot listen at {endpoint}: {error.strerror}") from error
+    return bound.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def _answers(path: str) -> bool:
+    if not Path(path).is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def _connect(connected: zmq.Socket[bytes], endpoint: str) -> None:
+    try:
+        connected.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise LinkError(f"cannot connect to {endpoint}: {error.strerror}") from error
+
+
+def _wait(polled: zmq.Socket[bytes], timeout_s: float, events: int = zmq.POLLIN) -> bool:
+    return bool(polled.poll(math.ceil(timeout_s * 1000), events))
+
+
+class ZeromqPeersLink(Link):
+    """Stations as peers: each publishes at its own address (`bind`) and listens to those of the others (`connect`).
+
+    Packets travel bare, one message of one part each. Drops: `tx_drop_no_peer` while nobody listens,
+    `rx_drop_malformed` for a message of several parts, `rx_drop_oversize` above the MTU.
+    A peer that restarts is found again while `receive` is called from time to time: ZeroMQ renews its subscription there.
+    """
+
+    def __init__(
+        self,
+        bind: str,
+        connect: Sequence[str],
+        metrics: Metrics | None = None,
+        clock: Clock | None = None,
+        mtu_bytes: int = MTU_BYTES,
+    ) -> None:
+        super().__init__(metrics)
+        self._bind_to = bind
+        self._connect_to = tuple(connect)
+        self._clock = clock if clock is not None else SystemClock()
+        self._info = LinkInfo(f"zeromq-peers:{bind}", mtu_bytes, has_integrity=True)
+        self._tx_lock, self._rx_lock = threading.Lock(), threading.Lock()
+        self._listeners = 0
+
+    @property
+    def info(self) -> LinkInfo:
+        return self._info
+
+    @property
+    def listeners(self) -> int:
+        """Stations that listen to this one now."""
+        with self._tx_lock:
+            self._check_open()
+            self._count_listeners()
+            return self._listeners
+
+    def _open(self) -> None:
+        for endpoint in (self._bind_to, *self._connect_to):
+            if endpoint.startswith("inproc://"):
+                raise LinkError(f"cannot use {endpoint}: inproc is for one program, give tcp:// or ipc://")
+        if self._bind_to in self._connect_to:
+            raise LinkError(f"cannot connect to {self._bind_to}: it is this station's own address (bind)")
+        self._listeners = 0
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._tx = _socket(self._context, zmq.XPUB, envelope.MAX_MESSAGE_BYTES)
+        self._rx = _socket(self._context, zmq.SUB, envelope.MAX_MESSAGE_BYTES)
+        try:
+            self._tx.setsockopt(zmq.XPUB_VERBOSER, 1)  # every coming and going of a listener is told
+            self._rx.setsockopt(zmq.LINGER, 0)
+            self._rx.setsockopt(zmq.SUBSCRIBE, b"")
+            _bind(self._tx, self._bind_to)
+            for endpoint in self._connect_to:
+                _connect(self._rx, endpoint)
+        except LinkError:
+            self._context.destroy(linger=0)
+            raise
+
+    def _close(self) -> None:
+        with self._tx_lock, self._rx_lock:
+            self._tx.close()
+            self._rx.close()
+            self._context.term()
+
+    def _send(self, data: bytes) -> bool:
+        with self._tx_lock:
+            self._check_open()
+            self._count_listeners()
+            if self._listeners == 0:
+                self._drop_tx(Drop.NO_PEER)
+                return False
+            self._tx.send(data, zmq.NOBLOCK)
+            return True
+
+    def _count_listeners(self) -> None:
+        while self._tx.poll(0, zmq.POLLIN):
+            match self._tx.recv_multipart(zmq.NOBLOCK):
+                case [b"\x01"]:
+                    self._listeners += 1
+                case [b"\x00"]:
+                    self._listeners = max(0, self._listeners - 1)
+                case _:
+                    self._drop_rx(Drop.MALFORMED)
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        deadline = self._clock.now() + timeout_s
+        with self._rx_lock:
+            self._check_open()
+            while _wait(self._rx, max(0.0, deadline - self._clock.now())):
+                parts = self._rx.recv_multipart(zmq.NOBLOCK)
+                if len(parts) != 1:
+                    self._drop_rx(Drop.MALFORMED)
+                elif len(parts[0]) > self._info.mtu_bytes:
+                    self._drop_rx(Drop.OVERSIZE)
+                else:
+                    return Received(parts[0], self._clock.now())
+        return None
+
+
+class ZeromqChannelLink(Link):
+    """One station of a channel process at `endpoint`, known there as `station`.
+
+    Says hello on opening and every second while it is used; the answer tells the channel's figures, and `ready` is
+    False until it comes. It never claims integrity, for the stations of a net must agree on the CRC and only the
+    channel knows whether it damages bits. Raises LinkError from `send` or `receive` when the channel refuses it.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        station: str,
+        metrics: Metrics | None = None,
+        clock: Clock | None = None,
+        mtu_bytes: int = MTU_BYTES,
+    ) -> None:
+        super().__init__(metrics)
+        if not 0 < len(station) <= envelope.MAX_NAME:
+            raise LinkError(f"station name {station!r} has {len(station)} characters; needed: 1 to {envelope.MAX_NAME}")
+        self._endpoint = endpoint
+        self._station = station
+        self._clock = clock if clock is not None else SystemClock()
+        self._plain_info = self._info = LinkInfo(f"zeromq-channel:{endpoint}:{station}", mtu_bytes)
+        self._lock = threading.Lock()
+
+    @property
+    def info(self) -> LinkInfo:
+        return self._info
+
+    def ready(self) -> bool:
+        """Whether the channel process has answered lately."""
+        if not super().ready():
+            return False
+        with self._lock:
+            self._attend()
+            return self._is_present()
+
+    def _open(self) -> None:
+        if self._endpoint.startswith("inproc://"):
+            raise LinkError(f"cannot use {self._endpoint}: inproc is for one program, give tcp:// or ipc://")
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._socket = _socket(self._context, zmq.DEALER, envelope.MAX_MESSAGE_BYTES)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # while nobody is there, drop now: stale voice later is worthless
+        try:
+            _connect(self._socket, self._endpoint)
+        except LinkError:
+            self._context.destroy(linger=0)
+            raise
+        self._token = secrets.randbits(63)
+        self._inbox: deque[Received] = deque()
+        self._info = self._plain_info
+        self._answered_s = self._hello_s = -math.inf
+        self._refused: str | None = None
+
+    def _close(self) -> None:
+        with self._lock:
+            self._say(envelope.Bye(self._station, self._token))
+            self._socket.close()
+            self._context.term()
+
+    def _send(self, data: bytes) -> bool:
+        with self._lock:
+            self._check_open()
+            self._attend()
+            if not self._is_present() or not self._say(envelope.Packet(self._station, self._token, data)):
+                self._drop_tx(Drop.NO_PEER)
+                return False
+            return True
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        deadline = self._clock.now() + timeout_s
+        with self._lock:
+            while True:
+                self._check_open()
+                self._attend()
+                if self._inbox:
+                    return self._inbox.popleft()
+                now_s = self._clock.now()
+                if now_s >= deadline:
+                    return None
+                hello_s = self._hello_s + KEEPALIVE_S
+                if hello_s > now_s:
+                    _wait(self._socket, min(deadline, hello_s) - now_s)
+                else:  # hello could not leave: wait for the connection as well
+                    _wait(self._socket, deadline - now_s, zmq.POLLIN | zmq.POLLOUT)
+
+    def _is_present(self) -> bool:
+        return self._clock.now() - self._answered_s < PRESENT_S
+
+    def _say(self, message: envelope.Message) -> bool:
+        try:
+            self._socket.send(envelope.pack(message), zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def _attend(self) -> None:
+        """Sort what has come in, and say hello if it is time."""
+        while self._socket.poll(0, zmq.POLLIN):
+            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            self._sort(envelope.unpack(parts[0]) if len(parts) == 1 else None, self._clock.now())
+        if self._refused is not None:
+            raise LinkError(f"channel at {self._endpoint} refused station {self._station!r}: {self._refused}")
+        now_s = self._clock.now()
+        if now_s - self._hello_s >= KEEPALIVE_S and self._say(envelope.Hello(self._station, self._token)):
+            self._hello_s = now_s
+
+    def _sort(self, message: envelope.Message | None, now_s: float) -> None:
+        match message:
+            case envelope.Packet(data=data) if len(data) > self._plain_info.mtu_bytes:
+                self._drop_rx(Drop.OVERSIZE)
+            case envelope.Packet(data=data):
+                if len(self._inbox) >= QUEUE_PACKETS:
+                    self._inbox.popleft()
+                    self._drop_rx(Drop.QUEUE_FULL)
+                self._inbox.append(Received(data, now_s))
+            case envelope.Welcome():
+                self._answered_s = now_s
+                self._info = replace(
+                    self._plain_info,
+                    mtu_bytes=min(self._plain_info.mtu_bytes, message.mtu_bytes or self._plain_info.mtu_bytes),
+                    rate_bps=message.rate_bps or None,
+                    half_duplex=message.half_duplex,
+                    turnaround_s=message.turnaround_s,
+                    overhead_bytes=message.overhead_bytes,
+                )
+            case envelope.Refused(reason=reason):
+                self._refused = reason
+            case _:
+                self._drop_rx(Drop.MALFORMED)
+
+
+class StationRouter:
+    """The channel process's socket: messages from many stations, told apart by an `address` that ZeroMQ gives.
+
+    Used from one thread, `wake` excepted, which any thread or signal handler may call.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        """Listen at `endpoint`. Raises LinkError."""
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._socket = _socket(self._context, zmq.ROUTER, envelope.MAX_MESSAGE_BYTES)
+        self._socket.setsockopt(zmq.SNDHWM, 16 * QUEUE_PACKETS)  # for all stations' sending in bursts
+        self._socket.setsockopt(zmq.RCVHWM, 16 * QUEUE_PACKETS)
+        try:
+            self.endpoint = _bind(self._socket, endpoint)
+        except LinkError:
+            self._context.destroy(linger=0)
+            raise
+        self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._woken.fileno(), zmq.POLLIN)
+
+    def close(self) -> None:
+        """Stop listening; nothing if done already."""
+        if not self._socket.closed:
+            self._socket.close()
+            self._context.term()
+            self._woken.close()
+            self._wake.close()
+
+    def wake(self) -> None:
+        """Make a `wait` in progress, or the next, return at once."""
+        with contextlib.suppress(OSError):  # closed, or so many wake-ups unread that one more changes nothing
+            self._wake.send(b"x")
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is a message, after `wake`, or after `timeout_s`."""
+        ready = dict(self._poller.poll(math.ceil(max(0.0, timeout_s) * 1000)))
+        if self._woken.fileno() in ready:
+            self._woken.recv(4096)
+
+    def receive(self) -> tuple[bytes, envelope.Message | None] | None:
+        """The sender's address and its message (None for what is not one); None when there is nothing."""
+        if not self._socket.poll(0, zmq.POLLIN):
+            return None
+        address, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        return address, envelope.unpack(parts[0]) if len(parts) == 1 else None
+
+    def send(self, address: bytes, message: envelope.Message) -> None:
+        """Send to one station; dropped by ZeroMQ when it is gone or does not read."""
+        self._socket.send_multipart([address, envelope.pack(message)], zmq.NOBLOCK)

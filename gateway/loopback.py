@@ -1,0 +1,223 @@
+"""The whole path in one process: encode, packets, channel, jitter buffer, decode, on a clock that may be simulated.
+
+Rule: the same `Transmitter` and `Receiver` as on the air, driven in 10 ms ticks; only the clock and the sound differ.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.channel.impairments import Channel, ChannelSpec
+from gateway.clock import Clock, ManualClock, SystemClock
+from gateway.codec import Codec
+from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
+from gateway.metrics import Metrics
+from gateway.receive import Played, Receiver
+from gateway.transmit import Transmitter
+
+TICK_S = 0.01
+TICK_SAMPLES = int(SAMPLE_RATE * TICK_S)
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
+GIVE_UP_S = 30.0
+"""Simulated time after the end of speech by which every over must have been played or have timed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackOptions:
+    """How the two ends are set up; times in seconds."""
+
+    frames_per_packet: int = 6
+    cushion_s: float = 0.06
+    cap_s: float = 1.5
+    seed: int = 1
+    lookahead: int | None = None
+    realtime: bool = False
+    crc: bool | None = None
+    """None: a CRC where the channel has bit errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackReport:
+    """Figures of one run. Rates in bit/s of speech time; delays in ms; `real_time_factor` is computing per speech time."""
+
+    channel: str
+    speech_s: float
+    voice_bps: float
+    on_air_bps: float
+    packets_sent: int
+    packets_lost: int
+    packets_late: int
+    packets_dropped: int
+    frames_sent: int
+    frames_played: int
+    frames_concealed: int
+    algorithmic_delay_ms: float
+    packet_ms: float
+    mouth_to_ear_ms_median: float | None
+    mouth_to_ear_ms_max: float | None
+    real_time_factor: float
+    peak_level: float
+    counters: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Stable names for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackResult:
+    """`heard` (samples,) is aligned with the speech that went in; `concealed` are indices of guessed frames."""
+
+    heard: NDArray[np.float32]
+    concealed: tuple[int, ...]
+    report: LoopbackReport
+
+
+def run_loopback(
+    codec: Codec, pcm: NDArray[np.float32], spec: ChannelSpec, options: LoopbackOptions | None = None
+) -> LoopbackResult:
+    """Send `pcm` (samples,) through a channel and play it; deterministic for a seed unless in real time."""
+    chosen = LoopbackOptions() if options is None else options
+    clock: Clock = SystemClock() if chosen.realtime else ManualClock()
+    metrics = Metrics()
+    crc = spec.bit_error_rate > 0 if chosen.crc is None else chosen.crc
+    transmitter = Transmitter(
+        codec,
+        source=1,
+        group=1,
+        frames_per_packet=chosen.frames_per_packet,
+        crc=crc,
+        rng=random.Random(chosen.seed),
+        metrics=metrics,
+        lookahead=chosen.lookahead,
+    )
+    receiver = Receiver(
+        codec,
+        frames_per_packet=chosen.frames_per_packet,
+        crc=crc,
+        cushion_s=chosen.cushion_s,
+        cap_s=chosen.cap_s,
+        metrics=metrics,
+    )
+    start = clock.now()
+    channel = Channel(spec, np.random.default_rng(chosen.seed), start)
+    computing = time.perf_counter()
+    played, idle_s = _drive(clock, transmitter, receiver, channel, pcm)
+    computing = time.perf_counter() - computing - idle_s
+    heard, concealed, delays_ms = _timeline(played, len(pcm), start)
+    speech_s = max(len(pcm) / SAMPLE_RATE, FRAME_S)
+    counts = metrics.snapshot()
+    sent = metrics.counter("tx.packets")
+    dropped = sum(int(v) for k, v in counts.items() if k.startswith("rx.dropped."))
+    report = LoopbackReport(
+        channel=spec.name,
+        speech_s=round(len(pcm) / SAMPLE_RATE, 3),
+        voice_bps=round(24 / FRAME_S, 1),
+        on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
+        packets_sent=sent,
+        packets_lost=channel.stats.lost,
+        packets_late=metrics.counter("rx.ignored.late"),
+        packets_dropped=dropped,
+        frames_sent=metrics.counter("tx.frames"),
+        frames_played=metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed"),
+        frames_concealed=metrics.counter("rx.frames_concealed"),
+        algorithmic_delay_ms=codec.delay_ms(chosen.lookahead),
+        packet_ms=chosen.frames_per_packet * FRAME_S * 1000,
+        mouth_to_ear_ms_median=round(float(np.median(delays_ms)), 1) if delays_ms else None,
+        mouth_to_ear_ms_max=round(max(delays_ms), 1) if delays_ms else None,
+        real_time_factor=round(computing / speech_s, 4),
+        peak_level=round(float(np.abs(heard).max(initial=0.0)), 4),
+        counters=counts,
+    )
+    return LoopbackResult(heard, concealed, report)
+
+
+def _drive(
+    clock: Clock, transmitter: Transmitter, receiver: Receiver, channel: Channel, pcm: NDArray[np.float32]
+) -> tuple[list[tuple[float, Played]], float]:
+    """Run ticks until the speech was sent and played; returns what was played when, and the time spent waiting."""
+    start = clock.now()
+    order = itertools.count()
+    in_flight: list[tuple[float, int, bytes]] = []
+    played: list[tuple[float, Played]] = []
+    next_play: float | None = None
+    idle_s = 0.0
+
+    def put_on_air(packets: list[bytes], now: float) -> None:
+        for packet in packets:
+            for delivery in channel.send(packet, now):
+                heapq.heappush(in_flight, (delivery.at_s, next(order), delivery.data))
+
+    transmitter.start()
+    ticks = -(-len(pcm) // TICK_SAMPLES)
+    for tick in itertools.count(1):
+        due = start + tick * TICK_S
+        waited = clock.now()
+        clock.sleep(due - waited)
+        idle_s += max(0.0, clock.now() - waited) if isinstance(clock, SystemClock) else 0.0
+        now = max(due, clock.now())
+        if tick <= ticks:
+            put_on_air(transmitter.push(pcm[(tick - 1) * TICK_SAMPLES : tick * TICK_SAMPLES]), now)
+        if tick == ticks or (ticks == 0 and tick == 1):
+            put_on_air(transmitter.finish(), now)
+        while in_flight and in_flight[0][0] <= now:
+            receiver.on_packet(heapq.heappop(in_flight)[2], now)
+        # The sound card's clock: once speech plays, a frame is due every 80 ms.
+        if next_play is None or now >= next_play - 1e-9:
+            step, _ = receiver.play(now)
+            if step is not None:
+                played.append((now, step))
+                next_play = (now if next_play is None else next_play) + FRAME_S
+            else:
+                next_play = None
+        finished = tick >= ticks and not in_flight and not receiver.busy and not transmitter.active
+        if finished or tick * TICK_S > ticks * TICK_S + GIVE_UP_S:
+            return played, idle_s
+    raise AssertionError("unreachable")
+
+
+def _timeline(
+    played: list[tuple[float, Played]], samples: int, start: float
+) -> tuple[NDArray[np.float32], tuple[int, ...], list[float]]:
+    """Place what was played by frame index; delays from a frame's first sample going in to its coming out, ms."""
+    count = -(-samples // FRAME_SAMPLES)
+    heard = np.zeros((count + 2) * FRAME_SAMPLES, np.float32)
+    concealed, delays = [], []
+    for when, step in played:
+        begin = step.frame_index * FRAME_SAMPLES
+        if begin + FRAME_SAMPLES > len(heard):
+            continue
+        heard[begin : begin + FRAME_SAMPLES] = step.pcm
+        if step.concealed:
+            concealed.append(step.frame_index)
+        if step.frame_index < count:
+            spoken_at = start + step.frame_index * FRAME_S
+            delays.append(1000 * (when - spoken_at + SYNTHESIS_DELAY / SAMPLE_RATE))
+    return heard[SYNTHESIS_DELAY : SYNTHESIS_DELAY + samples], tuple(concealed), delays
+
+
+def human_report(r: LoopbackReport) -> str:
+    """The report for people."""
+    heard = r.frames_played + r.frames_concealed
+    median = "nothing was played" if r.mouth_to_ear_ms_median is None else f"{r.mouth_to_ear_ms_median:.0f} ms"
+    longest = "" if r.mouth_to_ear_ms_max is None else f", at most {r.mouth_to_ear_ms_max:.0f} ms"
+    return "\n".join(
+        [
+            f"channel      {r.channel}: {r.speech_s:.2f} s of speech",
+            f"rate         voice {r.voice_bps:.0f} bit/s, on air {r.on_air_bps:.0f} bit/s",
+            f"packets      {r.packets_sent} sent, {r.packets_lost} lost, {r.packets_late} late, "
+            f"{r.packets_dropped} damaged",
+            f"frames       {heard} of {r.frames_sent} played, {r.frames_concealed} of them concealed",
+            f"delay        codec {r.algorithmic_delay_ms:.0f} ms, packet {r.packet_ms:.0f} ms, "
+            f"mouth to ear {median}{longest}",
+            f"computing    {r.real_time_factor:.3f} of real time",
+        ]
+    )

@@ -1,0 +1,346 @@
+"""One over as numbered frames: the sender's packetizer and the receiver's reassembly (SPEC.md, clauses 4, 6, 7).
+
+The rule: a frame's index is its packet's extended sequence times the frames per packet, so a packet can be placed
+whatever was lost before it. The receiver follows one over at a time; whatever else arrives is counted by reason.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from gateway.errors import LocalProtocolError
+from gateway.protocol.packets import FRAME_BYTES, FRAME_S, MAX_FRAMES, OVER_IDS, SEQUENCES, SessionBlock, VoicePacket
+
+SESSION_EVERY = 12  # packets (4.2)
+_WINDOW = SEQUENCES // 2  # how far back a packet can be told from the next round of numbers
+_MAX_LEAP = 8  # packets beyond what time explains before a second packet must confirm (6.4)
+
+
+def carries_session(sequence: int) -> bool:
+    """Whether the packet with this extended sequence carries the session block (4.2)."""
+    return sequence == 2 or sequence % SESSION_EVERY == 0
+
+
+def next_over_id(previous: int | None, rng: random.Random) -> int:
+    """Random for a station's first over, then one more each time (4.4)."""
+    return rng.randrange(OVER_IDS) if previous is None else (previous + 1) % OVER_IDS
+
+
+class Packetizer:
+    """Sender side of one over: frames in, packets out. Made when PTT is pressed, used up by `finish`."""
+
+    def __init__(self, frames_per_packet: int, session: SessionBlock, over_id: int) -> None:
+        """Raises LocalProtocolError unless 1 <= frames_per_packet <= 63 and 0 <= over_id <= 31."""
+        if not 1 <= frames_per_packet <= MAX_FRAMES:
+            raise LocalProtocolError(f"{frames_per_packet} frames per packet: needs 1 to {MAX_FRAMES}")
+        if not 0 <= over_id < OVER_IDS:
+            raise LocalProtocolError(f"over id is {over_id}, needs 0 to {OVER_IDS - 1}")
+        self._frames_per_packet = frames_per_packet
+        self._session = session
+        self._over_id = over_id
+        self._pending: list[bytes] = []
+        self._sequence = 0
+        self._finished = False
+
+    @property
+    def next_frame_index(self) -> int:
+        """Index, from 0, of the frame that `push` takes next: frames pushed so far."""
+        return self._sequence * self._frames_per_packet + len(self._pending)
+
+    def push(self, frame: bytes) -> VoicePacket | None:
+        """Take one 3-byte frame; the packet that it fills, if it does."""
+        if self._finished:
+            raise LocalProtocolError("frame pushed after the end of the over")
+        if len(frame) != FRAME_BYTES:
+            raise LocalProtocolError(f"frame has {len(frame)} bytes, needs {FRAME_BYTES}")
+        self._pending.append(frame)
+        return self._packet(end_of_over=False) if len(self._pending) == self._frames_per_packet else None
+
+    def finish(self) -> VoicePacket:
+        """The last packet: frames not sent yet (perhaps none) with the end-of-over flag (7.1)."""
+        if self._finished:
+            raise LocalProtocolError("the over was finished before")
+        tail = self.next_frame_index
+        packet = self._packet(end_of_over=True)
+        self._finished = True
+        self._sequence, odd = divmod(tail, self._frames_per_packet)  # next_frame_index keeps telling the total
+        self._pending = [b""] * odd
+        return packet
+
+    def _packet(self, *, end_of_over: bool) -> VoicePacket:
+        session = self._session if carries_session(self._sequence) else None
+        packet = VoicePacket(self._over_id, self._sequence % SEQUENCES, end_of_over, tuple(self._pending), session)
+        self._pending.clear()
+        self._sequence += 1
+        return packet
+
+
+def extend_sequence(wire6: int, last_extended: int | None, expected_from_time: float | None) -> int:
+    """The full sequence number behind the 6 bits on the wire (6.2).
+
+    `last_extended`: highest so far in this over, None before the first packet, which is taken as it is.
+    `expected_from_time`: last_extended + elapsed / packet duration; None means no time is known. The answer is the
+    number congruent to `wire6` (mod 64) nearest to what is expected, the lower one of two; it may be negative for a
+    packet sent before the first one heard, which the caller drops as late.
+    """
+    if last_extended is None:
+        return wire6
+    expected = last_extended + 1.0 if expected_from_time is None else max(expected_from_time, float(last_extended))
+    return wire6 + SEQUENCES * math.ceil((expected - wire6) / SEQUENCES - 0.5)
+
+
+class OverDrop(Enum):
+    """Why a well-formed voice packet added nothing to the over. The values are counter names."""
+
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    OTHER_OVER = "other_over"
+    OTHER_TALKER = "other_talker"
+    LENGTH = "length"
+    LEAP = "leap"
+    ENDED = "ended"
+    EMPTY = "empty"
+
+
+class OverEnd(Enum):
+    """How an over came to its end."""
+
+    FLAGGED = "flagged"
+    TIMED_OUT = "timed_out"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class OverStarted:
+    """A new over is heard. `over` counts overs at this receiver; `late_entry`: the first packet was not number 0."""
+
+    over: int
+    over_id: int
+    first_frame_index: int
+    frames_per_packet: int
+    late_entry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TalkerKnown:
+    """The first session block of the over."""
+
+    over: int
+    session: SessionBlock
+
+
+@dataclass(frozen=True, slots=True)
+class FramesArrived:
+    """Frames `first_frame_index`, +1, ... of the over; packets may come out of order."""
+
+    over: int
+    first_frame_index: int
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OverEnded:
+    """The over is over at `end_frame_index` (one past its last frame; after a time-out: past the last one heard)."""
+
+    over: int
+    cause: OverEnd
+    end_frame_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class PacketIgnored:
+    """A well-formed packet that was counted and not used."""
+
+    reason: OverDrop
+    over_id: int
+    sequence: int
+
+
+OverEvent = OverStarted | TalkerKnown | FramesArrived | OverEnded | PacketIgnored
+
+
+@dataclass(frozen=True, slots=True)
+class OverConfig:
+    """Receiver's rules of clause 7; times in seconds."""
+
+    frames_per_packet: int  # the profile's; a full packet of the over teaches the real one
+    frame_s: float = FRAME_S
+    time_out_s: float = 5.0  # silence after which the over has ended
+    hold_s: float = 2.0  # silence after which another over may take the receiver
+    linger_s: float = 2.0  # after a flagged end: how long stragglers are still known as its own
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames_per_packet <= MAX_FRAMES:
+            raise LocalProtocolError(f"{self.frames_per_packet} frames per packet: needs 1 to {MAX_FRAMES}")
+        if min(self.frame_s, self.time_out_s, self.hold_s, self.linger_s) <= 0:
+            raise LocalProtocolError(f"over receiver times must be positive: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class OverCounters:
+    """Sums over all overs since the start; `lost` counts gaps between the first and the last packet heard."""
+
+    overs: int
+    packets: int
+    lost: int
+    ignored: Mapping[OverDrop, int]
+
+
+@dataclass(slots=True)
+class _Over:
+    """What the receiver knows of the over it follows."""
+
+    number: int
+    over_id: int
+    frames_per_packet: int
+    length_learnt: bool
+    first: int
+    highest: int
+    highest_s: float
+    heard_s: float
+    seen: int = 1  # bit k: packet `highest - k` was used
+    used: int = 0
+    session: SessionBlock | None = None
+    end_sequence: int | None = None
+    leap_next: int | None = None
+
+    def lost(self) -> int:
+        return self.highest - self.first + 1 - self.used
+
+
+class OverReceiver:
+    """Receiver side: voice packets with arrival times in, events with numbered frames out. Never raises on input."""
+
+    def __init__(self, config: OverConfig) -> None:
+        self._config = config
+        self._over: _Over | None = None
+        self._overs = 0
+        self._packets = 0
+        self._lost_before = 0
+        self._ignored: Counter[OverDrop] = Counter()
+
+    def counters(self) -> OverCounters:
+        """A snapshot."""
+        lost = self._lost_before + (self._over.lost() if self._over else 0)
+        return OverCounters(self._overs, self._packets, lost, MappingProxyType(dict(self._ignored)))
+
+    def tick(self, now_s: float) -> tuple[OverEvent, ...]:
+        """Let time pass: at most one OverEnded, by time-out (7.3)."""
+        over = self._over
+        if over is None:
+            return ()
+        if over.end_sequence is not None:
+            if now_s - over.heard_s > self._config.linger_s:
+                self._close(over)
+            return ()
+        if now_s - over.heard_s <= self._config.time_out_s:
+            return ()
+        return (self._end(over, OverEnd.TIMED_OUT),)
+
+    def receive(self, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
+        """What the packet means at this time."""
+        before = self.tick(now_s)
+        over = self._over
+        if over is None:
+            return before + self._start(packet, now_s)
+        misfit = self._misfit(over, packet)
+        if misfit is None:
+            return before + self._continue(over, packet, now_s)
+        if not self._may_take(over, packet, misfit, now_s):
+            return (*before, self._ignore(misfit, packet))
+        if over.end_sequence is None:
+            before = (*before, self._end(over, OverEnd.REPLACED))
+        else:
+            self._close(over)
+        return before + self._start(packet, now_s)
+
+    def _misfit(self, over: _Over, packet: VoicePacket) -> OverDrop | None:
+        if packet.over_id != over.over_id:
+            return OverDrop.OTHER_OVER
+        if packet.session and over.session and packet.session.source != over.session.source:
+            return OverDrop.OTHER_TALKER
+        count = len(packet.frames)
+        if over.length_learnt and (count > over.frames_per_packet if packet.end_of_over else count != over.frames_per_packet):
+            return OverDrop.LENGTH
+        return None
+
+    def _may_take(self, over: _Over, packet: VoicePacket, misfit: OverDrop, now_s: float) -> bool:
+        """Whether a packet that is not of this over starts the next one (7.4)."""
+        if now_s - over.heard_s >= self._config.hold_s:
+            return True
+        if misfit is OverDrop.LENGTH:
+            return False
+        same_talker = bool(packet.session and over.session and packet.session.source == over.session.source)
+        return over.end_sequence is not None or same_talker
+
+    def _start(self, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
+        count = len(packet.frames)
+        if not count:
+            return (self._ignore(OverDrop.EMPTY, packet),)  # the end of an over never heard
+        self._overs += 1
+        per_packet = max(self._config.frames_per_packet, count) if packet.end_of_over else count
+        first = packet.sequence
+        over = _Over(
+            self._overs, packet.over_id, per_packet, not packet.end_of_over, first, first, now_s, now_s, seen=0
+        )
+        self._over = over
+        started = OverStarted(over.number, over.over_id, first * per_packet, per_packet, late_entry=first != 0)
+        return (started, *self._use(over, packet, first, now_s))
+
+    def _continue(self, over: _Over, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
+        if not over.length_learnt and not packet.end_of_over:
+            over.frames_per_packet, over.length_learnt = len(packet.frames), True
+        packet_s = over.frames_per_packet * self._config.frame_s
+        expected = over.highest + max(0.0, now_s - over.highest_s) / packet_s
+        sequence = extend_sequence(packet.sequence, over.highest, expected)
+        behind = over.highest - sequence
+        if sequence < 0 or behind >= _WINDOW:
+            return (self._ignore(OverDrop.LATE, packet),)
+        if behind >= 0 and over.seen >> behind & 1:
+            return (self._ignore(OverDrop.DUPLICATE, packet),)
+        if over.end_sequence is not None and sequence > over.end_sequence:
+            return (self._ignore(OverDrop.ENDED, packet),)
+        if sequence > expected + _MAX_LEAP and over.leap_next != sequence:
+            over.leap_next = sequence + 1
+            return (self._ignore(OverDrop.LEAP, packet),)
+        return self._use(over, packet, sequence, now_s)
+
+    def _use(self, over: _Over, packet: VoicePacket, sequence: int, now_s: float) -> tuple[OverEvent, ...]:
+        if sequence > over.highest:
+            over.seen = over.seen << (sequence - over.highest) & ((1 << _WINDOW) - 1)
+            over.highest, over.highest_s = sequence, now_s
+        over.first = min(over.first, sequence)
+        over.seen |= 1 << (over.highest - sequence)
+        over.used += 1
+        over.heard_s = now_s
+        over.leap_next = None
+        self._packets += 1
+        events: list[OverEvent] = []
+        if packet.session and over.session is None:
+            over.session = packet.session
+            events.append(TalkerKnown(over.number, packet.session))
+        index = sequence * over.frames_per_packet
+        if packet.frames:
+            events.append(FramesArrived(over.number, index, packet.frames))
+        if packet.end_of_over and over.end_sequence is None:
+            over.end_sequence = sequence
+            events.append(OverEnded(over.number, OverEnd.FLAGGED, index + len(packet.frames)))
+        return tuple(events)
+
+    def _end(self, over: _Over, cause: OverEnd) -> OverEnded:
+        self._close(over)
+        return OverEnded(over.number, cause, (over.highest + 1) * over.frames_per_packet)
+
+    def _close(self, over: _Over) -> None:
+        self._lost_before += over.lost()
+        self._over = None
+
+    def _ignore(self, reason: OverDrop, packet: VoicePacket) -> PacketIgnored:
+        self._ignored[reason] += 1
+        return PacketIgnored(reason, packet.over_id, packet.sequence)

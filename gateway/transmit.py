@@ -1,0 +1,89 @@
+"""Microphone to link: PCM in, packets out. Read `push` from top to bottom to follow speech onto the air.
+
+Rule: one `Transmitter` per station; the encoder's state lives from `start` to `finish` of one over and no longer.
+"""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.codec import Codec, EncoderStream
+from gateway.errors import LocalProtocolError
+from gateway.metrics import Metrics
+from gateway.protocol.over import Packetizer, next_over_id
+from gateway.protocol.packets import SessionBlock, VoicePacket
+
+
+class Transmitter:
+    """Turns the operator's speech into packets, one over at a time."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        *,
+        source: int,
+        group: int,
+        frames_per_packet: int,
+        crc: bool,
+        rng: random.Random,
+        metrics: Metrics,
+        lookahead: int | None = None,
+    ) -> None:
+        """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself."""
+        self._codec = codec
+        self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
+        self._frames_per_packet = frames_per_packet
+        self._crc = crc
+        self._rng = rng
+        self._metrics = metrics
+        self._lookahead = lookahead
+        self._over_id: int | None = None
+        self._encoder: EncoderStream | None = None
+        self._packetizer: Packetizer | None = None
+
+    @property
+    def crc(self) -> bool:
+        """Whether packets carry a CRC-16."""
+        return self._crc
+
+    @property
+    def active(self) -> bool:
+        """Whether an over is being sent."""
+        return self._encoder is not None
+
+    def start(self) -> None:
+        """Begin an over; one that was still open is abandoned."""
+        self._over_id = next_over_id(self._over_id, self._rng)
+        self._encoder = self._codec.encoder_stream(self._lookahead)
+        self._packetizer = Packetizer(self._frames_per_packet, self._session, self._over_id)
+        self._metrics.count("tx.overs")
+
+    def push(self, pcm: NDArray[np.float32]) -> list[bytes]:
+        """Any number of samples (samples,) of the running over; returns the packets that became complete."""
+        if self._encoder is None:
+            raise LocalProtocolError("speech pushed outside an over")
+        return self._packets(self._encoder.push(pcm))
+
+    def finish(self) -> list[bytes]:
+        """End the over: what the lookahead held back, and a last packet that says so."""
+        if self._encoder is None or self._packetizer is None:
+            return []
+        packets = self._packets(self._encoder.flush())
+        packets.append(self._bytes(self._packetizer.finish()))
+        self._encoder = self._packetizer = None
+        return packets
+
+    def _packets(self, frames: list[bytes]) -> list[bytes]:
+        assert self._packetizer is not None
+        pushed = (self._packetizer.push(frame) for frame in frames)
+        return [self._bytes(packet) for packet in pushed if packet is not None]
+
+    def _bytes(self, packet: VoicePacket) -> bytes:
+        data = packet.to_bytes(self._crc)
+        self._metrics.count("tx.packets")
+        self._metrics.count("tx.frames", len(packet.frames))
+        self._metrics.count("tx.bytes", len(data))
+        return data

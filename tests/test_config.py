@@ -1,0 +1,196 @@
+"""Configuration files: the shipped ones load, and every mistake is named with its file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from gateway.config import (
+    ConfigPath,
+    MemoryLink,
+    StationConfig,
+    StrictModel,
+    ZeromqChannelLink,
+    ZeromqPeersLink,
+    load_toml,
+    parse_toml,
+)
+from gateway.errors import ConfigError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+SHORT = '[station]\nname = "x"\nid = 7\n[link]\nkind = "memory"\n'
+
+
+def parse(text: str, path: Path = Path("x.toml")) -> StationConfig:
+    return parse_toml(text, StationConfig, path)
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_every_shipped_file_loads(path: Path) -> None:
+    config = load_toml(path, StationConfig)
+    assert config.net.names.get(config.station.id, config.station.name) == config.station.name
+
+
+def test_the_two_peers_point_at_each_other() -> None:
+    a, b = (load_toml(CONFIGS / f"station-{letter}.toml", StationConfig) for letter in "ab")
+    assert isinstance(a.link, ZeromqPeersLink)
+    assert isinstance(b.link, ZeromqPeersLink)
+    assert a.link.connect == (b.link.bind,)
+    assert b.link.connect == (a.link.bind,)
+    assert a.station.id != b.station.id
+
+
+def test_channel_stations_meet_at_one_endpoint() -> None:
+    a, b = (load_toml(CONFIGS / f"station-{letter}-channel.toml", StationConfig) for letter in "ab")
+    assert isinstance(a.link, ZeromqChannelLink)
+    assert a.link == b.link
+    assert a.link.endpoint == "tcp://127.0.0.1:5600"
+
+
+def test_a_short_file_gets_defaults() -> None:
+    config = parse(SHORT)
+    assert config.link == MemoryLink(kind="memory", mode="parrot")
+    assert (config.audio.input, config.packets.packet_ms, config.ptt.time_out_s) == ("default", 480, 180.0)
+    assert config.channel is None
+    assert config.net.name_of(12) == "station 12"
+
+
+def test_values_are_frozen() -> None:
+    config = parse(SHORT)
+    with pytest.raises(ValueError, match="frozen"):
+        config.station.id = 3
+
+
+def test_directory_keys_become_numbers() -> None:
+    assert parse(SHORT + '[net.names]\n7 = "x"\n65535 = "far"\n').net.name_of(65535) == "far"
+    message = refusal(SHORT + '[net.names]\n70000 = "x"\n')
+    assert "net.names.70000" in message
+    assert "65535" in message
+
+
+def test_unknown_key_suggests_the_near_one() -> None:
+    message = refusal(SHORT + "[jitter]\ncushon_ms = 5\n")
+    assert message == "x.toml: jitter.cushon_ms: unknown key; did you mean cushion_ms?"
+
+
+def test_unknown_key_far_from_any_lists_the_known() -> None:
+    assert "known here: level, format" in refusal(SHORT + "[log]\nzzz = 1\n")
+
+
+def test_unknown_section_and_unknown_key_in_a_union_arm() -> None:
+    assert "jiter: unknown key; did you mean jitter?" in refusal(SHORT + "[jiter]\ncap_ms = 900\n")
+    text = '[station]\nname = "x"\nid = 7\n[link]\nkind = "zeromq-peers"\nbind = "tcp://127.0.0.1:5501"\nconect = []\n'
+    assert "x.toml: link.conect: unknown key; did you mean connect?" in refusal(text)
+
+
+def test_all_problems_at_once() -> None:
+    message = refusal('[station]\nname = "x"\nid = 70000\n[link]\nkind = "zeromq-peers"\n[log]\nlevel = 5\n')
+    assert message.startswith("x.toml: 3 problems\n")
+    assert "station.id: got 70000; " in message
+    assert "link.bind: missing" in message
+    assert "log.level: got 5; " in message
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (SHORT.replace("7", '"7"'), ["station.id: got '7'", "integer"]),
+        (SHORT.replace("7", "7.0"), ["station.id: got 7.0", "integer"]),
+        (SHORT.replace("7", "true"), ["station.id: got True", "integer"]),
+        (SHORT.replace('"x"', '""'), ["station.name: got ''"]),
+        (SHORT.replace('"memory"', '"radio"'), ["link.kind: got 'radio'", "'zeromq-peers'"]),
+        (SHORT.replace('kind = "memory"', ""), ["link.kind: missing", "'zeromq-peers', 'zeromq-channel', 'memory'"]),
+        ("link = 3\n" + SHORT.partition("[link]")[0], ["link: got 3"]),
+        ("", ["station: missing", "link: missing"]),
+        (SHORT + "[jitter]\ncushion_ms = 900\ncap_ms = 900\n", ["jitter: cap_ms 900 must be greater"]),
+        (SHORT + "[packets]\nframes_per_packet = 24\n", ["jitter.cap_ms 1500 is too small", "1980"]),
+        (SHORT + "[ptt]\ntime_out_s = 10\n", ["ptt: warning_s 15 must be less than time_out_s 10"]),
+        (SHORT + "[channel]\nseed = 1\n", ["channel: needs exactly one of preset and file"]),
+        (SHORT + '[audio]\ninput = "file:"\n', ["audio.input: got 'file:'", "path"]),
+        (SHORT + "[audio]\nblock_ms = nan\n", ["audio.block_ms"]),
+        (SHORT + "[ptt]\ntime_out_s = nan\n", ["ptt.time_out_s"]),
+        (SHORT + "station = 1", ["link.station: unknown key"]),
+        ("[station\n", ["not valid TOML", "line 1"]),
+    ],
+)
+def test_refusals_name_the_key(text: str, parts: list[str]) -> None:
+    message = refusal(text)
+    assert message.startswith("x.toml: ")
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("bad", ["localhost:5501", "tcp://127.0.0.1", "tcp://127.0.0.1:70000", "tcp://:5", ""])
+def test_endpoints_are_checked(bad: str) -> None:
+    text = SHORT.replace('kind = "memory"', f'kind = "zeromq-peers"\nbind = "tcp://127.0.0.1:1"\nconnect = ["{bad}"]')
+    assert "link.connect.0: got " in refusal(text)
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(
+        SHORT + '[channel]\nfile = "ch/a.toml"\n[audio]\ninput = "file:in.wav"\noutput = "file:/abs/o.wav"\n'
+    )
+    config = load_toml(file, StationConfig)
+    assert config.channel is not None
+    assert config.channel.file == tmp_path / "ch" / "a.toml"
+    assert config.audio.input == f"file:{tmp_path / 'in.wav'}"
+    assert config.audio.output == "file:/abs/o.wav"
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.toml: cannot read configuration: No such file"):
+        load_toml(tmp_path / "no.toml", StationConfig)
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_toml(tmp_path, StationConfig)
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_toml(tmp_path / "b.toml", StationConfig)
+
+
+def test_any_model_can_be_loaded() -> None:
+    class Inner(StrictModel):
+        weight: float
+
+    class Outer(StrictModel):
+        items: tuple[Inner, ...] = ()
+        table: dict[str, Inner] = Field(default_factory=dict)
+        path: ConfigPath | None = None
+
+    text = "[[items]]\nweight = 1\n[table.a]\nweight = 2.5\n"
+    assert parse_toml(text, Outer, Path("o.toml")).items == (Inner(weight=1.0),)
+    with pytest.raises(ConfigError, match=r"items\.0\.wieght: unknown key; did you mean weight\?"):
+        parse_toml("[[items]]\nweight = 1\nwieght = 2\n", Outer, Path("o.toml"))
+    with pytest.raises(ConfigError, match=r"table\.a\.wieght: unknown key; did you mean weight\?"):
+        parse_toml("[table.a]\nweight = 1\nwieght = 2\n", Outer, Path("o.toml"))
+
+
+@given(st.text(max_size=60))
+def test_any_text_loads_or_is_refused_with_the_file_name(text: str) -> None:
+    problem = ""
+    try:
+        parse(SHORT + text)
+    except ConfigError as error:
+        problem = str(error)
+    assert problem == "" or problem.startswith("x.toml: ")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["station", "link", "net", "audio", "kind", "zz"]),
+        st.sampled_from(["1", '"a"', "[1, 2]", "{kind = 'memory'}", "{names = {a = 1}}", "1979-05-27", "inf"]),
+    )
+)
+def test_any_shape_is_refused_with_the_file_name(table: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"^x\.toml: "):
+        parse("".join(f"{key} = {value}\n" for key, value in table.items()))

@@ -1,0 +1,127 @@
+"""A run end to end on made-up speech: prepare, steps of both tasks, interruption, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from gateway.codec import Codec
+from gateway.errors import CheckpointError, ConfigError
+from gateway.trainer.data import Corpus, prepare, prepare_noise
+from gateway.trainer.export import export
+from gateway.trainer.recipe import AugmentRecipe, ChannelRecipe, LossRecipe, TrainRecipe
+from gateway.trainer.runner import Run, load_codec_state, schedule
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four made-up talkers with two clips each, and a noise file."""
+    root = tmp_path_factory.mktemp("speech")
+    rng = np.random.default_rng(0)
+    for talker in range(4):
+        folder = root / "clips" / f"talker{talker}"
+        folder.mkdir(parents=True)
+        for clip in range(2):
+            t = np.arange(24_000 + 9_000 * clip) / 16_000
+            voice = sum(np.sin(2 * np.pi * (100 + 30 * talker) * k * t) / k for k in range(1, 15))
+            wave = 0.1 * voice * (1 + np.sin(2 * np.pi * 4 * t)) + 0.01 * rng.standard_normal(len(t))
+            soundfile.write(folder / f"{clip}.wav", wave.astype(np.float32), 16_000)
+    (root / "noise").mkdir()
+    soundfile.write(root / "noise" / "hiss.wav", 0.1 * rng.standard_normal(32_000).astype(np.float32), 16_000)
+    out = root / "prepared"
+    prepare(root / "clips", out)
+    prepare_noise(root / "noise", out)
+    return out
+
+
+def recipe(task: str, **changes: object) -> TrainRecipe:
+    values: dict[str, object] = {
+        "task": task,
+        "steps": 4,
+        "decay_steps": 2,
+        "warmup_steps": 1,
+        "batch": 2,
+        "clip_frames": 16,
+        "compile": False,
+        "bf16": False,
+        "threads": 1,
+        "channel": ChannelRecipe(bit_error_chance=1.0, erasure_chance=1.0),
+        "augment": AugmentRecipe(
+            speed_chance=1.0, noise_chance=1.0, equaliser_chance=1.0, hand_microphone_chance=1.0, reverb_chance=1.0
+        ),
+    }
+    return TrainRecipe.model_validate({**values, **changes})
+
+
+def test_prepared_folder_keeps_every_sample(data: Path) -> None:
+    corpus = Corpus(data)
+    assert len(corpus.utterances) == 8
+    assert {u.samples for u in corpus.utterances} == {24_000, 33_000}
+    assert np.abs(corpus.pcm(corpus.utterances[3])).max() > 0.05
+    assert all(-40 < u.level_db < 0 for u in corpus.utterances)
+
+
+@pytest.mark.parametrize("task", ["acoustic", "vocoder"])
+def test_steps_change_what_they_train_and_nothing_else(data: Path, tmp_path: Path, task: str) -> None:
+    run = Run(recipe(task, decoded_share=0.5), data, tmp_path / "run")
+    before = {name: value.clone() for name, value in run.codec.state_dict().items()}
+    terms = [run.train_step() for _ in range(2)]
+    assert all(np.isfinite(list(t.values())).all() for t in terms)
+    parts = {name.split(".")[0] for name, value in run.codec.state_dict().items() if not value.equal(before[name])}
+    assert parts == ({"vocoder"} if task == "vocoder" else {"encoder", "quantizer", "decoder"})
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(data: Path, tmp_path: Path) -> None:
+    mel_only = recipe("acoustic", loss=LossRecipe(features=0.0, semantic=0.0))
+    whole = Run(mel_only, data, tmp_path / "whole")
+    for _ in range(4):
+        whole.train_step()
+    first = Run(mel_only, data, tmp_path / "parts")
+    for _ in range(2):
+        first.train_step()
+    first.save()
+    second = Run(mel_only, data, tmp_path / "parts")
+    assert second.step == 2
+    for _ in range(2):
+        second.train_step()
+    for a, b in zip(whole.trained, second.trained, strict=True):
+        assert torch.equal(a, b)
+    assert all(torch.equal(a, b) for a, b in zip(whole.ema, second.ema, strict=True))
+
+
+def test_a_run_leaves_curve_and_a_loadable_codec(data: Path, tmp_path: Path) -> None:
+    run = Run(recipe("vocoder"), data, tmp_path / "run")
+    run.train(report_every=2)
+    assert run.step == 4
+    lines = (tmp_path / "run" / "curve.csv").read_text().splitlines()
+    assert lines[0].startswith("step,seconds,loss")
+    assert len(lines) == 3
+    out = tmp_path / "w" / "codec.safetensors"
+    assert export(tmp_path / "run" / "last.pt", out) < 20_000_000
+    codec = Codec.load(out)
+    assert len(codec.decode(codec.encode(np.zeros(3000, np.float32)))) == 3 * 1280
+
+
+def test_schedule_rises_holds_and_falls() -> None:
+    r = recipe("acoustic", steps=100, decay_steps=50, warmup_steps=10)
+    assert schedule(0, r) == pytest.approx(0.1)
+    assert schedule(30, r) == 1.0
+    assert schedule(75, r) == pytest.approx(0.5)
+    assert schedule(100, r) == 0.0
+
+
+def test_mistakes_are_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="run `python -m gateway.trainer prepare` first"):
+        Run(recipe("acoustic"), tmp_path, tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
+        load_codec_state(tmp_path / "none.pt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no sound files"):
+        prepare(tmp_path / "empty", tmp_path / "out")
+    Run(recipe("vocoder"), data, tmp_path / "voc").save()
+    with pytest.raises(ConfigError, match="holds a run of task vocoder"):
+        Run(recipe("acoustic"), data, tmp_path / "voc")
