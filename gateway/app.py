@@ -72,7 +72,9 @@ def run_station(path: Path) -> None:
         log.info(line)
 
     def on_device(event: DeviceEvent) -> None:
-        log.warning("sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text)
+        log.warning(
+            "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
+        )
 
     codec = _load_codec(config)
     with ExitStack() as stack:
@@ -200,5 +202,3 @@ def run_channel(path: Path) -> None:
     log = structlog.get_logger("clarilink.channel")
     for (source, target), stats in report.paths.items():
         log.info("path", source=source, target=target, sent=stats.sent, delivered=stats.delivered, lost=stats.lost)
-
-

@@ -55,7 +55,7 @@ def run_bench(weights: Path | None = None, repeats: int = 3) -> BenchReport:
     load_ms = 1000 * (time.perf_counter() - started)
     pcm = read_audio(sample_path())
     steps = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    codec.decode(codec.encode(pcm[: SAMPLE_RATE]))
+    codec.decode(codec.encode(pcm[:SAMPLE_RATE]))
     encode_ms: list[float] = []
     decode_ms: list[float] = []
     encode_factors, decode_factors = [], []

@@ -98,7 +98,9 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
 @click.option("--plot", type=PATH, help="PNG with spectrograms of both ends.")
 @click.option("--realtime", is_flag=True, help="At the speed of speech instead of as fast as possible.")
 @click.option("--frames-per-packet", type=click.IntRange(1, 24), default=6, show_default=True)
-@click.option("--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait.")
+@click.option(
+    "--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait."
+)
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @lookahead_option
@@ -155,7 +157,9 @@ def run(config: Path) -> None:
 
 
 @main.command()
-@click.option("-c", "--config", type=PATH, required=True, help="Channel file, for example configs/channel-process.toml.")
+@click.option(
+    "-c", "--config", type=PATH, required=True, help="Channel file, for example configs/channel-process.toml."
+)
 def channel(config: Path) -> None:
     """Run the channel emulator between ZeroMQ stations until interrupted."""
     from gateway.app import run_channel
@@ -186,3 +190,47 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
     click.echo(table(figures))
+
+
+@main.command()
+@click.option("--speech", type=PATH, help="Speech folder with manifest.tsv (default ../shared/speech).")
+@click.option(
+    "--subset", type=click.Choice(["cv-native", "studio", "other", "all"]), default="cv-native", show_default=True
+)
+@click.option("--clips", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--systems", help="Comma-separated; default: original, 8khz, Codec2 modes, ours at 300 and 150 bit/s.")
+@click.option("--channel", "channels", multiple=True, help="Also ours through this channel (name or file); repeatable.")
+@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--out", type=PATH, help="Folder for report.json, report.csv and the decoded audio.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@weights_option
+def evaluate(
+    speech: Path | None,
+    subset: str,
+    clips: int,
+    systems: str | None,
+    channels: tuple[str, ...],
+    asr: str,
+    out: Path | None,
+    threads: int,
+    weights: Path | None,
+) -> None:
+    """Word error rates and STOI of ours and of Codec2 on the same clips, in one table."""
+    import torch
+
+    from gateway.evaluation.evaluate import EvaluateOptions, run_evaluation, table
+
+    torch.set_num_threads(1)
+    chosen = EvaluateOptions().systems if systems is None else tuple(systems.split(","))
+    options = EvaluateOptions(
+        speech=speech,
+        subset=subset,
+        clips=clips,
+        systems=chosen,
+        channels=channels,
+        asr=tuple(asr.split(",")),
+        weights=weights,
+        out=out,
+        threads=threads,
+    )
+    click.echo(table(run_evaluation(options)))

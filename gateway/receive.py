@@ -25,7 +25,7 @@ from gateway.protocol.over import (
     PacketIgnored,
     TalkerKnown,
 )
-from gateway.protocol.packets import AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import FRAME_S, AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
 
 Pcm = NDArray[np.float32]
 
@@ -124,14 +124,15 @@ class Receiver:
             return None, notices
         step = self._jitter.pop(now_s)
         if isinstance(step, Play):
-            played = Played(step.frame_index, self._decoder.decode(step.frame), concealed=False)
+            played = Played(step.index, self._decoder.decode(step.frame), concealed=False)
         elif isinstance(step, Conceal):
-            played = Played(step.frame_index, self._decoder.decode(None), concealed=True)
+            played = Played(step.index, self._decoder.decode(None), concealed=True)
             self._metrics.count("rx.frames_concealed")
         else:
             if self._jitter.finished:
                 return self._finish(notices)
             return None, notices
+        self._frame_index = played.frame_index + 1
         self._metrics.count("rx.frames_played")
         return played, notices
 
@@ -142,9 +143,14 @@ class Receiver:
         tail = np.zeros(FRAME_SAMPLES, np.float32)
         rest = self._decoder.flush()
         tail[: len(rest)] = rest
-        index = self._jitter.counters().next_frame_index
         self._jitter = self._decoder = None
-        return Played(index, tail, concealed=False), [*notices, RemoteOverEnded()]
+        return Played(self._frame_index, tail, concealed=False), [*notices, RemoteOverEnded()]
+
+    def _new_jitter(self, frames_per_packet: int) -> JitterBuffer:
+        packet_s = frames_per_packet * FRAME_S
+        # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
+        cap_s = max(self._cap_s, packet_s + self._cushion_s)
+        return JitterBuffer(JitterConfig(packet_s, self._cushion_s, cap_s))
 
     def _can_decode(self, session: SessionBlock) -> bool:
         spec = self._codec.spec
@@ -155,7 +161,7 @@ class Receiver:
         for event in events:
             if isinstance(event, OverStarted):
                 self._metrics.count("rx.overs")
-                self._jitter = JitterBuffer(JitterConfig(cushion_s=self._cushion_s, hard_cap_s=self._cap_s))
+                self._jitter = self._new_jitter(event.frames_per_packet)
                 self._decoder = self._codec.decoder_stream()
                 notices.append(RemoteOverStarted(event.late_entry))
             elif isinstance(event, TalkerKnown):

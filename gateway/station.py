@@ -21,7 +21,8 @@ from gateway.console.keyboard import SendText
 from gateway.errors import LinkError, LocalProtocolError
 from gateway.links.base import Link
 from gateway.metrics import Metrics
-from gateway.protocol.messages import MAX_TEXT_BYTES, split_text
+from gateway.protocol.messages import split_text
+from gateway.protocol.packets import MAX_TEXT_BYTES
 from gateway.receive import Notice as RadioNotice
 from gateway.receive import Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
 from gateway.session.events import (
@@ -278,5 +279,3 @@ def tone_pcm(tone: Tone) -> NDArray[np.float32]:
             np.zeros(SAMPLE_RATE_HZ * 40 // 1000, np.float32),
         ]
     return np.concatenate(parts)
-
-

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.audio.files import SoundReader, WavWriter
 from gateway.codec import Codec
@@ -22,6 +23,8 @@ from gateway.errors import CheckpointError, GatewayError, RemoteProtocolError
 from gateway.protocol.container import ClkReader, ClkWriter
 
 READ_BYTES = 4096
+PIPE_BLOCK_FRAMES = 3
+FILE_BLOCK_FRAMES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ def encode_file(codec: Codec, source: str, target: str, *, raw: bool, lookahead:
     with ExitStack() as stack:
         reader = stack.enter_context(SoundReader(source))
         out = stack.enter_context(_binary_output(target))
-        writer = None if raw else ClkWriter(out, codec.spec.codec_id, codec.spec.codec_version)
+        # Small blocks to a pipe, so that whoever decodes it hears the speech soon.
+        block_frames = PIPE_BLOCK_FRAMES if target == "-" else FILE_BLOCK_FRAMES
+        spec = codec.spec
+        writer = None if raw else ClkWriter(out, spec.codec_id, spec.codec_version, block_frames=block_frames)
         stream = codec.encoder_stream(lookahead)
         samples = frames = 0
 
@@ -71,7 +77,10 @@ def decode_file(codec: Codec, source: str, target: str, *, raw: bool, stages: in
         failure: GatewayError | None = None
         samples: int | None = None
         try:
-            samples = _feed_raw(chunks, play) if raw else _feed_container(chunks, play, codec)
+            if raw:
+                _feed_raw(chunks, play)
+            else:
+                samples = _feed_container(chunks, play, codec)
         except RemoteProtocolError as error:
             if play.frames == 0:
                 writer.discard()
@@ -108,7 +117,7 @@ class _AlignedDecoder:
         limit = self.frames * FRAME_SAMPLES if samples is None else min(samples, self.frames * FRAME_SAMPLES)
         self._write(rest[: max(0, limit - self.written)])
 
-    def _write(self, pcm: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _write(self, pcm: NDArray[np.float32]) -> None:
         self._writer.write(pcm)
         self.written += len(pcm)
 
@@ -131,8 +140,8 @@ def _feed_container(chunks: Iterator[bytes], play: _AlignedDecoder, codec: Codec
     checked = False
     for chunk in chunks:
         frames = reader.feed(chunk)
-        if not checked and reader.codec_id is not None and reader.codec_version is not None:
-            _check_codec(reader.codec_id, reader.codec_version, codec)
+        if not checked and reader.header is not None:
+            _check_codec(reader.header.codec_id, reader.header.codec_version, codec)
             checked = True
         for frame in frames:
             play.push(frame)
@@ -154,7 +163,7 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield data
 
 
-class _binary_input:  # noqa: N801 (used as a context manager function)
+class _binary_input:
     def __init__(self, source: str) -> None:
         self._source = source
         self._file: BinaryIO | None = None
@@ -173,7 +182,7 @@ class _binary_input:  # noqa: N801 (used as a context manager function)
             self._file.close()
 
 
-class _binary_output:  # noqa: N801 (used as a context manager function)
+class _binary_output:
     """Standard output, or a file that appears under its name only when complete."""
 
     def __init__(self, target: str) -> None:

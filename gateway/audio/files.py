@@ -348,3 +348,15 @@ def write_wav(path: Path | str, blocks: Iterable[FloatArray], stdout: BinaryIO |
         for block in blocks:
             writer.write(block)
     return writer.samples
+
+
+def decode_audio(stream: BinaryIO, name: str) -> FloatArray:
+    """As `read_audio`, from an open seekable stream (a member of an archive, say); `name` is for messages."""
+    try:
+        pcm, rate_hz = soundfile.read(stream, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{name}: not readable as sound: {error}") from error
+    mono = pcm.mean(axis=1)
+    if rate_hz != SAMPLE_RATE_HZ:
+        mono = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="VHQ")
+    return np.asarray(mono, dtype=np.float32)

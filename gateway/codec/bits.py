@@ -65,7 +65,7 @@ def hear_soft(one_probability: NDArray[np.float64]) -> Heard:
 
     Each digit becomes its expected level, and the standard deviation around it relative to knowing nothing.
     """
-    p = _to_digits(np.clip(np.nan_to_num(one_probability, nan=0.5), 0.0, 1.0))  # type: ignore[arg-type]
+    p = _to_digits(np.clip(np.nan_to_num(one_probability, nan=0.5), 0.0, 1.0))
     likelihood = np.prod(np.where(_LABEL_BITS[None] == 1, p[:, None], 1.0 - p[:, None]), axis=2)
     mean = likelihood @ _LEVEL_VALUES
     variance = likelihood @ _LEVEL_VALUES**2 - mean**2

@@ -65,7 +65,9 @@ class Codec:
         """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None."""
         chosen = self.spec.default_lookahead if lookahead is None else lookahead
         if not 0 <= chosen <= self.spec.max_lookahead:
-            raise LocalProtocolError(f"lookahead {chosen} asked for; these weights allow 0 to {self.spec.max_lookahead}")
+            raise LocalProtocolError(
+                f"lookahead {chosen} asked for; these weights allow 0 to {self.spec.max_lookahead}"
+            )
         return EncoderStream(self._model, chosen)
 
     def decoder_stream(self) -> DecoderStream:

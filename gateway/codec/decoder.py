@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gateway.codec.layers import ConvNextBlock, MemoryAttention, Upsample
+from gateway.codec.layers import ConvNextBlock, MemoryAttention, Upsample, states_of
 from gateway.codec.spec import MELS, CodecSpec
 
 DecoderState = tuple[Any, ...]
@@ -39,7 +39,7 @@ class Decoder(nn.Module):
         )
 
     def initial_state(self, batch: int) -> DecoderState:
-        return tuple(None if isinstance(m, Upsample) else m.initial_state(batch) for m in self.layers)  # type: ignore[operator]
+        return states_of(self.layers, batch)
 
     def forward(self, latent: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Latents (batch, n, width) to mels (batch, 8 n, 80) in the front end's units."""

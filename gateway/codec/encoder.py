@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gateway.codec.layers import ConvNextBlock, Downsample, Lookahead, MemoryAttention
+from gateway.codec.layers import ConvNextBlock, Downsample, Lookahead, MemoryAttention, states_of
 from gateway.codec.spec import MELS, CodecSpec
 
 
@@ -48,10 +48,8 @@ class Encoder(nn.Module):
         )
 
     def initial_state(self, batch: int) -> EncoderState:
-        early = tuple(block.initial_state(batch) for block in [*self.fast, *self.middle])
-        return EncoderState(
-            early, self.lookahead.initial_state(batch), tuple(layer.initial_state(batch) for layer in self.late)
-        )
+        early = states_of([*self.fast, *self.middle], batch)
+        return EncoderState(early, self.lookahead.initial_state(batch), states_of(self.late, batch))
 
     def _early(self, mel: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         x = self.stem(mel)

@@ -7,10 +7,11 @@ Shapes and streaming state follow the practice of Mimi (Defossez et al. 2024); b
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the customary name)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -120,9 +121,9 @@ class MemoryAttention(nn.Module):
         )
         inside = (distance >= 0) & (distance < self.memory)
         bias = self.bias[:, distance.clamp(0, self.memory - 1)]
-        mask = torch.where(
-            inside[None, None] & filled[:, None, None, :], bias[None].to(query.dtype), float("-inf")
-        ).to(query.dtype)
+        mask = torch.where(inside[None, None] & filled[:, None, None, :], bias[None].to(query.dtype), float("-inf")).to(
+            query.dtype
+        )
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
         y = x + self.output(mixed.transpose(1, 2).reshape(batch, time, channels))
         return y, MemoryState(keys[:, :, time:], values[:, :, time:], filled[:, time:])
@@ -133,13 +134,12 @@ class Lookahead(nn.Module):
 
     def __init__(self, channels: int, max_frames: int) -> None:
         super().__init__()
-        self.max_frames = max_frames
+        self.channels, self.max_frames = channels, max_frames
         self.taps = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in range(max_frames))
 
     def initial_state(self, batch: int) -> Tensor:
         """Frames waiting for their future; none at first: (batch, 0, channels)."""
-        channels = self.taps[0].weight.shape[1] if self.max_frames else 0
-        return torch.zeros(batch, 0, int(channels))
+        return torch.zeros(batch, 0, self.channels)
 
     def forward(self, x: Tensor, state: Tensor, lookahead: int) -> tuple[Tensor, Tensor]:
         """(batch, t, channels) to (batch, t + waiting - lookahead, channels): frames whose future is known."""
@@ -170,7 +170,7 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, time, channels = x.shape
-        return self.project(self.norm(x).reshape(batch, time // 2, 2 * channels))
+        return torch.as_tensor(self.project(self.norm(x).reshape(batch, time // 2, 2 * channels)))
 
 
 class Upsample(nn.Module):
@@ -184,4 +184,11 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, time, _ = x.shape
-        return self.project(self.norm(x)).reshape(batch, 2 * time, self.outputs)
+        return torch.as_tensor(self.project(self.norm(x))).reshape(batch, 2 * time, self.outputs)
+
+
+def states_of(layers: Iterable[nn.Module], batch: int) -> tuple[Any, ...]:
+    """Initial states of layers in order; None for those that need none."""
+    return tuple(
+        layer.initial_state(batch) if isinstance(layer, ConvNextBlock | MemoryAttention) else None for layer in layers
+    )

@@ -45,9 +45,10 @@ class ResidualFsq(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.inputs = nn.ModuleList(nn.Linear(width, DIGITS_PER_STAGE) for _ in range(STAGES))
-        self.outputs = nn.ModuleList(nn.Linear(DIGITS_PER_STAGE, width, bias=False) for _ in range(STAGES))
-        for stage in self.outputs:
+        outputs = [nn.Linear(DIGITS_PER_STAGE, width, bias=False) for _ in range(STAGES)]
+        for stage in outputs:
             nn.init.normal_(stage.weight, std=0.5)
+        self.outputs = nn.ModuleList(outputs)
         # What the decoder adds for digits it is unsure of, by how unsure it is (0 certain .. 1 erased).
         self.doubt = nn.Linear(DIGITS, width)
 
@@ -68,7 +69,7 @@ class ResidualFsq(nn.Module):
 
     def restore(self, values: Tensor, doubt: Tensor) -> Tensor:
         """Level values and doubt, each (batch, t, 8), to latents (batch, t, width)."""
-        first, second = values.split(DIGITS_PER_STAGE, dim=-1)
+        first, second = values[..., :DIGITS_PER_STAGE], values[..., DIGITS_PER_STAGE:]
         return torch.as_tensor(self.outputs[0](first) + self.outputs[1](second) + self.doubt(doubt))
 
 

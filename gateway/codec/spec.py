@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from gateway.errors import CheckpointError
 
@@ -59,7 +60,8 @@ class CodecSpec:
         """Read a spec; raises CheckpointError for unknown keys or a codec this program does not know."""
         try:
             values = json.loads(text)
-            spec = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            spec = cls(**sizes)
         except (ValueError, TypeError) as error:
             raise CheckpointError(f"codec spec in the checkpoint is not readable: {error}") from error
         if spec.codec_id != CODEC_ID or spec.codec_version > CODEC_VERSION:

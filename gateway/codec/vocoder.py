@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gateway.codec.layers import CausalDepthwise, ConvNextBlock
+from gateway.codec.layers import CausalDepthwise, ConvNextBlock, states_of
 from gateway.codec.spec import HOP, MELS, WINDOW, CodecSpec
 
 BINS = WINDOW // 2 + 1
@@ -62,7 +62,7 @@ class Vocoder(nn.Module):
         self.register_buffer("basis", synthesis_basis(), persistent=False)
 
     def initial_state(self, batch: int) -> VocoderState:
-        layers = (self.context.initial_state(batch), *(block.initial_state(batch) for block in self.blocks))
+        layers = (self.context.initial_state(batch), *states_of(self.blocks, batch))
         return VocoderState(layers, self.basis.new_zeros(batch, WINDOW - HOP))
 
     def forward(self, mel: Tensor, state: VocoderState) -> tuple[Tensor, VocoderState]:

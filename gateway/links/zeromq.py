@@ -92,7 +92,7 @@ class ZeromqPeersLink(Link):
 
     Packets travel bare, one message of one part each. Drops: `tx_drop_no_peer` while nobody listens,
     `rx_drop_malformed` for a message of several parts, `rx_drop_oversize` above the MTU.
-    A peer that restarts is found again while `receive` is called from time to time: ZeroMQ renews its subscription there.
+    A peer that restarts is found again while `receive` is called from time to time, for there ZeroMQ subscribes anew.
     """
 
     def __init__(

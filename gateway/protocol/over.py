@@ -266,7 +266,9 @@ class OverReceiver:
         if packet.session and over.session and packet.session.source != over.session.source:
             return OverDrop.OTHER_TALKER
         count = len(packet.frames)
-        if over.length_learnt and (count > over.frames_per_packet if packet.end_of_over else count != over.frames_per_packet):
+        if over.length_learnt and (
+            count > over.frames_per_packet if packet.end_of_over else count != over.frames_per_packet
+        ):
             return OverDrop.LENGTH
         return None
 

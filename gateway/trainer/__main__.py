@@ -41,7 +41,9 @@ def prepare_command(speech: Path, noise: Path | None, out: Path) -> None:
 @main.command("train")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Prepared folder.")
-@click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="Run folder; resumed if it exists.")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), required=True, help="Run folder; resumed if it exists."
+)
 @click.option("--start", type=click.Path(path_type=Path), help="A last.pt or .safetensors to begin from.")
 def train_command(recipe: Path, data: Path, folder: Path, start: Path | None) -> None:
     """Train as RECIPE (TOML) says; interrupting leaves a checkpoint, the same command goes on."""

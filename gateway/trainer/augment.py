@@ -95,7 +95,7 @@ class ClipSource:
         kind = rng.random()
         if kind < 0.5 and len(self.noise) > samples:
             start = int(rng.integers(0, len(self.noise) - samples))
-            return self.noise[start : start + samples].astype(np.float32) / 32768
+            return self.noise[start : start + samples].astype(np.float32) / np.float32(32768)
         if kind < 0.65:
             babble = np.zeros(samples, dtype=np.float32)
             for _ in range(3):

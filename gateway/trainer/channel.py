@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gateway.codec.quantizer import level_value
@@ -39,7 +40,7 @@ def draw_damage(recipe: ChannelRecipe, batch: int, frames: int, rng: np.random.G
     return Damage(torch.from_numpy(flips), torch.from_numpy(doubt))
 
 
-def _bursts(share: float, mean_burst: float, frames: int, rng: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _bursts(share: float, mean_burst: float, frames: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Erased frames of a two-state Gilbert chain with the given share and mean burst."""
     leave = 1.0 / mean_burst
     enter = share * leave / max(1e-6, 1.0 - share)

@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
-from gateway.errors import AudioError, ConfigError
+from gateway.audio.files import decode_audio, read_audio
+from gateway.errors import ConfigError
 
 SAMPLE_RATE = 16_000
 AUDIO_FILE = "audio.i16"
@@ -53,30 +52,22 @@ def active_level_db(pcm: NDArray[np.float32], frame: int = 160) -> float:
     return float(10 * np.log10(np.mean(power[power >= loud * 10**-2.5])))
 
 
-def read_audio(source: Path | io.BytesIO, name: str) -> NDArray[np.float32]:
-    """Mono float32 at 16 kHz of any file soundfile reads; raises AudioError naming `name`."""
-    try:
-        pcm, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{name}: not readable as audio ({error})") from error
-    mono = pcm.mean(axis=1)
-    return np.asarray(mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE), dtype=np.float32)
-
-
 def manifest_clips(folder: Path) -> Iterator[tuple[dict[str, str], NDArray[np.float32]]]:
     """Rows and audio of a folder with manifest.tsv and tar slices, in the order of the slices."""
     manifest = folder / "manifest.tsv"
     if not manifest.is_file():
         raise ConfigError(f"{manifest}: not found; a prepared speech folder needs a manifest.tsv")
     with manifest.open(newline="", encoding="utf-8") as file:
-        rows = {(row["slice"], row["member"]): row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+        rows = {
+            (row["slice"], row["member"]): row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        }
     for tar_name in sorted({tar for tar, _ in rows}):
         with tarfile.open(folder / tar_name) as tar:
             for member in tar:
                 row = rows.get((tar_name, member.name))
                 stored = tar.extractfile(member) if row is not None else None
                 if row is not None and stored is not None:
-                    yield row, read_audio(io.BytesIO(stored.read()), f"{tar_name}:{member.name}")
+                    yield row, decode_audio(io.BytesIO(stored.read()), f"{tar_name}:{member.name}")
 
 
 def folder_clips(folder: Path) -> Iterator[tuple[dict[str, str], NDArray[np.float32]]]:
@@ -96,7 +87,7 @@ def folder_clips(folder: Path) -> Iterator[tuple[dict[str, str], NDArray[np.floa
             "split": "dev" if speakers[speaker] % 50 == 49 else "train",
             "text": "",
         }
-        yield row, read_audio(path, str(path))
+        yield row, read_audio(path)
 
 
 def prepare(folder: Path, out: Path) -> list[Utterance]:
@@ -145,7 +136,8 @@ class Corpus:
     def pcm(self, utterance: Utterance, start: int = 0, samples: int | None = None) -> NDArray[np.float32]:
         """float32 samples of one utterance, or of a slice of it."""
         stop = utterance.samples if samples is None else min(utterance.samples, start + samples)
-        return self.audio[utterance.offset + start : utterance.offset + stop].astype(np.float32) / 32768
+        stored = self.audio[utterance.offset + start : utterance.offset + stop]
+        return stored.astype(np.float32) / np.float32(32768)
 
 
 def prepare_noise(folder: Path, out: Path) -> int:
@@ -154,7 +146,7 @@ def prepare_noise(folder: Path, out: Path) -> int:
     total = 0
     with (out / "noise.i16").open("wb") as file:
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".wav", ".opus", ".ogg", ".flac"}):
-            pcm = read_audio(path, str(path))
+            pcm = read_audio(path)
             rms = float(np.sqrt(np.mean(pcm**2)) + 1e-9)
             scaled = np.clip(pcm * (0.05 / rms), -1, 1)
             np.round(scaled * 32767).astype("<i2").tofile(file)

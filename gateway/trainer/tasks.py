@@ -28,7 +28,10 @@ FEATURE_LAYERS = (1, 2, 3)
 class Task(Protocol):
     """A trainable thing."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What learns; its parameters are the optimiser's."""
+        ...
 
     def step(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Loss terms of one batch; 'loss' is what is minimised."""
@@ -127,5 +130,5 @@ class VocoderTask:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.bf16):
             wave = self._wave(mel)
         # The vocoder's stream lags by the window's overlap; compare it with speech delayed as much.
-        loss = log_stft_loss(wave[:, SYNTHESIS_DELAY:].float(), pcm[:, : -SYNTHESIS_DELAY])
+        loss = log_stft_loss(wave[:, SYNTHESIS_DELAY:].float(), pcm[:, :-SYNTHESIS_DELAY])
         return {"loss": loss}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the customary name)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gateway.errors import CheckpointError
@@ -97,9 +97,7 @@ class WhisperEncoder(nn.Module):
         outputs = []
         for i in range(self.layers):
             layer = f"layer_{i}"
-            qkv = self._linear(
-                self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0"
-            )
+            qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
             q, k, v = qkv.view(batch, time, 3, width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
             mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, time, width)
             x = x + self._linear(mixed, f"{layer}/self_attention/linear_1")

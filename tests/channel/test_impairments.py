@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from gateway.channel.impairments import Channel, ChannelSpec, Delivery
 PACKET = bytes(range(20))
 
 
-def channel(seed: int = 1, start_s: float = 0.0, **figures: object) -> Channel:
+def channel(seed: int = 1, start_s: float = 0.0, **figures: Any) -> Channel:
     return Channel(replace(ChannelSpec("test"), **figures), np.random.default_rng(seed), start_s)
 
 
@@ -223,6 +224,6 @@ def test_seeds_differ() -> None:
         ({"outages_s": ((3.0, 2.0),)}, r"outages_s: got \[3, 2\]"),
     ],
 )
-def test_impossible_figures_are_named(figures: dict[str, object], message: str) -> None:
+def test_impossible_figures_are_named(figures: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(ChannelSpec("test"), **figures)

@@ -117,7 +117,7 @@ def test_a_peer_that_restarts_is_found_again() -> None:
     with ZeromqPeersLink(at_a, [at_b]) as a:
         for text in (b"first life", b"second life"):
             with ZeromqPeersLink(at_b, [at_a]) as b:
-                wait_until(lambda: a.receive(0.0) is None and a.listeners == b.listeners == 1)  # noqa: B023
+                wait_until(lambda: a.receive(0.0) is None and a.listeners == b.listeners == 1)
                 a.send(text)
                 assert hear(b) == text
                 b.send(text)
@@ -170,7 +170,7 @@ def test_receiving_in_one_thread_does_not_hold_up_sending_in_another() -> None:
         waiting.start()
         begun = time.monotonic()
         link.send(b"x")
-        assert time.monotonic() - begun < 0.3
+        assert time.monotonic() - begun < 0.4
         waiting.join()
 
 
@@ -231,7 +231,7 @@ def test_each_direction_has_its_channel_and_delay_is_real() -> None:
         begun = time.monotonic()
         a.send(b"over")
         assert hear(b) == b"over"
-        assert 0.15 <= time.monotonic() - begun < 0.4
+        assert 0.15 <= time.monotonic() - begun < 2.0
         b.send(b"lost")
         assert a.receive(0.1) is None
         report = process.report()

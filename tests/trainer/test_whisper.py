@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812 (the customary name)
+import torch.nn.functional as F
 
 from gateway.errors import CheckpointError
 from gateway.trainer.whisper import WhisperEncoder, read_ctranslate2, tiny_en_path

@@ -1,0 +1,36 @@
+# `make demo` and `make test` do everything on a fresh Debian 12: environment, system packages, then the job.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SYSTEM := deploy/system-packages.sh
+
+.PHONY: demo test bench lint env clean
+
+demo: $(READY)
+	$(BIN)/python -m gateway.demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/clarilink bench
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+env: $(READY)
+
+# torch first and pinned: an unpinned one brings gigabytes of GPU libraries that nothing here needs.
+$(READY): pyproject.toml constraints.txt $(SYSTEM)
+	sh $(SYSTEM)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-out eval-out .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""How good the codec is, measured: recognisers, reference codecs, one table."""

@@ -1,0 +1,254 @@
+"""`clarilink evaluate`: one table of systems on the same clips in one run.
+
+Rule: every figure of a row comes from the same decoded audio; what a system could not do is a note, not a zero.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.audio.files import write_wav
+from gateway.channel.spec_file import load_channel
+from gateway.codec import Codec
+from gateway.evaluation import codec2
+from gateway.evaluation.asr import EvaluationError, Recogniser, normalise, word_errors
+from gateway.evaluation.speech import Clip, load_clips, speech_folder
+from gateway.loopback import LoopbackOptions, run_loopback
+
+SAMPLE_RATE = 16_000
+BOOTSTRAP_ROUNDS = 1000
+LONGEST_SHIFT = 1600
+"""Samples by which a system may lag and still be aligned for STOI: 100 ms."""
+
+System = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What to compare on what. `channels` are names or files of channels that ours is sent through at 300 bit/s."""
+
+    speech: Path | None = None
+    subset: str = "cv-native"
+    clips: int = 100
+    seed: int = 1
+    systems: tuple[str, ...] = ("original", "8khz", "codec2-3200", "codec2-1300", "codec2-700C", "ours-300", "ours-150")
+    channels: tuple[str, ...] = ()
+    asr: tuple[str, ...] = ("base", "tiny.en")
+    stoi: bool = True
+    weights: Path | None = None
+    out: Path | None = None
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share with its 95 % bootstrap interval over speakers."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system: dWER (against the recogniser's text of the original) and WER (against the transcript) by recogniser."""
+
+    system: str
+    dwer: dict[str, Interval]
+    wer: dict[str, Interval]
+    stoi: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """The table, what it was measured on, and notes."""
+
+    subset: str
+    clips: int
+    speakers: int
+    seconds: float
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
+    """Decode, recognise, score; progress on standard error, files under `options.out` if given."""
+    clips = load_clips(speech_folder(options.speech), options.subset, options.clips, options.seed)
+    notes: list[str] = []
+    systems = _systems(options, notes)
+    recognisers = [Recogniser(name, options.threads) for name in options.asr]
+    references = {
+        r.name: [normalise(r.transcribe(c.pcm, c.lang), c.lang) for c in _progress(clips, f"original, {r.name}")]
+        for r in recognisers
+    }
+    transcripts = [normalise(clip.text, clip.lang) for clip in clips]
+    rows = []
+    for name, system in systems.items():
+        decoded = [system(clip.pcm) for clip in _progress(clips, name)]
+        if options.out is not None:
+            _write_audio(options.out / "audio" / name, clips, decoded)
+        dwer, wer = {}, {}
+        for recogniser in recognisers:
+            reference = references[recogniser.name]
+            heard = reference
+            if name != "original":
+                pairs = zip(clips, decoded, strict=True)
+                heard = [
+                    normalise(recogniser.transcribe(pcm, clip.lang), clip.lang)
+                    for clip, pcm in _progress(list(pairs), f"{name}, {recogniser.name}")
+                ]
+                dwer[recogniser.name] = _share(clips, reference, heard)
+            wer[recogniser.name] = _share(clips, transcripts, heard)
+        stoi = _stoi(clips, decoded) if options.stoi and name != "original" else None
+        rows.append(Row(name, dwer, wer, stoi))
+    report = EvaluationReport(
+        options.subset,
+        len(clips),
+        len({clip.speaker for clip in clips}),
+        round(sum(len(clip.pcm) for clip in clips) / SAMPLE_RATE, 1),
+        tuple(rows),
+        tuple(notes),
+    )
+    if options.out is not None:
+        _write_files(options.out, report)
+    return report
+
+
+def _systems(options: EvaluateOptions, notes: list[str]) -> dict[str, System]:
+    systems: dict[str, System] = {}
+    codec: Codec | None = None
+
+    def ours() -> Codec:
+        nonlocal codec
+        codec = codec or Codec.load(options.weights)
+        return codec
+
+    for name in options.systems:
+        if name == "original":
+            systems[name] = lambda pcm: pcm
+        elif name == "8khz":
+            systems[name] = codec2.telephone_band
+        elif name.startswith("codec2-"):
+            mode = name.removeprefix("codec2-")
+            if not codec2.available():
+                notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
+                continue
+            systems[name] = lambda pcm, mode=mode: codec2.through_codec2(pcm, mode)  # type: ignore[misc]
+        elif name in ("ours-300", "ours-150"):
+            stages = 2 if name == "ours-300" else 1
+            systems[name] = lambda pcm, stages=stages, c=ours(): c.decode(c.encode(pcm), stages=stages)[: len(pcm)]  # type: ignore[misc]
+        else:
+            raise EvaluationError(f"system {name!r} is not known; there are {', '.join(EvaluateOptions().systems)}")
+    for channel in options.channels:
+        spec = load_channel(channel)
+        seeds = iter(range(1, 1_000_000))
+        systems[f"ours through {spec.name}"] = lambda pcm, spec=spec, c=ours(), seeds=seeds: (
+            run_loopback(  # type: ignore[misc]
+                c, pcm, spec, LoopbackOptions(seed=next(seeds))
+            ).heard
+        )
+    return systems
+
+
+def _share(clips: list[Clip], reference: list[str], heard: list[str]) -> Interval:
+    """Word errors over words, with speakers resampled; clips without reference words count only their false words."""
+    errors = np.array([word_errors(r, h) for r, h in zip(reference, heard, strict=True)], dtype=np.float64)
+    words = np.array([len(r.split()) for r in reference], dtype=np.float64)
+    speakers = sorted({clip.speaker for clip in clips})
+    member = np.array([speakers.index(clip.speaker) for clip in clips])
+    by_errors = np.bincount(member, errors, len(speakers))
+    by_words = np.bincount(member, words, len(speakers))
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, len(speakers), (BOOTSTRAP_ROUNDS, len(speakers)))
+    shares = by_errors[draws].sum(1) / np.maximum(1, by_words[draws].sum(1))
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return Interval(float(errors.sum() / max(1.0, words.sum())), float(low), float(high))
+
+
+def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> float:
+    import warnings
+
+    from pystoi import stoi
+
+    scores = []
+    for clip, pcm in zip(clips, decoded, strict=True):
+        original, aligned = align(clip.pcm, pcm)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pystoi warns about clips shorter than 0.4 s of speech
+            scores.append(float(stoi(original, aligned, SAMPLE_RATE)))
+    return float(np.mean(scores))
+
+
+def align(
+    original: NDArray[np.float32], decoded: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cut both to where they overlap once `decoded` is shifted to correlate best, by its envelope, within 100 ms."""
+    window = np.hanning(161)
+    a, b = (np.convolve(np.abs(x), window, "same") for x in (original, decoded))
+    size = 1 << int(np.ceil(np.log2(len(a) + len(b))))
+    correlation = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
+    shifts = np.concatenate([np.arange(0, LONGEST_SHIFT), np.arange(-LONGEST_SHIFT, 0)])
+    shift = int(shifts[np.argmax(correlation[shifts])])
+    if shift >= 0:
+        moved = decoded[shift:]
+        return original[: len(moved)], moved[: len(original)]
+    moved = decoded[: len(decoded) + shift]
+    return original[-shift : -shift + len(moved)], moved[: len(original) + shift]
+
+
+def table(report: EvaluationReport) -> str:
+    """The report for people."""
+    names = list(report.rows[0].wer) if report.rows else []
+    head = (
+        f"{'system':<26}" + "".join(f"{f'dWER {n}':>22}" for n in names) + "".join(f"{f'WER {n}':>14}" for n in names)
+    )
+    lines = [
+        f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
+        "ASR word error rates in %, 95 % intervals by speaker",
+        head + f"{'STOI':>8}",
+    ]
+    for row in report.rows:
+        cells = f"{row.system:<26}"
+        for name in names:
+            d = row.dwer.get(name)
+            shown = "-" if d is None else f"{100 * d.value:.1f} ({100 * d.low:.1f}..{100 * d.high:.1f})"
+            cells += f"{shown:>22}"
+        cells += "".join(f"{100 * row.wer[name].value:>14.1f}" for name in names)
+        lines.append(cells + (f"{row.stoi:>8.3f}" if row.stoi is not None else f"{'-':>8}"))
+    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
+
+
+def _progress(items: list, what: str):  # type: ignore[no-untyped-def,type-arg]
+    for i, item in enumerate(items, 1):
+        if sys.stderr.isatty() or i == len(items):
+            sys.stderr.write(f"\r{what}: {i}/{len(items)}" + ("\n" if i == len(items) else ""))
+            sys.stderr.flush()
+        yield item
+
+
+def _write_audio(folder: Path, clips: list[Clip], decoded: list[NDArray[np.float32]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for clip, pcm in zip(clips, decoded, strict=True):
+        write_wav(folder / f"{clip.id.replace('/', '_')}.wav", [pcm])
+
+
+def _write_files(out: Path, report: EvaluationReport) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
+    with (out / "report.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        names = list(report.rows[0].wer) if report.rows else []
+        writer.writerow(["system", *(f"dwer_{n}" for n in names), *(f"wer_{n}" for n in names), "stoi"])
+        for row in report.rows:
+            dwers = [round(row.dwer[n].value, 4) if n in row.dwer else "" for n in names]
+            writer.writerow(
+                [row.system, *dwers, *(round(row.wer[n].value, 4) for n in names), "" if row.stoi is None else row.stoi]
+            )
