@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gateway.codec.spec import HOP, MELS, SAMPLE_RATE, WINDOW
 
 FLOOR = -0.5
-"""Lowest log-mel value: about 60 dB under the loudest mels of level-controlled speech. Below is room noise, not words."""
+"""Lowest log-mel value, 60 dB and more under the loudest of level-controlled speech: below is noise, not words."""
 
 
 @lru_cache

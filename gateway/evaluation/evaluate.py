@@ -10,12 +10,14 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.files import write_wav
+from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec
 from gateway.evaluation import codec2
@@ -59,7 +61,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system: dWER (against the recogniser's text of the original) and WER (against the transcript) by recogniser."""
+    """One system, by recogniser: dWER (against its text of the original) and WER (against the transcript)."""
 
     system: str
     dwer: dict[str, Interval]
@@ -122,6 +124,28 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
     return report
 
 
+class _Ours:
+    """Ours without a channel, at 300 bit/s or with stage 1 alone at 150."""
+
+    def __init__(self, codec: Codec, stages: int) -> None:
+        self._codec, self._stages = codec, stages
+
+    def __call__(self, pcm: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._codec.decode(self._codec.encode(pcm), stages=self._stages)[: len(pcm)]
+
+
+class _OursThrough:
+    """Ours at 300 bit/s through a channel, another seed for each clip."""
+
+    def __init__(self, codec: Codec, spec: ChannelSpec) -> None:
+        self._codec, self._spec = codec, spec
+        self._seed = 0
+
+    def __call__(self, pcm: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._seed += 1
+        return run_loopback(self._codec, pcm, self._spec, LoopbackOptions(seed=self._seed)).heard
+
+
 def _systems(options: EvaluateOptions, notes: list[str]) -> dict[str, System]:
     systems: dict[str, System] = {}
     codec: Codec | None = None
@@ -141,20 +165,14 @@ def _systems(options: EvaluateOptions, notes: list[str]) -> dict[str, System]:
             if not codec2.available():
                 notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
                 continue
-            systems[name] = lambda pcm, mode=mode: codec2.through_codec2(pcm, mode)  # type: ignore[misc]
+            systems[name] = partial(codec2.through_codec2, mode=mode)
         elif name in ("ours-300", "ours-150"):
-            stages = 2 if name == "ours-300" else 1
-            systems[name] = lambda pcm, stages=stages, c=ours(): c.decode(c.encode(pcm), stages=stages)[: len(pcm)]  # type: ignore[misc]
+            systems[name] = _Ours(ours(), 2 if name == "ours-300" else 1)
         else:
             raise EvaluationError(f"system {name!r} is not known; there are {', '.join(EvaluateOptions().systems)}")
     for channel in options.channels:
         spec = load_channel(channel)
-        seeds = iter(range(1, 1_000_000))
-        systems[f"ours through {spec.name}"] = lambda pcm, spec=spec, c=ours(), seeds=seeds: (
-            run_loopback(  # type: ignore[misc]
-                c, pcm, spec, LoopbackOptions(seed=next(seeds))
-            ).heard
-        )
+        systems[f"ours through {spec.name}"] = _OursThrough(ours(), spec)
     return systems
 
 
@@ -187,21 +205,24 @@ def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> float:
     return float(np.mean(scores))
 
 
-def align(
-    original: NDArray[np.float32], decoded: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cut both to where they overlap once `decoded` is shifted to correlate best, by its envelope, within 100 ms."""
+def lag_samples(original: NDArray[np.float32], decoded: NDArray[np.float32]) -> int:
+    """By how much `decoded` lags, judged by the envelopes (a vocoder keeps no waveform), within 100 ms."""
     window = np.hanning(161)
     a, b = (np.convolve(np.abs(x), window, "same") for x in (original, decoded))
     size = 1 << int(np.ceil(np.log2(len(a) + len(b))))
-    correlation = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
+    correlation = np.fft.irfft(np.fft.rfft(b - b.mean(), size) * np.conj(np.fft.rfft(a - a.mean(), size)), size)
     shifts = np.concatenate([np.arange(0, LONGEST_SHIFT), np.arange(-LONGEST_SHIFT, 0)])
-    shift = int(shifts[np.argmax(correlation[shifts])])
-    if shift >= 0:
-        moved = decoded[shift:]
-        return original[: len(moved)], moved[: len(original)]
-    moved = decoded[: len(decoded) + shift]
-    return original[-shift : -shift + len(moved)], moved[: len(original) + shift]
+    return int(shifts[np.argmax(correlation[shifts])])
+
+
+def align(
+    original: NDArray[np.float32], decoded: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cut both to where they overlap once the lag is taken out."""
+    shift = lag_samples(original, decoded)
+    start, moved = (0, decoded[shift:]) if shift >= 0 else (-shift, decoded)
+    length = min(len(original) - start, len(moved))
+    return original[start : start + length], moved[:length]
 
 
 def table(report: EvaluationReport) -> str:

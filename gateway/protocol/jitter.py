@@ -140,6 +140,8 @@ class JitterBuffer:
         for index in [index for index in self._frames if index >= self._end]:
             del self._frames[index]
             self._late += 1
+        if self._start_at_s is not None and len(self._frames) == self._end - self._next:
+            self._start_at_s = -math.inf  # nothing is missing: the cushion has nothing to wait for
 
     def pop(self, now_s: float) -> Playout:
         """The answer for the playout tick at `now_s`."""

@@ -1,4 +1,4 @@
-"""`python -m gateway.trainer`: prepare, train, evaluate, export. Arguments only; the work is in the modules beside it."""
+"""`python -m gateway.trainer`: prepare, train, evaluate, export. Arguments only; the work is done beside it."""
 
 from __future__ import annotations
 
@@ -50,6 +50,41 @@ def train_command(recipe: Path, data: Path, folder: Path, start: Path | None) ->
     from gateway.trainer.runner import Run
 
     Run(load_toml(recipe, TrainRecipe), data, folder, start).train()
+
+
+@main.command("evaluate")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Prepared folder.")
+@click.option("--clips", type=click.IntRange(1), default=40, show_default=True)
+@click.option("--source", default="cv", show_default=True, help="Dev clips whose source begins so.")
+@click.option("--lookahead", type=click.IntRange(0, 2), default=2, show_default=True)
+def evaluate_command(checkpoint: Path, data: Path, clips: int, source: str, lookahead: int) -> None:
+    """Words kept by a run's CHECKPOINT (last.pt) on dev, judged on decoded mels without the vocoder."""
+    from gateway.codec.model import CodecModel
+    from gateway.codec.spec import CodecSpec
+    from gateway.trainer.data import Corpus
+    from gateway.trainer.evaluate import choose_clips, evaluate_mels
+    from gateway.trainer.runner import load_codec_state
+
+    model = CodecModel(CodecSpec())
+    model.load_state_dict(load_codec_state(checkpoint))
+    corpus = Corpus(data)
+    figures = evaluate_mels(model.eval(), corpus, choose_clips(corpus, clips, source), lookahead)
+    click.echo(
+        f"{figures.clips} clips, lookahead {lookahead}: dWER (tiny.en) {100 * figures.dwer:.1f} % at 300 bit/s, "
+        f"{100 * figures.dwer_stage_one:.1f} % at 150 bit/s; mel L1 {figures.mel:.4f}"
+    )
+
+
+@main.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder from another run's last.pt.")
+def export_command(checkpoint: Path, out: Path, vocoder: Path | None) -> None:
+    """Write a run's averaged weights as the safetensors file the gateway loads."""
+    from gateway.trainer.export import export
+
+    click.echo(f"{out}: {export(checkpoint, out, vocoder) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Rule: step n draws everything from a generator seeded by (seed, n), so interrupt
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import subprocess
 import time
@@ -114,7 +113,7 @@ class Run:
         }
         temporary = self.folder / (CHECKPOINT + ".new")
         torch.save(content, temporary)
-        os.replace(temporary, self.folder / CHECKPOINT)
+        temporary.replace(self.folder / CHECKPOINT)
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step; returns the loss terms as numbers."""

@@ -29,7 +29,7 @@ def test_newer_codec_version_is_refused(tmp_path: Path, small_codec: Codec, smal
     path = tmp_path / "w.safetensors"
     values = json.loads(small_spec.to_json()) | {"codec_version": 9}
     save_file({"x": torch.zeros(1)}, str(path), metadata={"clarilink_codec_spec": json.dumps(values)})
-    with pytest.raises(CheckpointError, match="version 9.*up to version 1"):
+    with pytest.raises(CheckpointError, match=r"version 9.*up to version 1"):
         load_model(path)
 
 

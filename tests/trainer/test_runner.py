@@ -115,7 +115,7 @@ def test_schedule_rises_holds_and_falls() -> None:
 
 
 def test_mistakes_are_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="run `python -m gateway.trainer prepare` first"):
+    with pytest.raises(ConfigError, match=r"run `python -m gateway\.trainer prepare` first"):
         Run(recipe("acoustic"), tmp_path, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
         load_codec_state(tmp_path / "none.pt")

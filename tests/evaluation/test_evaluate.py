@@ -1,0 +1,74 @@
+"""The table: alignment, intervals, notes, and a real run on a few human clips."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.evaluation import codec2
+from gateway.evaluation.asr import EvaluationError
+from gateway.evaluation.evaluate import EvaluateOptions, align, lag_samples, run_evaluation, table
+from gateway.evaluation.speech import load_clips, speech_folder
+
+
+@pytest.fixture(scope="module")
+def speech() -> Path:
+    folder = Path(os.environ.get("CLARILINK_SPEECH") or Path(__file__).parents[2] / ".." / "shared" / "speech")
+    if not (folder / "manifest.tsv").is_file():
+        pytest.skip(f"no speech folder at {folder} (set CLARILINK_SPEECH)")
+    return folder
+
+
+@pytest.mark.parametrize("shift", [-900, -1, 0, 240, 1500])
+def test_alignment_finds_the_lag(shift: int) -> None:
+    rng = np.random.default_rng(0)
+    envelope = np.repeat(rng.random(40), 800)
+    original = (rng.standard_normal(len(envelope)) * envelope).astype(np.float32)
+    decoded = np.roll(original, shift)
+    assert abs(lag_samples(original, decoded) - shift) <= 40
+    a, b = align(original, decoded)
+    assert len(a) == len(b) >= len(original) - abs(shift) - 40
+
+
+def test_clips_are_chosen_repeatably_and_spread_over_speakers(speech: Path) -> None:
+    first, again = (load_clips(speech, "cv-native", 12) for _ in range(2))
+    assert [c.id for c in first] == [c.id for c in again]
+    assert len({c.speaker for c in first}) >= 10
+    assert all(len(c.pcm) > 16_000 and c.text for c in first)
+
+
+@pytest.mark.skipif(not codec2.available(), reason="c2enc and c2dec are not installed (Debian package codec2)")
+def test_a_small_table(speech: Path, tmp_path: Path) -> None:
+    options = EvaluateOptions(
+        speech=speech, clips=3, systems=("original", "codec2-3200"), asr=("tiny.en",), out=tmp_path, threads=1
+    )
+    report = run_evaluation(options)
+    original, classic = report.rows
+    assert original.stoi is None
+    assert not original.dwer
+    assert 0.4 < (classic.stoi or 0) < 0.95
+    interval = classic.dwer["tiny.en"]
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert json.loads((tmp_path / "report.json").read_text())["clips"] == 3
+    assert len(list((tmp_path / "audio" / "codec2-3200").glob("*.wav"))) == 3
+    assert "codec2-3200" in table(report)
+
+
+def test_what_is_missing_is_named(tmp_path: Path, speech: Path) -> None:
+    with pytest.raises(EvaluationError, match=r"no manifest\.tsv there"):
+        speech_folder(tmp_path)
+    with pytest.raises(EvaluationError, match="system 'opus' is not known"):
+        run_evaluation(EvaluateOptions(speech=speech, clips=1, systems=("opus",), asr=()))
+    with pytest.raises(EvaluationError, match="subset 'x' is not known"):
+        load_clips(speech, "x", 1)
+
+
+def test_codec2_absent_is_a_note(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec2, "available", lambda: False)
+    report = run_evaluation(EvaluateOptions(speech=speech, clips=1, systems=("original", "codec2-1300"), asr=()))
+    assert [row.system for row in report.rows] == ["original"]
+    assert "codec2-1300 skipped" in report.notes[0]

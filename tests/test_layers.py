@@ -1,0 +1,80 @@
+"""The layers of the architecture, enforced on the source: imports go down only, and I/O stays in its places."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GATEWAY = ROOT / "gateway"
+
+# Package or module of gateway -> those of ours it may import (besides itself). Absent: the top, may import anything
+# but the trainer.
+FOUNDATION = {"clock", "metrics", "config", "errors"}
+PURE = {"protocol", "channel"} | FOUNDATION
+ALLOWED = {
+    "clock": set(),
+    "errors": set(),
+    "metrics": set(),
+    "config": {"errors"},
+    "logs": set(),
+    "samples": set(),
+    "protocol": FOUNDATION,
+    "channel": FOUNDATION,
+    "session": FOUNDATION,
+    "codec": {"errors"},
+    "audio": PURE,
+    "links": PURE,
+    "console": PURE | {"session", "audio"},
+    "transmit": PURE | {"codec"},
+    "receive": PURE | {"codec"},
+}
+NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
+ONLY_IMPORTERS = {
+    "sounddevice": {"gateway/audio/device.py"},
+    "zmq": {"gateway/links/zeromq.py"},
+    "serial": set(),
+    "time": {"gateway/clock.py", "gateway/bench.py", "gateway/loopback.py", "gateway/trainer/runner.py"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Full dotted names that a module imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise AssertionError(f"{path}: relative import; name the package")
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            found |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+    return found
+
+
+MODULES = sorted(GATEWAY.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    part = path.relative_to(GATEWAY).with_suffix("").parts[0]
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("gateway.")} - {part}
+    if part != "trainer":
+        assert "trainer" not in ours, "nothing imports the trainer"
+    if part in ALLOWED:
+        assert ours <= ALLOWED[part], f"{part} may not import {sorted(ours - ALLOWED[part])}"
+    roots = {name.split(".")[0] for name in imports(path)}
+    if part in {"protocol", "channel", "session"}:
+        assert not roots & NOT_IN_PURE, f"pure layers import no {sorted(roots & NOT_IN_PURE)}"
+    for library, importers in ONLY_IMPORTERS.items():
+        if library in roots:
+            assert str(path.relative_to(ROOT)) in importers, f"{library} is imported in its own place only"
+
+
+def test_the_rules_speak_of_what_is_there() -> None:
+    names = {p.relative_to(GATEWAY).with_suffix("").parts[0] for p in MODULES}
+    assert set(ALLOWED) <= names
+    assert all((ROOT / file).is_file() for files in ONLY_IMPORTERS.values() for file in files)
