@@ -25,11 +25,11 @@ lint: $(READY)
 env: $(READY)
 
 # torch first and pinned: an unpinned one brings gigabytes of GPU libraries that nothing here needs.
-$(READY): pyproject.toml constraints.txt $(SYSTEM)
+$(READY): pyproject.toml deploy/constraints.txt $(SYSTEM)
 	sh $(SYSTEM)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt torch numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[dev]'
 	touch $@
 
 clean:

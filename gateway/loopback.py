@@ -46,7 +46,7 @@ class LoopbackOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoopbackReport:
-    """Figures of one run. Rates in bit/s of speech time; delays in ms; `real_time_factor` is computing per speech time."""
+    """Figures of one run: rates in bit/s of speech, delays in ms, `real_time_factor` computing over speech time."""
 
     channel: str
     speech_s: float
@@ -59,6 +59,8 @@ class LoopbackReport:
     frames_sent: int
     frames_played: int
     frames_concealed: int
+    frames_late: int
+    frames_skipped: int
     algorithmic_delay_ms: float
     packet_ms: float
     mouth_to_ear_ms_median: float | None
@@ -129,6 +131,8 @@ def run_loopback(
         frames_sent=metrics.counter("tx.frames"),
         frames_played=metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed"),
         frames_concealed=metrics.counter("rx.frames_concealed"),
+        frames_late=metrics.counter("rx.frames_late"),
+        frames_skipped=metrics.counter("rx.frames_skipped"),
         algorithmic_delay_ms=codec.delay_ms(chosen.lookahead),
         packet_ms=chosen.frames_per_packet * FRAME_S * 1000,
         mouth_to_ear_ms_median=round(float(np.median(delays_ms)), 1) if delays_ms else None,

@@ -143,6 +143,10 @@ class Receiver:
         tail = np.zeros(FRAME_SAMPLES, np.float32)
         rest = self._decoder.flush()
         tail[: len(rest)] = rest
+        fates = self._jitter.counters()
+        self._metrics.count("rx.frames_late", fates.late)
+        self._metrics.count("rx.frames_duplicate", fates.duplicate)
+        self._metrics.count("rx.frames_skipped", fates.skipped)
         self._jitter = self._decoder = None
         return Played(self._frame_index, tail, concealed=False), [*notices, RemoteOverEnded()]
 

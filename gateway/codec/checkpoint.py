@@ -24,6 +24,7 @@ def save_weights(path: Path, spec: CodecSpec, state: dict[str, Tensor]) -> None:
     """Write weights as float16 with the spec as metadata."""
     half = {name: value.to(torch.float16).contiguous() for name, value in state.items()}
     save_file(half, str(path), metadata={_SPEC_KEY: spec.to_json()})
+    path.chmod(0o644)  # safetensors makes files that only their owner can read
 
 
 def load_model(path: Path | None = None) -> CodecModel:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, astuple, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError, Recogniser, normalise, word_errors
+from gateway.evaluation.cache import RememberingRecogniser
 from gateway.evaluation.speech import Clip, load_clips, speech_folder
 from gateway.loopback import LoopbackOptions, run_loopback
 
@@ -30,6 +32,10 @@ BOOTSTRAP_ROUNDS = 1000
 LONGEST_SHIFT = 1600
 """Samples by which a system may lag and still be aligned for STOI: 100 ms."""
 
+SYSTEMS = ("original", "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), "ours-300", "ours-150")
+"""Every system that can be asked for, ours through channels aside."""
+
+T = TypeVar("T")
 System = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -52,7 +58,7 @@ class EvaluateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A share with its 95 % bootstrap interval over speakers."""
+    """A figure with its 95 % bootstrap interval over speakers."""
 
     value: float
     low: float
@@ -66,7 +72,7 @@ class Row:
     system: str
     dwer: dict[str, Interval]
     wer: dict[str, Interval]
-    stoi: float | None
+    stoi: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +88,19 @@ class EvaluationReport:
 
 
 def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
-    """Decode, recognise, score; progress on standard error, files under `options.out` if given."""
+    """Decode, recognise, score; progress on standard error, files under `options.out` if given.
+
+    What was recognised is remembered there too, so that a second run hears only what changed.
+    """
     clips = load_clips(speech_folder(options.speech), options.subset, options.clips, options.seed)
     notes: list[str] = []
     systems = _systems(options, notes)
-    recognisers = [Recogniser(name, options.threads) for name in options.asr]
+    recognisers = [
+        Recogniser(name, options.threads)
+        if options.out is None
+        else RememberingRecogniser(name, options.out, options.threads)
+        for name in options.asr
+    ]
     references = {
         r.name: [normalise(r.transcribe(c.pcm, c.lang), c.lang) for c in _progress(clips, f"original, {r.name}")]
         for r in recognisers
@@ -169,7 +183,7 @@ def _systems(options: EvaluateOptions, notes: list[str]) -> dict[str, System]:
         elif name in ("ours-300", "ours-150"):
             systems[name] = _Ours(ours(), 2 if name == "ours-300" else 1)
         else:
-            raise EvaluationError(f"system {name!r} is not known; there are {', '.join(EvaluateOptions().systems)}")
+            raise EvaluationError(f"system {name!r} is not known; there are {', '.join(SYSTEMS)}")
     for channel in options.channels:
         spec = load_channel(channel)
         systems[f"ours through {spec.name}"] = _OursThrough(ours(), spec)
@@ -180,18 +194,22 @@ def _share(clips: list[Clip], reference: list[str], heard: list[str]) -> Interva
     """Word errors over words, with speakers resampled; clips without reference words count only their false words."""
     errors = np.array([word_errors(r, h) for r, h in zip(reference, heard, strict=True)], dtype=np.float64)
     words = np.array([len(r.split()) for r in reference], dtype=np.float64)
+    return _interval(clips, errors, words)
+
+
+def _interval(clips: list[Clip], amounts: NDArray[np.float64], sizes: NDArray[np.float64]) -> Interval:
+    """Sum of `amounts` over sum of `sizes`, both (clips,); the interval from drawing speakers with replacement."""
     speakers = sorted({clip.speaker for clip in clips})
     member = np.array([speakers.index(clip.speaker) for clip in clips])
-    by_errors = np.bincount(member, errors, len(speakers))
-    by_words = np.bincount(member, words, len(speakers))
-    rng = np.random.default_rng(0)
-    draws = rng.integers(0, len(speakers), (BOOTSTRAP_ROUNDS, len(speakers)))
-    shares = by_errors[draws].sum(1) / np.maximum(1, by_words[draws].sum(1))
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return Interval(float(errors.sum() / max(1.0, words.sum())), float(low), float(high))
+    by_amount = np.bincount(member, amounts, len(speakers))
+    by_size = np.bincount(member, sizes, len(speakers))
+    draws = np.random.default_rng(0).integers(0, len(speakers), (BOOTSTRAP_ROUNDS, len(speakers)))
+    ratios = by_amount[draws].sum(1) / np.maximum(1, by_size[draws].sum(1))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Interval(float(amounts.sum() / max(1.0, sizes.sum())), float(low), float(high))
 
 
-def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> float:
+def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> Interval:
     import warnings
 
     from pystoi import stoi
@@ -202,7 +220,7 @@ def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pystoi warns about clips shorter than 0.4 s of speech
             scores.append(float(stoi(original, aligned, SAMPLE_RATE)))
-    return float(np.mean(scores))
+    return _interval(clips, np.array(scores), np.ones(len(scores)))
 
 
 def lag_samples(original: NDArray[np.float32], decoded: NDArray[np.float32]) -> int:
@@ -234,7 +252,7 @@ def table(report: EvaluationReport) -> str:
     lines = [
         f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
         "ASR word error rates in %, 95 % intervals by speaker",
-        head + f"{'STOI':>8}",
+        head + f"{'STOI':>22}",
     ]
     for row in report.rows:
         cells = f"{row.system:<26}"
@@ -243,11 +261,12 @@ def table(report: EvaluationReport) -> str:
             shown = "-" if d is None else f"{100 * d.value:.1f} ({100 * d.low:.1f}..{100 * d.high:.1f})"
             cells += f"{shown:>22}"
         cells += "".join(f"{100 * row.wer[name].value:>14.1f}" for name in names)
-        lines.append(cells + (f"{row.stoi:>8.3f}" if row.stoi is not None else f"{'-':>8}"))
+        stoi = "-" if row.stoi is None else f"{row.stoi.value:.3f} ({row.stoi.low:.3f}..{row.stoi.high:.3f})"
+        lines.append(f"{cells}{stoi:>22}")
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
 
 
-def _progress(items: list, what: str):  # type: ignore[no-untyped-def,type-arg]
+def _progress(items: list[T], what: str) -> Iterator[T]:
     for i, item in enumerate(items, 1):
         if sys.stderr.isatty() or i == len(items):
             sys.stderr.write(f"\r{what}: {i}/{len(items)}" + ("\n" if i == len(items) else ""))
@@ -267,9 +286,10 @@ def _write_files(out: Path, report: EvaluationReport) -> None:
     with (out / "report.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         names = list(report.rows[0].wer) if report.rows else []
-        writer.writerow(["system", *(f"dwer_{n}" for n in names), *(f"wer_{n}" for n in names), "stoi"])
+        figures = [*(f"dwer_{n}" for n in names), *(f"wer_{n}" for n in names), "stoi"]
+        writer.writerow(["system", *(f"{f}{part}" for f in figures for part in ("", "_low", "_high"))])
         for row in report.rows:
-            dwers = [round(row.dwer[n].value, 4) if n in row.dwer else "" for n in names]
-            writer.writerow(
-                [row.system, *dwers, *(round(row.wer[n].value, 4) for n in names), "" if row.stoi is None else row.stoi]
-            )
+            cells: list[str] = []
+            for interval in (*(row.dwer.get(n) for n in names), *(row.wer[n] for n in names), row.stoi):
+                cells += ["", "", ""] if interval is None else [f"{x:.4f}" for x in astuple(interval)]
+            writer.writerow([row.system, *cells])

@@ -32,8 +32,12 @@ class Clip:
 
 
 def speech_folder(given: Path | None = None) -> Path:
-    """The folder given, or named by CLARILINK_SPEECH, or ../shared/speech; EvaluationError when it is not there."""
-    folder = given or Path(os.environ.get(ENVIRONMENT) or "../shared/speech")
+    """The folder given, or named by CLARILINK_SPEECH, or ../shared/speech beside the checkout.
+
+    Raises EvaluationError when there is no manifest in it.
+    """
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "speech"
+    folder = given or Path(os.environ.get(ENVIRONMENT) or beside)
     if not (folder / "manifest.tsv").is_file():
         raise EvaluationError(f"{folder}: no manifest.tsv there; name a speech folder with --speech or {ENVIRONMENT}")
     return folder

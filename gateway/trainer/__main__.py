@@ -80,11 +80,12 @@ def evaluate_command(checkpoint: Path, data: Path, clips: int, source: str, look
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder from another run's last.pt.")
-def export_command(checkpoint: Path, out: Path, vocoder: Path | None) -> None:
+@click.option("--lookahead", type=click.IntRange(0, 2), help="Default lookahead of these weights, in frames of 80 ms.")
+def export_command(checkpoint: Path, out: Path, vocoder: Path | None, lookahead: int | None) -> None:
     """Write a run's averaged weights as the safetensors file the gateway loads."""
     from gateway.trainer.export import export
 
-    click.echo(f"{out}: {export(checkpoint, out, vocoder) / 1e6:.2f} MB")
+    click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,8 +12,11 @@ from gateway.codec.spec import CodecSpec
 from gateway.errors import CheckpointError
 
 
-def export(checkpoint: Path, out: Path, vocoder: Path | None = None) -> int:
-    """Write `checkpoint`'s codec, with the vocoder of another run if given, to `out`; returns its bytes."""
+def export(checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: int | None = None) -> int:
+    """Write `checkpoint`'s codec, with the vocoder of another run if given, to `out`; returns its bytes.
+
+    `lookahead` becomes the default of these weights.
+    """
     saved = _read(checkpoint)
     state = saved["codec"]
     if vocoder is not None:
@@ -21,7 +25,8 @@ def export(checkpoint: Path, out: Path, vocoder: Path | None = None) -> int:
             **{k: v for k, v in _read(vocoder)["codec"].items() if k.startswith("vocoder.")},
         }
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(out, CodecSpec.from_json(saved["spec"]), state)
+    spec = CodecSpec.from_json(saved["spec"])
+    save_weights(out, spec if lookahead is None else replace(spec, default_lookahead=lookahead), state)
     return out.stat().st_size
 
 

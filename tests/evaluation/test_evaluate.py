@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.evaluation import codec2
+from gateway.evaluation import cache, codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.evaluate import EvaluateOptions, align, lag_samples, run_evaluation, table
 from gateway.evaluation.speech import load_clips, speech_folder
@@ -42,7 +43,7 @@ def test_clips_are_chosen_repeatably_and_spread_over_speakers(speech: Path) -> N
 
 
 @pytest.mark.skipif(not codec2.available(), reason="c2enc and c2dec are not installed (Debian package codec2)")
-def test_a_small_table(speech: Path, tmp_path: Path) -> None:
+def test_a_small_table(speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = EvaluateOptions(
         speech=speech, clips=3, systems=("original", "codec2-3200"), asr=("tiny.en",), out=tmp_path, threads=1
     )
@@ -50,12 +51,22 @@ def test_a_small_table(speech: Path, tmp_path: Path) -> None:
     original, classic = report.rows
     assert original.stoi is None
     assert not original.dwer
-    assert 0.4 < (classic.stoi or 0) < 0.95
+    assert classic.stoi is not None
+    assert 0.4 < classic.stoi.low <= classic.stoi.value <= classic.stoi.high < 0.95
     interval = classic.dwer["tiny.en"]
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert json.loads((tmp_path / "report.json").read_text())["clips"] == 3
     assert len(list((tmp_path / "audio" / "codec2-3200").glob("*.wav"))) == 3
     assert "codec2-3200" in table(report)
+    with (tmp_path / "report.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["system"] for row in rows] == ["original", "codec2-3200"]
+    assert rows[0]["dwer_tiny.en"] == ""
+    assert float(rows[1]["dwer_tiny.en_high"]) == pytest.approx(interval.high, abs=1e-4)
+
+    # What was recognised is remembered: the second run needs no recogniser at all.
+    monkeypatch.setattr(cache, "Recogniser", None)
+    assert run_evaluation(options) == report
 
 
 def test_what_is_missing_is_named(tmp_path: Path, speech: Path) -> None:

@@ -1,0 +1,56 @@
+"""Clips for training: repeatable, bounded, at the common level, and spoilt only on the encoder's side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from gateway.codec.level import TARGET_LEVEL_DB
+from gateway.trainer.augment import ClipSource
+from gateway.trainer.data import active_level_db, prepare
+from gateway.trainer.recipe import AugmentRecipe
+
+NOTHING = AugmentRecipe(
+    speed_chance=0.0,
+    gain_db=0.0,
+    noise_chance=0.0,
+    equaliser_chance=0.0,
+    hand_microphone_chance=0.0,
+    reverb_chance=0.0,
+)
+EVERYTHING = AugmentRecipe(
+    speed_chance=1.0, noise_chance=1.0, equaliser_chance=1.0, hand_microphone_chance=1.0, reverb_chance=1.0
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    for talker in range(2):
+        (root / "in" / f"t{talker}").mkdir(parents=True)
+        for clip in range(2):
+            soundfile.write(root / "in" / f"t{talker}" / f"{clip}.wav", 0.02 * rng.standard_normal(30_000), 16_000)
+    prepare(root / "in", root / "out")
+    return root / "out"
+
+
+def test_without_augmentation_both_sides_are_the_same_at_the_common_level(data: Path) -> None:
+    heard, clean = ClipSource(data, NOTHING, 24).batch(4, np.random.default_rng(1))
+    assert heard.shape == clean.shape == (4, 24 * 1280)
+    assert np.array_equal(heard, clean)
+    assert active_level_db(clean[0]) == pytest.approx(TARGET_LEVEL_DB, abs=0.5)
+
+
+def test_everything_at_once_stays_in_range_and_repeats(data: Path) -> None:
+    source = ClipSource(data, EVERYTHING, 24)
+    for seed in range(12):
+        heard, clean = source.clip(np.random.default_rng(seed))
+        again, _ = source.clip(np.random.default_rng(seed))
+        assert np.array_equal(heard, again)
+        assert np.isfinite(heard).all()
+        assert np.abs(heard).max() <= 1.0
+        assert not np.allclose(heard, clean, atol=1e-3)
