@@ -150,6 +150,7 @@ class JitterBuffer:
             if self._start_at_s is None or now_s + _ROUNDING_S < self._start_at_s:
                 return Silence()
             self._playing = True
+            self._floor = self._next
             self._spare_s, self._watch_from_s = math.inf, now_s
         self._drop_stale(now_s)
         self._trim(now_s)

@@ -185,11 +185,12 @@ def parse(data: bytes, *, crc: bool) -> Packet | Dropped:
 
 
 def crc16(data: bytes) -> int:
-    """CRC-16/IBM-3740, also called CRC-16/CCITT-FALSE (2.5): polynomial 0x1021, start 0xFFFF, nothing reflected.
+    """CRC-16/GENIBUS (2.5): polynomial 0x1021, start 0xFFFF, nothing reflected, result complemented.
 
-    crc_hqx does the arithmetic of CRC-16/XMODEM, which differs in its start value only.
+    crc_hqx does the arithmetic of CRC-16/XMODEM with another start. The complement matters: without it a packet that a
+    modem padded with zero bytes would pass, and the padding be spoken.
     """
-    return crc_hqx(data, 0xFFFF)
+    return crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
 def control_character(text: str) -> int | None:

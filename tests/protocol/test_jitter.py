@@ -90,6 +90,16 @@ def test_an_over_that_ends_without_a_frame_is_finished() -> None:
     assert jitter.pop(0.0) == Silence()
 
 
+def test_an_end_before_the_frames_leaves_nothing_behind() -> None:
+    jitter = buffer()
+    put(jitter, 1, 1, 0.0)
+    jitter.end(0)
+    assert jitter.pop(0.0) == Silence()
+    put(jitter, 0, 1, 0.0)
+    assert jitter.finished
+    assert jitter.counters().late == 2
+
+
 def test_an_end_of_unknown_place_drains_what_is_here() -> None:
     jitter = buffer()
     put(jitter, 40, 3, 0.0)
@@ -155,6 +165,20 @@ def test_a_burst_beyond_the_cap_is_skipped() -> None:
     assert jitter.counters().delay_s == pytest.approx(0.48)
     assert jitter.counters().skipped == 94
     assert jitter.pop(0.0) == Play(94, code(94))
+
+
+def test_a_burst_within_the_cushion_starts_early_to_keep_the_cap() -> None:
+    jitter = buffer(cushion_s=0.3, cap_s=0.8)
+    put(jitter, 0, 10, 0.0)
+    assert played([jitter.pop(k * FRAME_S) for k in range(10)]) == list(range(10))
+
+
+def test_a_jump_beyond_the_cap_is_not_filled_with_concealment() -> None:
+    jitter = buffer(cap_s=0.48)
+    put(jitter, 0, 2, 0.0)
+    assert played([jitter.pop(0.0), jitter.pop(0.08)]) == [0, 1]
+    put(jitter, 100, 2, 0.1)
+    assert jitter.pop(0.16) == Play(100, code(100))
 
 
 def test_ticks_that_stopped_do_not_make_the_speech_old() -> None:
