@@ -38,7 +38,7 @@ def over_airtime(frames: int, frames_per_packet: int, *, crc: bool, framing_byte
     if frames < 0:
         raise LocalProtocolError(f"an over of {frames} frames")
     packets = frames // frames_per_packet + 1
-    sessions = 1 + (packets - 1) // SESSION_EVERY + (packets > 2)
+    sessions = 1 + (packets + SESSION_EVERY - 3) // SESSION_EVERY
     fixed = voice_packet_bytes(0, session=False, crc=crc) + framing_bytes
     session_bytes = sessions * SESSION_BYTES
     return OverAirtime(packets, packets * fixed + session_bytes + frames * FRAME_BYTES, session_bytes, frames * FRAME_S)

@@ -24,7 +24,7 @@ _MAX_LEAP = 8  # packets beyond what time explains before a second packet must c
 
 def carries_session(sequence: int) -> bool:
     """Whether the packet with this extended sequence carries the session block (4.2)."""
-    return sequence == 2 or sequence % SESSION_EVERY == 0
+    return sequence == 0 or sequence % SESSION_EVERY == 2
 
 
 def next_over_id(previous: int | None, rng: random.Random) -> int:

@@ -38,8 +38,8 @@ def test_480_ms_packets_stay_in_the_budget() -> None:
     assert steady_rate_bps(6, crc=False) == pytest.approx(338.9, abs=0.05)
     assert steady_rate_bps(6, crc=True) == pytest.approx(372.2, abs=0.05)
     rates = {frames: over_airtime(frames, 6, crc=False).rate_bps for frames in range(1, 4000)}
-    # The first session blocks and the last packet weigh on short overs: 79 frames (6.32 s) is the last one above.
-    assert max(frames for frames, rate in rates.items() if rate > 350) == 79
+    # The first session blocks and the last packet weigh on short overs: 55 frames (4.40 s) is the last one above.
+    assert max(frames for frames, rate in rates.items() if rate > 350) == 55
     assert max(rate for frames, rate in rates.items() if frames >= 50) < 353
     assert rates[13] < 420
     assert over_airtime(45_000, 6, crc=False).rate_bps == pytest.approx(steady_rate_bps(6, crc=False), abs=0.1)
