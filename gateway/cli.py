@@ -158,7 +158,7 @@ def run(config: Path) -> None:
 
 @main.command()
 @click.option(
-    "-c", "--config", type=PATH, required=True, help="Channel file, for example configs/channel-process.toml."
+    "-c", "--config", type=PATH, required=True, help="Channel file, for example configs/net/lossy-satellite.toml."
 )
 def channel(config: Path) -> None:
     """Run the channel emulator between ZeroMQ stations until interrupted."""

@@ -307,7 +307,7 @@ def _known_keys(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     for part in loc:
         node = _step(node, part)
     models = _models(node)
-    return list(models[0].model_fields) if len(models) == 1 else []
+    return [f.alias or name for name, f in models[0].model_fields.items()] if len(models) == 1 else []
 
 
 def _step(node: Any, part: int | str) -> Any:

@@ -1,11 +1,13 @@
 """Link to speaker: packets in, PCM out. Read `on_packet` and `play` to follow speech off the air.
 
-Rule: nothing that arrives raises; what cannot be used becomes a counter. One decoder and one jitter buffer per over.
+Rule: nothing that arrives raises; what cannot be used becomes a counter. One decoder and one jitter buffer per over;
+overs are played one after the other, so that a quick answer does not cut off the end of what it answers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
-from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play
+from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.messages import TextAssembler, TextMessage
 from gateway.protocol.over import (
     FramesArrived,
@@ -45,6 +47,13 @@ class RemoteTalker:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecUnknown:
+    """The running over comes from a codec that is not here: it stays silent (SPEC.md 4.5)."""
+
+    session: SessionBlock
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteOverEnded:
     """The over has been played to its end."""
 
@@ -56,7 +65,7 @@ class TextReceived:
     message: TextMessage
 
 
-Notice = RemoteOverStarted | RemoteTalker | RemoteOverEnded | TextReceived
+Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,28 @@ class Played:
     frame_index: int
     pcm: Pcm
     concealed: bool
+
+
+QUEUED_OVERS = 2
+"""The one being played and the next: more would be a backlog, and old speech must not pile up."""
+
+
+@dataclass(slots=True)
+class _Over:
+    """An over on its way to the speaker; `notices` wait until it is its turn."""
+
+    number: int
+    jitter: JitterBuffer
+    decoder: DecoderStream
+    notices: list[Notice] = field(default_factory=list)
+    muted: bool = False
+    ended: bool = False
+    frame_index: int = 0
+
+    @property
+    def played(self) -> bool:
+        """Nothing of it is left to hear. A muted over has no frames, its jitter buffer never drains."""
+        return self.ended if self.muted else self.jitter.finished
 
 
 class Receiver:
@@ -87,16 +118,14 @@ class Receiver:
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
-        self._overs = OverReceiver(OverConfig(frames_per_packet))
+        self._received = OverReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
-        self._jitter: JitterBuffer | None = None
-        self._decoder: DecoderStream | None = None
-        self._frame_index = 0
+        self._overs: deque[_Over] = deque()
 
     @property
     def busy(self) -> bool:
         """Whether an over is being received or still played."""
-        return self._jitter is not None
+        return bool(self._overs)
 
     def on_packet(self, data: bytes, now_s: float) -> list[Notice]:
         """Take one packet as it came off the link; returns what the operator should know."""
@@ -106,10 +135,7 @@ class Receiver:
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
         if isinstance(packet, VoicePacket):
-            if packet.session is not None and not self._can_decode(packet.session):
-                self._metrics.count("rx.dropped.unknown_codec")
-                return []
-            return self._on_events(self._overs.receive(packet, now_s), now_s)
+            return self._on_events(self._received.receive(packet, now_s), now_s)
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
             return [] if message is None else [TextReceived(message)]
@@ -119,36 +145,49 @@ class Receiver:
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""
-        notices = self._on_events(self._overs.tick(now_s), now_s)
-        if self._jitter is None or self._decoder is None:
+        notices = self._on_events(self._received.tick(now_s), now_s)
+        if not self._overs:
             return None, notices
-        step = self._jitter.pop(now_s)
+        over = self._overs[0]
+        step = Silence() if over.muted else over.jitter.pop(now_s)
         if isinstance(step, Play):
-            played = Played(step.index, self._decoder.decode(step.frame), concealed=False)
+            played = Played(step.index, over.decoder.decode(step.frame), concealed=False)
         elif isinstance(step, Conceal):
-            played = Played(step.index, self._decoder.decode(None), concealed=True)
+            played = Played(step.index, over.decoder.decode(None), concealed=True)
             self._metrics.count("rx.frames_concealed")
+        elif over.played:
+            rest = self._rest(over)
+            return rest, notices + self._leave()
         else:
-            if self._jitter.finished:
-                return self._finish(notices)
             return None, notices
-        self._frame_index = played.frame_index + 1
+        over.frame_index = played.frame_index + 1
         self._metrics.count("rx.frames_played")
         return played, notices
 
-    def _finish(self, notices: list[Notice]) -> tuple[Played | None, list[Notice]]:
-        """The over is played: the samples still in the synthesis window, then nothing."""
-        assert self._decoder is not None
-        assert self._jitter is not None
+    def _rest(self, over: _Over) -> Played | None:
+        """The samples still in the synthesis window of an over that has been played, padded to 80 ms."""
+        if over.frame_index == 0:
+            return None
         tail = np.zeros(FRAME_SAMPLES, np.float32)
-        rest = self._decoder.flush()
+        rest = over.decoder.flush()
         tail[: len(rest)] = rest
-        fates = self._jitter.counters()
+        return Played(over.frame_index, tail, concealed=False)
+
+    def _leave(self) -> list[Notice]:
+        """Drop the first over; the notices of its end and of the next one's start."""
+        over = self._overs.popleft()
+        fates = over.jitter.counters()
         self._metrics.count("rx.frames_late", fates.late)
         self._metrics.count("rx.frames_duplicate", fates.duplicate)
-        self._metrics.count("rx.frames_skipped", fates.skipped)
-        self._jitter = self._decoder = None
-        return Played(self._frame_index, tail, concealed=False), [*notices, RemoteOverEnded()]
+        self._metrics.count("rx.frames_skipped", fates.skipped + fates.waiting)
+        ended: list[Notice] = [RemoteOverEnded()]
+        return ended + self._first_notices()
+
+    def _first_notices(self) -> list[Notice]:
+        if not self._overs:
+            return []
+        notices, self._overs[0].notices = self._overs[0].notices, []
+        return notices
 
     def _new_jitter(self, frames_per_packet: int) -> JitterBuffer:
         packet_s = frames_per_packet * FRAME_S
@@ -163,18 +202,35 @@ class Receiver:
     def _on_events(self, events: tuple[OverEvent, ...], now_s: float) -> list[Notice]:
         notices: list[Notice] = []
         for event in events:
-            if isinstance(event, OverStarted):
-                self._metrics.count("rx.overs")
-                self._jitter = self._new_jitter(event.frames_per_packet)
-                self._decoder = self._codec.decoder_stream()
-                notices.append(RemoteOverStarted(event.late_entry))
-            elif isinstance(event, TalkerKnown):
-                notices.append(RemoteTalker(event.session))
-            elif isinstance(event, FramesArrived) and self._jitter is not None:
-                for offset, frame in enumerate(event.frames):
-                    self._jitter.put(event.first_frame_index + offset, frame, now_s)
-            elif isinstance(event, OverEnded) and self._jitter is not None:
-                self._jitter.end(event.end_frame_index)
-            elif isinstance(event, PacketIgnored):
+            if isinstance(event, PacketIgnored):
                 self._metrics.count(f"rx.ignored.{event.reason.value}")
-        return notices
+            elif isinstance(event, OverStarted):
+                self._metrics.count("rx.overs")
+                if len(self._overs) == QUEUED_OVERS:
+                    notices += self._leave()
+                over = _Over(event.over, self._new_jitter(event.frames_per_packet), self._codec.decoder_stream())
+                over.notices.append(RemoteOverStarted(event.late_entry))
+                self._overs.append(over)
+            elif self._overs and self._overs[-1].number == event.over:
+                # The receiver of packets follows one over at a time: whatever it says is about the newest.
+                self._on_over(self._overs[-1], event, now_s)
+            elif isinstance(event, FramesArrived):
+                self._metrics.count("rx.frames_late", len(event.frames))
+        # What is said about an over that waits its turn waits with it.
+        return notices + self._first_notices()
+
+    def _on_over(self, over: _Over, event: TalkerKnown | FramesArrived | OverEnded, now_s: float) -> None:
+        if isinstance(event, TalkerKnown):
+            over.notices.append(RemoteTalker(event.session))
+            if not self._can_decode(event.session):
+                over.muted = True
+                over.notices.append(CodecUnknown(event.session))
+        elif isinstance(event, FramesArrived):
+            if over.muted:
+                self._metrics.count("rx.dropped.unknown_codec")
+                return
+            for offset, frame in enumerate(event.frames):
+                over.jitter.put(event.first_frame_index + offset, frame, now_s)
+        else:
+            over.ended = True
+            over.jitter.end(event.end_frame_index)

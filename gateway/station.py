@@ -23,8 +23,8 @@ from gateway.links.base import Link
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES
+from gateway.receive import CodecUnknown, Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
 from gateway.receive import Notice as RadioNotice
-from gateway.receive import Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
 from gateway.session.events import (
     Action,
     EndOver,
@@ -260,6 +260,10 @@ class Station:
                     self._talker = self._config.net.name_of(session.source)
                     self._session(OverStarted(session.source))
                     self._say(f"{self._talker} to group {session.group}")
+                case CodecUnknown(session):
+                    self._say(
+                        f"{self._talker} sends codec {session.codec_id} version {session.codec_version}: not heard"
+                    )
                 case RemoteOverEnded():
                     self._talker = None
                     self._session(OverEnded())

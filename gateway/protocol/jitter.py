@@ -69,6 +69,7 @@ class JitterCounters:
     late: int
     duplicate: int
     skipped: int  # arrived, and thrown away to keep or lower the delay
+    waiting: int
     delay_s: float
 
 
@@ -102,7 +103,10 @@ class JitterBuffer:
     def counters(self) -> JitterCounters:
         """A snapshot."""
         delay_s = max(0, max(self._frames, default=self._next - 1) + 1 - self._next) * self._config.frame_s
-        return JitterCounters(self._played, self._concealed, self._late, self._duplicate, self._skipped, delay_s)
+        waiting = len(self._frames)
+        return JitterCounters(
+            self._played, self._concealed, self._late, self._duplicate, self._skipped, waiting, delay_s
+        )
 
     def put(self, frame_index: int, frame: bytes, now_s: float) -> None:
         """Take a frame that arrived now; late and duplicate ones are counted and dropped (8.4)."""

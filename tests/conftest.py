@@ -1,4 +1,4 @@
-"""Codecs with made-up weights: streaming rules hold for any weights, and random ones are quick to make."""
+"""What many tests need: small codecs with made-up weights (streaming rules hold for any), speech-like sound, one thread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import torch
 
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.model import CodecModel
+
+
+# As every program of ours sets it: the steps are too small to share, and tests run beside others.
+torch.set_num_threads(1)
 
 
 def random_model(spec: CodecSpec) -> CodecModel:
