@@ -21,8 +21,9 @@ def plot_in_and_out(
 
     figure, axes = plt.subplots(2, 1, figsize=(11, 6), sharex=True, layout="constrained")
     for axis, pcm, label in ((axes[0], sent, "in"), (axes[1], heard, "out")):
-        padded = np.pad(pcm, (0, max(0, 512 - len(pcm)))) + 1e-7
-        axis.specgram(padded, NFFT=512, noverlap=384, Fs=SAMPLE_RATE, vmin=-130, vmax=-30, cmap="magma")
+        padded = np.pad(pcm, (0, max(0, 1024 - len(pcm))))
+        with np.errstate(divide="ignore"):  # silence is -inf dB and drawn black
+            axis.specgram(padded, NFFT=512, noverlap=384, Fs=SAMPLE_RATE, vmin=-130, vmax=-30, cmap="magma")
         axis.set_ylabel(f"{label}: Hz")
     frame_s = FRAME_SAMPLES / SAMPLE_RATE
     for i, frame in enumerate(concealed):

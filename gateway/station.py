@@ -170,6 +170,9 @@ class Station:
             self._send(self._transmitter.push(pcm))
 
     def _send(self, packets: list[bytes]) -> None:
+        if self._retry_s is not None:
+            self._metrics.count("tx.dropped.no_link", len(packets))
+            return
         for packet in packets:
             try:
                 self._link.send(packet)
@@ -183,6 +186,9 @@ class Station:
 
     def _send_text(self, text: str) -> None:
         station = self._config.station
+        if self._retry_s is not None:
+            self._say("message not sent: no link")
+            return
         try:
             packets = split_text(
                 text,

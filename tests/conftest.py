@@ -1,6 +1,9 @@
-"""What many tests need: small codecs with made-up weights (streaming rules hold for any), speech-like sound, one thread."""
+"""Shared by many tests: small codecs with made-up weights (streaming rules hold for any) and speech-like sound."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,6 @@ import torch
 
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.model import CodecModel
-
 
 # As every program of ours sets it: the steps are too small to share, and tests run beside others.
 torch.set_num_threads(1)
@@ -49,3 +51,13 @@ def speechlike() -> np.ndarray:
     voice = sum(np.sin(2 * np.pi * 120 * k * t + k) / k for k in range(1, 20))
     wave = voice * (0.5 + 0.5 * np.sin(2 * np.pi * 3 * t)) + 0.1 * rng.standard_normal(len(t))
     return (0.1 * wave).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def speech_folder() -> Path:
+    """The shared speech folder; tests that need it say so by asking for it, and skip without it."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "speech"
+    folder = Path(os.environ.get("CLARILINK_SPEECH") or beside)
+    if not (folder / "manifest.tsv").is_file():
+        pytest.skip(f"no speech folder at {folder} (set CLARILINK_SPEECH)")
+    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,8 @@ import pytest
 from gateway.evaluation import cache, codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.evaluate import EvaluateOptions, align, lag_samples, run_evaluation, table
-from gateway.evaluation.speech import load_clips, speech_folder
-
-
-@pytest.fixture(scope="module")
-def speech() -> Path:
-    folder = Path(os.environ.get("CLARILINK_SPEECH") or Path(__file__).parents[2] / ".." / "shared" / "speech")
-    if not (folder / "manifest.tsv").is_file():
-        pytest.skip(f"no speech folder at {folder} (set CLARILINK_SPEECH)")
-    return folder
+from gateway.evaluation.speech import load_clips
+from gateway.evaluation.speech import speech_folder as find_speech_folder
 
 
 @pytest.mark.parametrize("shift", [-900, -1, 0, 240, 1500])
@@ -35,17 +27,17 @@ def test_alignment_finds_the_lag(shift: int) -> None:
     assert len(a) == len(b) >= len(original) - abs(shift) - 40
 
 
-def test_clips_are_chosen_repeatably_and_spread_over_speakers(speech: Path) -> None:
-    first, again = (load_clips(speech, "cv-native", 12) for _ in range(2))
+def test_clips_are_chosen_repeatably_and_spread_over_speakers(speech_folder: Path) -> None:
+    first, again = (load_clips(speech_folder, "cv-native", 12) for _ in range(2))
     assert [c.id for c in first] == [c.id for c in again]
     assert len({c.speaker for c in first}) >= 10
     assert all(len(c.pcm) > 16_000 and c.text for c in first)
 
 
 @pytest.mark.skipif(not codec2.available(), reason="c2enc and c2dec are not installed (Debian package codec2)")
-def test_a_small_table(speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_table(speech_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = EvaluateOptions(
-        speech=speech, clips=3, systems=("original", "codec2-3200"), asr=("tiny.en",), out=tmp_path, threads=1
+        speech=speech_folder, clips=3, systems=("original", "codec2-3200"), asr=("tiny.en",), out=tmp_path, threads=1
     )
     report = run_evaluation(options)
     original, classic = report.rows
@@ -69,17 +61,17 @@ def test_a_small_table(speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run_evaluation(options) == report
 
 
-def test_what_is_missing_is_named(tmp_path: Path, speech: Path) -> None:
+def test_what_is_missing_is_named(speech_folder: Path, tmp_path: Path, speech: Path) -> None:
     with pytest.raises(EvaluationError, match=r"no manifest\.tsv there"):
-        speech_folder(tmp_path)
+        find_speech_folder(tmp_path)
     with pytest.raises(EvaluationError, match="system 'opus' is not known"):
-        run_evaluation(EvaluateOptions(speech=speech, clips=1, systems=("opus",), asr=()))
+        run_evaluation(EvaluateOptions(speech=speech_folder, clips=1, systems=("opus",), asr=()))
     with pytest.raises(EvaluationError, match="subset 'x' is not known"):
-        load_clips(speech, "x", 1)
+        load_clips(speech_folder, "x", 1)
 
 
-def test_codec2_absent_is_a_note(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codec2_absent_is_a_note(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec2, "available", lambda: False)
-    report = run_evaluation(EvaluateOptions(speech=speech, clips=1, systems=("original", "codec2-1300"), asr=()))
+    report = run_evaluation(EvaluateOptions(speech=speech_folder, clips=1, systems=("original", "codec2-1300"), asr=()))
     assert [row.system for row in report.rows] == ["original"]
     assert "codec2-1300 skipped" in report.notes[0]

@@ -1,0 +1,89 @@
+"""The path in one process: repeatable, honest about delay and loss, whatever the input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gateway.channel.impairments import ChannelSpec
+from gateway.channel.spec_file import load_channel, preset_names
+from gateway.codec import Codec
+from gateway.loopback import LoopbackOptions, human_report, run_loopback
+
+CLEAN = ChannelSpec("clean")
+
+
+def test_a_clean_channel_gives_what_the_codec_gives(small_codec: Codec, speechlike: np.ndarray) -> None:
+    result = run_loopback(small_codec, speechlike, CLEAN)
+    expected = small_codec.decode(small_codec.encode(speechlike))[: len(speechlike)]
+    assert np.array_equal(result.heard, expected)
+    assert result.concealed == ()
+    assert result.report.voice_bps == 300.0
+    assert result.report.frames_played == result.report.frames_sent == 39
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2])
+@pytest.mark.parametrize("frames_per_packet", [1, 6])
+def test_delay_is_codec_plus_packet_plus_little(
+    small_codec: Codec, speechlike: np.ndarray, lookahead: int, frames_per_packet: int
+) -> None:
+    options = LoopbackOptions(lookahead=lookahead, frames_per_packet=frames_per_packet)
+    report = run_loopback(small_codec, speechlike, CLEAN, options).report
+    assert report.mouth_to_ear_ms_median is not None
+    least = report.algorithmic_delay_ms + (frames_per_packet - 1) * 80
+    assert least <= report.mouth_to_ear_ms_median <= least + 80 + 120
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_packaged_channel_carries_speech_and_repeats(
+    small_codec: Codec, speechlike: np.ndarray, name: str
+) -> None:
+    spec = load_channel(name)
+    first, again = (run_loopback(small_codec, speechlike, spec) for _ in range(2))
+    assert np.array_equal(first.heard, again.heard)
+    report = first.report
+    assert report.frames_played + report.frames_concealed > 0
+    assert len(first.heard) == len(speechlike)
+    assert {k: v for k, v in report.as_dict().items() if k != "real_time_factor"} == {
+        k: v for k, v in again.report.as_dict().items() if k != "real_time_factor"
+    }
+
+
+def test_loss_costs_frames_but_no_delay(small_codec: Codec) -> None:
+    pcm = (0.1 * np.random.default_rng(1).standard_normal(16_000 * 60)).astype(np.float32)
+    clean = run_loopback(small_codec, pcm, CLEAN).report
+    lossy = run_loopback(small_codec, pcm, load_channel("loss-10-burst-2")).report
+    assert 3 <= lossy.packets_lost <= 30
+    assert lossy.frames_concealed >= 3 * lossy.packets_lost  # after 1 s of it there is silence
+    assert lossy.mouth_to_ear_ms_median is not None
+    assert clean.mouth_to_ear_ms_max is not None
+    assert lossy.mouth_to_ear_ms_median <= clean.mouth_to_ear_ms_max + 80
+
+
+@pytest.mark.parametrize("samples", [0, 1, 1279, 1280, 1281])
+def test_very_short_speech(small_codec: Codec, samples: int) -> None:
+    result = run_loopback(small_codec, np.full(samples, 0.1, np.float32), CLEAN)
+    assert len(result.heard) == samples
+    assert "packets" in human_report(result.report)
+
+
+def test_nothing_gets_through_a_dead_channel(small_codec: Codec, speechlike: np.ndarray) -> None:
+    result = run_loopback(small_codec, speechlike, ChannelSpec("dead", loss=1.0))
+    assert not result.heard.any()
+    assert result.report.packets_lost == result.report.packets_sent
+    assert "nothing was played" in human_report(result.report)
+
+
+def test_bit_errors_are_caught_by_the_checksum(small_codec: Codec) -> None:
+    pcm = (0.1 * np.random.default_rng(1).standard_normal(16_000 * 20)).astype(np.float32)
+    report = run_loopback(small_codec, pcm, ChannelSpec("noisy", bit_error_rate=0.003)).report
+    assert report.packets_dropped > 3
+    assert report.counters["rx.dropped.bad_crc"] == report.packets_dropped
+
+
+def test_report_is_json(small_codec: Codec, speechlike: np.ndarray) -> None:
+    names = json.loads(json.dumps(run_loopback(small_codec, speechlike, CLEAN).report.as_dict()))
+    assert {"voice_bps", "on_air_bps", "packets_sent", "packets_lost", "packets_late", "frames_concealed"} <= set(names)
+    assert {"algorithmic_delay_ms", "mouth_to_ear_ms_median", "real_time_factor"} <= set(names)

@@ -1,0 +1,244 @@
+"""The receiver's promises: speech as it was sent, overs one after the other, damage counted and never an exception."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.codec import Codec
+from gateway.metrics import Metrics
+from gateway.protocol.messages import split_text
+from gateway.protocol.packets import SessionBlock, VoicePacket, parse
+from gateway.receive import (
+    CodecUnknown,
+    Notice,
+    Played,
+    Receiver,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    TextReceived,
+)
+from gateway.transmit import Transmitter
+
+FRAME_S = 0.08
+PACKET_S = 0.48
+
+
+class Listener:
+    """A receiver and its speaker on a clock of its own."""
+
+    def __init__(self, codec: Codec, crc: bool = False, cap_s: float = 1.5) -> None:
+        self.metrics = Metrics()
+        self.receiver = Receiver(codec, frames_per_packet=6, crc=crc, cushion_s=0.06, cap_s=cap_s, metrics=self.metrics)
+        self.now = 0.0
+        self.next_play = 0.0
+        self.heard: list[Played] = []
+        self.notices: list[Notice] = []
+        self.heard_last_s = 0.0
+
+    def listen(self, packets: list[tuple[float, bytes]], until: float) -> None:
+        """Take (time, packet) pairs and play until a time, in ticks of 10 ms."""
+        waiting = sorted(packets, key=lambda item: item[0])
+        while self.now < until:
+            while waiting and waiting[0][0] <= self.now:
+                self.notices += self.receiver.on_packet(waiting.pop(0)[1], self.now)
+            if self.now >= self.next_play - 1e-9:
+                played, notices = self.receiver.play(self.now)
+                self.notices += notices
+                if played is not None:
+                    self.heard.append(played)
+                    self.heard_last_s = self.now
+                    self.next_play = max(self.next_play, self.now - 0.01) + FRAME_S
+                else:
+                    self.next_play = self.now
+            self.now += 0.01
+
+    @property
+    def pcm(self) -> np.ndarray:
+        return np.concatenate([played.pcm for played in self.heard])
+
+    def names(self) -> list[str]:
+        return [type(notice).__name__ for notice in self.notices]
+
+
+def over(codec: Codec, pcm: np.ndarray, *, source: int = 5, seed: int = 1, crc: bool = False) -> list[bytes]:
+    sender = Transmitter(
+        codec, source=source, group=1, frames_per_packet=6, crc=crc, rng=random.Random(seed), metrics=Metrics()
+    )
+    sender.start()
+    return sender.push(pcm) + sender.finish()
+
+
+def timed(packets: list[bytes], start: float = 0.0) -> list[tuple[float, bytes]]:
+    return [(start + i * PACKET_S, packet) for i, packet in enumerate(packets)]
+
+
+def test_an_over_is_heard_as_the_codec_decodes_it(small_codec: Codec, speechlike: np.ndarray) -> None:
+    listener = Listener(small_codec)
+    listener.listen(timed(over(small_codec, speechlike)), until=8.0)
+    stream = small_codec.decoder_stream()
+    raw = small_codec.encode(speechlike)
+    expected = np.concatenate([*(stream.decode(raw[i : i + 3]) for i in range(0, len(raw), 3)), stream.flush()])
+    assert np.array_equal(listener.pcm[: len(expected)], expected)
+    assert not listener.pcm[len(expected) :].any()
+    assert listener.notices == [
+        RemoteOverStarted(late_entry=False),
+        RemoteTalker(SessionBlock(5, 1, small_codec.spec.codec_id, small_codec.spec.codec_version)),
+        RemoteOverEnded(),
+    ]
+    assert not listener.receiver.busy
+
+
+def test_a_lost_packet_is_concealed_at_its_place_without_delay(small_codec: Codec, speechlike: np.ndarray) -> None:
+    packets = timed(over(small_codec, speechlike))
+    whole, holed = Listener(small_codec), Listener(small_codec)
+    whole.listen(packets, until=8.0)
+    holed.listen(packets[:3] + packets[4:], until=8.0)
+    assert [p.frame_index for p in holed.heard] == [p.frame_index for p in whole.heard]
+    assert [p.frame_index for p in holed.heard if p.concealed] == list(range(18, 24))
+    assert holed.metrics.counter("rx.frames_concealed") == 6
+
+
+def test_duplicates_and_reordering_change_nothing(small_codec: Codec, speechlike: np.ndarray) -> None:
+    packets = timed(over(small_codec, speechlike))
+    straight, shaken = Listener(small_codec), Listener(small_codec)
+    straight.listen(packets, until=8.0)
+    (a, first), (b, second) = packets[2], packets[3]
+    swapped = [*packets[:2], (a, second), (a + 0.01, first), *packets[4:]]
+    shaken.listen(swapped + [(at + 0.03, data) for at, data in swapped], until=8.0)
+    assert b > a
+    assert np.array_equal(straight.pcm, shaken.pcm)
+    assert shaken.metrics.counter("rx.ignored.duplicate") == len(packets)
+
+
+def test_a_quick_answer_does_not_cut_off_the_end_of_the_over_before(small_codec: Codec, speechlike: np.ndarray) -> None:
+    first, second = over(small_codec, speechlike, source=5), over(small_codec, speechlike, source=6, seed=2)
+    listener = Listener(small_codec)
+    answer = len(first) * PACKET_S - 0.4  # 80 ms behind the end packet, which holds several frames
+    listener.listen(timed(first) + timed(second, answer), until=12.0)
+    frames = -(-len(speechlike) // 1280)
+    indices = [played.frame_index for played in listener.heard]
+    assert indices[: frames + 1] == list(range(frames + 1))  # and the rest of its synthesis window
+    # The answer waited its turn; the jitter buffer gives such a delay back a frame at a time.
+    assert indices[frames + 1] == 0
+    assert len(indices) >= 2 * frames + 1
+    assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"] * 2
+    talkers = [n.session.source for n in listener.notices if isinstance(n, RemoteTalker)]
+    assert talkers == [5, 6]
+    assert listener.metrics.counter("rx.frames_skipped") <= 1
+
+
+def test_late_entry_plays_at_once_and_names_the_talker_later(small_codec: Codec) -> None:
+    packets = timed(over(small_codec, np.full(16_000 * 9, 0.01, np.float32)))
+    listener = Listener(small_codec)
+    listener.listen(packets[4:], until=12.0)
+    assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"]
+    assert listener.notices[0] == RemoteOverStarted(late_entry=True)
+    assert listener.heard[0].frame_index == 24
+
+
+def test_a_codec_that_is_not_here_is_never_decoded(small_codec: Codec, speechlike: np.ndarray) -> None:
+    spec = small_codec.spec
+    foreign = SessionBlock(5, 1, spec.codec_id, spec.codec_version + 1)
+    packets = []
+    for data in over(small_codec, np.tile(speechlike, 2)):
+        packet = parse(data, crc=False)
+        assert isinstance(packet, VoicePacket)
+        session = foreign if packet.session else None
+        packets.append(
+            VoicePacket(packet.over_id, packet.sequence, packet.end_of_over, packet.frames, session).to_bytes(False)
+        )
+    listener = Listener(small_codec)
+    listener.listen(timed(packets), until=12.0)
+    assert listener.heard == []
+    assert listener.notices == [
+        RemoteOverStarted(late_entry=False),
+        RemoteTalker(foreign),
+        CodecUnknown(foreign),
+        RemoteOverEnded(),
+    ]
+    assert listener.metrics.counter("rx.dropped.unknown_codec") == len(packets) - 1  # the last one has no frames
+    assert not listener.receiver.busy
+
+
+def test_an_over_that_breaks_off_ends_by_itself(small_codec: Codec, speechlike: np.ndarray) -> None:
+    listener = Listener(small_codec)
+    listener.listen(timed(over(small_codec, speechlike)[:3]), until=9.0)
+    assert listener.names()[-1] == "RemoteOverEnded"
+    assert not listener.receiver.busy
+    assert max(p.frame_index for p in listener.heard) < 18 + 13 + 1  # 1 s of concealment, then silence
+
+
+def test_text_arrives_whole(small_codec: Codec) -> None:
+    listener = Listener(small_codec)
+    text = "Rendezvous at buoy 7, 1430. " * 12
+    parts = split_text(text, source=9, group=1, message_id=0, ack_wanted=False, max_bytes=100)
+    listener.listen([(0.1 * i, part.to_bytes(False)) for i, part in enumerate(parts)], until=2.0)
+    (notice,) = listener.notices
+    assert isinstance(notice, TextReceived)
+    assert notice.message.text == text
+    assert notice.message.source == 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(packets=st.lists(st.binary(max_size=60), max_size=30), crc=st.booleans())
+def test_random_bytes_are_counted_and_harmless(small_codec: Codec, packets: list[bytes], crc: bool) -> None:
+    listener = Listener(small_codec, crc=crc)
+    listener.listen([(0.02 * i, data) for i, data in enumerate(packets)], until=0.8)
+    counts = listener.metrics.snapshot()
+    assert counts.get("rx.packets", 0) == len(packets)
+    assert all(np.isfinite(played.pcm).all() for played in listener.heard)
+
+
+def test_bit_errors_with_crc_are_dropped_and_without_are_played(small_codec: Codec, speechlike: np.ndarray) -> None:
+    for crc in (True, False):
+        packets = over(small_codec, speechlike, crc=crc)
+        packets[2] = packets[2][:9] + bytes([packets[2][9] ^ 4]) + packets[2][10:]
+        listener = Listener(small_codec, crc=crc)
+        listener.listen(timed(packets), until=8.0)
+        assert listener.metrics.counter("rx.dropped.bad_crc") == int(crc)
+        assert listener.metrics.counter("rx.frames_concealed") == 6 * crc
+
+
+def test_hour_long_over_keeps_its_delay(small_codec: Codec) -> None:
+    """No creep: with steady jitter the wait from arrival to playing is the same at the end as at the start."""
+    frames = tuple([b"\x11\x22\x33"] * 6)
+    rng = np.random.default_rng(4)
+    count = 500  # four minutes; the sequence number goes round seven times
+    packets = []
+    for n in range(count):
+        data = VoicePacket(3, n % 64, False, frames, None).to_bytes(False)
+        packets.append((n * PACKET_S + float(rng.uniform(0, 0.05)), data))
+    receiver = Receiver(
+        small_codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=(metrics := Metrics())
+    )
+    delays, waiting, now = [], list(packets), 0.0
+    while now < count * PACKET_S:
+        while waiting and waiting[0][0] <= now:
+            receiver.on_packet(waiting.pop(0)[1], now)
+        played, _ = receiver.play(now)
+        if played is not None:
+            delays.append(now - played.frame_index * FRAME_S)
+        now += FRAME_S
+    assert metrics.counter("rx.frames_concealed") == 0
+    assert max(delays[-100:]) <= max(delays[:100]) + 1e-6
+    assert max(delays) < 0.06 + 0.05 + 2 * FRAME_S
+
+
+@pytest.mark.parametrize("cap_s", [0.6, 1.5])
+def test_a_burst_after_an_outage_does_not_leave_a_delay_behind(small_codec: Codec, cap_s: float) -> None:
+    frames = tuple([b"\x11\x22\x33"] * 6)
+    packets = [(n * PACKET_S, VoicePacket(3, n, n == 39, frames, None).to_bytes(False)) for n in range(40)]
+    held = [(at if not 3.0 < at < 8.0 else 8.0, data) for at, data in packets]
+    listener = Listener(small_codec, cap_s=cap_s)
+    listener.listen(held, until=25.0)
+    # Ten packets came at once: what did not fit under the cap was skipped, and the end is heard soon after it came.
+    assert listener.metrics.counter("rx.frames_skipped") >= 60 - cap_s / FRAME_S - 1
+    assert listener.heard[-1].frame_index == 40 * 6
+    assert listener.heard_last_s < 39 * PACKET_S + max(cap_s, 0.48 + 0.06) + 0.2
+    assert sum(not played.concealed for played in listener.heard) >= 18 + 25 * 6

@@ -1,0 +1,124 @@
+"""The weights in the package: what an operator hears. Thresholds have a margin below what MODEL_CARD.md reports."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pystoi import stoi
+
+from gateway.audio.files import read_audio
+from gateway.channel.impairments import ChannelSpec
+from gateway.channel.spec_file import load_channel
+from gateway.codec import Codec
+from gateway.codec.checkpoint import DEFAULT_WEIGHTS
+from gateway.codec.spec import FRAME_SAMPLES
+from gateway.evaluation import codec2
+from gateway.evaluation.asr import Recogniser, normalise, word_errors
+from gateway.evaluation.evaluate import align
+from gateway.evaluation.speech import Clip, load_clips
+from gateway.loopback import LoopbackOptions, run_loopback
+from gateway.samples import sample_path
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec.load()
+
+
+@pytest.fixture(scope="module")
+def sample() -> np.ndarray:
+    return read_audio(sample_path())
+
+
+@pytest.fixture(scope="module")
+def clips(speech_folder: Path) -> list[Clip]:
+    return load_clips(speech_folder, "cv-native", 16)
+
+
+def intelligibility(original: np.ndarray, heard: np.ndarray) -> float:
+    return float(stoi(*align(original, heard), 16_000))
+
+
+def test_size_rate_and_delay(codec: Codec, sample: np.ndarray) -> None:
+    assert DEFAULT_WEIGHTS.stat().st_size <= 20e6
+    assert len(codec.encode(sample)) == 3 * -(-len(sample) // FRAME_SAMPLES)
+    assert codec.delay_ms() <= 255
+
+
+def test_bits_do_not_depend_on_chunks(codec: Codec, sample: np.ndarray) -> None:
+    whole = codec.encode(sample[:50_000])
+    stream = codec.encoder_stream()
+    cuts = np.split(sample[:50_000], [1, 700, 1980, 1981, 20_000, 33_333])
+    assert b"".join([f for cut in cuts for f in stream.push(cut)] + stream.flush()) == whole
+
+
+def test_replay_from_a_saved_state(codec: Codec, sample: np.ndarray) -> None:
+    stream = codec.encoder_stream()
+    stream.push(sample[:20_000])
+    saved = copy.deepcopy(stream)
+    first = [*stream.push(sample[20_000:40_000]), *stream.flush()]
+    assert [*saved.push(sample[20_000:40_000]), *saved.flush()] == first
+
+
+def test_the_packaged_sample_is_understandable(codec: Codec, sample: np.ndarray) -> None:
+    heard = codec.decode(codec.encode(sample))[: len(sample)]
+    assert intelligibility(sample, heard) > 0.75
+
+
+def test_all_codes_are_used(codec: Codec, clips: list[Clip]) -> None:
+    frames = b"".join(codec.encode(clip.pcm) for clip in clips)
+    values = np.unpackbits(np.frombuffer(frames, np.uint8)).reshape(-1, 8, 3) @ [4, 2, 1]
+    for digit in range(8):
+        shares = np.bincount(values[:, digit], minlength=8) / len(values)
+        assert -(shares[shares > 0] * np.log2(shares[shares > 0])).sum() > 2.5  # of 3 bits
+
+
+def test_human_speech_keeps_its_words_better_than_codec2_700c(codec: Codec, clips: list[Clip]) -> None:
+    """Sixteen clips of sixteen speakers: a guard against a broken release, not the figure of the model card."""
+    if not codec2.available():
+        pytest.skip("c2enc and c2dec are not installed (Debian package codec2)")
+    recogniser = Recogniser("base", threads=2)
+    words = ours = classic = 0
+    scores = []
+    for clip in clips:
+        reference = normalise(recogniser.transcribe(clip.pcm))
+        heard = codec.decode(codec.encode(clip.pcm))[: len(clip.pcm)]
+        scores.append(intelligibility(clip.pcm, heard))
+        words += len(reference.split())
+        ours += word_errors(reference, normalise(recogniser.transcribe(heard)))
+        classic += word_errors(reference, normalise(recogniser.transcribe(codec2.through_codec2(clip.pcm, "700C"))))
+    assert np.mean(scores) > 0.75
+    assert ours / words < 0.6
+    assert ours < classic
+
+
+def test_ten_percent_loss_is_bounded(codec: Codec, clips: list[Clip]) -> None:
+    lossy = load_channel("loss-10-burst-2")
+    clean_scores, lossy_scores = [], []
+    for seed, clip in enumerate(clips[:8]):
+        clean = run_loopback(codec, clip.pcm, ChannelSpec("clean")).heard
+        result = run_loopback(codec, clip.pcm, lossy, LoopbackOptions(seed=seed))
+        assert np.isfinite(result.heard).all()
+        # No bang where packets are missing: never louder than the same speech was without loss.
+        assert np.abs(result.heard).max() <= 1.5 * np.abs(clean).max() + 0.02
+        assert result.report.frames_skipped == 0
+        clean_scores.append(intelligibility(clip.pcm, clean))
+        lossy_scores.append(intelligibility(clip.pcm, result.heard))
+    assert np.mean(clean_scores) - np.mean(lossy_scores) < 0.15
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_bit_errors_do_not_bang(codec: Codec, sample: np.ndarray, share: float) -> None:
+    raw = np.frombuffer(codec.encode(sample), np.uint8)
+    flips = np.packbits(np.random.default_rng(1).random(len(raw) * 8) < share)
+    heard = codec.decode((raw ^ flips).tobytes())
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() <= 1.0
+
+
+def test_silence_stays_silent(codec: Codec) -> None:
+    heard = codec.decode(codec.encode(np.zeros(48_000, np.float32)))
+    assert np.abs(heard[FRAME_SAMPLES:]).max() < 0.02

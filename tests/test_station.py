@@ -1,0 +1,269 @@
+"""Two whole stations on one simulated clock: real link, real sound files, nothing between them but time."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.audio.base import AudioInput, AudioOutput
+from gateway.audio.files import read_audio, write_wav
+from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.clock import ManualClock
+from gateway.codec import Codec
+from gateway.config import StationConfig
+from gateway.console.keyboard import SendText
+from gateway.errors import LinkError
+from gateway.links.base import Link, LinkInfo, Received
+from gateway.links.memory import MemoryHub, ParrotLink
+from gateway.metrics import Metrics
+from gateway.receive import Receiver
+from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
+from gateway.session.machine import Mode
+from gateway.station import Station, tone_pcm
+from gateway.transmit import Transmitter
+
+
+class Bench:
+    """A station with what the operator is told and counted."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        clock: ManualClock,
+        link: Link,
+        number: int,
+        audio: tuple[AudioInput, AudioOutput] | None = None,
+        **ptt: object,
+    ) -> None:
+        config = StationConfig.model_validate(
+            {
+                "station": {"name": f"s{number}", "id": number, "group": 1},
+                "net": {"names": {1: "alpha", 2: "bravo"}},
+                "link": {"kind": "memory"},
+                "ptt": {"tones": False, **ptt},
+            }
+        )
+        self.metrics = Metrics()
+        self.said: list[str] = []
+        self.audio = audio or (NullInput(clock), NullOutput(clock, self.metrics))
+        self.station = Station(
+            config,
+            Transmitter(
+                codec,
+                source=number,
+                group=1,
+                frames_per_packet=6,
+                crc=False,
+                rng=random.Random(number),
+                metrics=self.metrics,
+            ),
+            Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=self.metrics),
+            link,
+            self.audio,
+            clock,
+            self.metrics,
+            self.said.append,
+        )
+
+    @property
+    def mode(self) -> Mode:
+        return self.station.snapshot().mode
+
+
+def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
+    until = clock.now() + seconds
+    while clock.now() < until:
+        for bench in benches:
+            bench.station.step()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(100.0)
+
+
+def two(codec: Codec, clock: ManualClock, **ptt: object) -> tuple[Bench, Bench]:
+    hub = MemoryHub(clock)
+    return Bench(codec, clock, hub.station("a"), 1, **ptt), Bench(codec, clock, hub.station("b"), 2, **ptt)
+
+
+def test_what_one_says_the_other_hears_to_the_end(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    hub, metrics = MemoryHub(clock), Metrics()
+    ears = FileOutput(tmp_path / "heard.wav", clock, metrics)
+    a = Bench(
+        small_codec,
+        clock,
+        hub.station("a"),
+        1,
+        audio=(FileInput(tmp_path / "said.wav", clock), NullOutput(clock, metrics)),
+    )
+    b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears))
+    a.station.post(PttPressed())
+    run(clock, len(speechlike) / 16_000, a, b)
+    assert (a.mode, b.mode) == (Mode.TALKING, Mode.RECEIVING)
+    assert b.station.snapshot().talker == "alpha"
+    a.station.post(PttReleased())
+    run(clock, 3.0, a, b)
+    assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
+    assert b.station.snapshot().talker is None
+    assert b.said == ["heard", "alpha to group 1", "over ended"]
+    ears.close()
+    heard = read_audio(tmp_path / "heard.wav")
+    assert len(heard) >= len(speechlike)
+    assert np.abs(heard[16_000:32_000]).max() > 1e-3
+    assert b.metrics.counter("rx.frames_concealed") == 0
+
+
+def test_delay_of_the_running_station(small_codec: Codec, clock: ManualClock) -> None:
+    """From the key to the first sound: codec + packet + at most 120 ms, as the station's own loops take it."""
+    a, b = two(small_codec, clock)
+    started = clock.now()
+    a.station.post(PttPressed())
+    while b.metrics.counter("rx.frames_played") == 0:
+        run(clock, 0.01, a, b)
+        assert clock.now() < started + 3
+    waited_ms = 1000 * (clock.now() - started)
+    assert waited_ms <= small_codec.delay_ms() + 480 + 120
+
+
+def test_half_duplex_mutes_while_talking_and_says_who_is_in_the_way(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(PttToggled())
+    run(clock, 1.5, a, b)
+    b.station.post(PttToggled())
+    run(clock, 0.1, a, b)
+    assert b.said[-1] == "refused: busy"
+    assert b.mode is Mode.RECEIVING
+    b.station.post(PttToggled(break_in=True))
+    run(clock, 1.0, a, b)
+    assert (a.mode, b.mode) == (Mode.TALKING, Mode.TALKING)
+    before = b.metrics.counter("rx.packets")
+    run(clock, 2.0, a, b)
+    assert b.metrics.counter("rx.packets") > before  # taken off the link, not left to pile up
+    for bench in (a, b):
+        bench.station.post(PttToggled())
+    run(clock, 8.0, a, b)
+    assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
+
+
+def test_a_key_held_for_an_hour_is_timed_out(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock, time_out_s=20.0, warning_s=5.0)
+    a.station.post(PttPressed())
+    run(clock, 22.0, a, b)
+    assert a.mode is Mode.LOCKED_OUT
+    sent = a.metrics.counter("tx.packets")
+    clock.advance_to(clock.now() + 3600)
+    run(clock, 2.0, a, b)
+    assert a.metrics.counter("tx.packets") == sent
+    assert a.metrics.counter("ptt.key_up") == a.metrics.counter("ptt.key_down") == 1
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    assert a.mode is Mode.TALKING
+
+
+def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(SendText("Standing by on two."))
+    run(clock, 0.2, a, b)
+    b.station.post(PttToggled())
+    run(clock, 1.0, a, b)
+    b.station.post(SendText("Ça va — 漢字"))
+    run(clock, 0.5, a, b)
+    assert "message from alpha: Standing by on two." in b.said
+    assert "message from bravo: Ça va — 漢字" in a.said
+    a.station.post(SendText("x" * 100_000))
+    run(clock, 0.2, a, b)
+    assert a.said[-1].startswith("message not sent: ")
+
+
+def test_a_parrot_answers_with_ones_own_over(small_codec: Codec, clock: ManualClock) -> None:
+    alone = Bench(small_codec, clock, ParrotLink(clock, 1.0, Metrics()), 1)
+    alone.station.post(PttToggled())
+    run(clock, 2.0, alone)
+    alone.station.post(PttToggled())
+    run(clock, 8.0, alone)
+    assert alone.metrics.counter("rx.overs") == 1
+    assert alone.metrics.counter("rx.frames_played") == alone.metrics.counter("tx.frames")
+    assert alone.mode is Mode.IDLE
+
+
+class BreakingLink(Link):
+    """A link whose cable is pulled and put back."""
+
+    def __init__(self) -> None:
+        super().__init__(Metrics())
+        self.broken = False
+
+    @property
+    def info(self) -> LinkInfo:
+        return LinkInfo("breaking", 256, has_integrity=True)
+
+    def _open(self) -> None:
+        if self.broken:
+            raise LinkError("still no cable")
+
+    def _close(self) -> None:
+        return
+
+    def _send(self, data: bytes) -> bool:
+        if self.broken:
+            raise LinkError("cable pulled")
+        return True
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        if self.broken:
+            raise LinkError("cable pulled")
+        return None
+
+
+def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualClock) -> None:
+    link = BreakingLink()
+    a = Bench(small_codec, clock, link, 1)
+    a.station.post(PttPressed())
+    for _ in range(50):
+        a.station.step()
+        clock.sleep(0.01)
+    link.broken = True
+    a.station.step()
+    assert a.mode is not Mode.TALKING
+    assert any(line.startswith("link lost: cable pulled") for line in a.said)
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.said[-1] == "refused: no link"
+    a.station.post(SendText("hello"))
+    a.station.step()
+    assert a.said[-1] == "message not sent: no link"
+    for _ in range(300):
+        a.station.step()
+    link.broken = False
+    for _ in range(300):
+        a.station.step()
+    assert a.station.snapshot().link_is_up
+    assert a.metrics.counter("link.lost") == 1
+    assert a.metrics.counter("tx.dropped.no_link") >= 1
+
+
+def test_closing_while_talking_ends_the_over_on_the_air(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(PttPressed())
+    run(clock, 2.0, a, b)
+    a.station.close()
+    run(clock, 2.0, b)
+    assert b.mode is Mode.IDLE
+    assert a.metrics.counter("ptt.key_down") == 1
+
+
+@pytest.mark.parametrize("tone", list(Tone))
+def test_tones_are_short_and_quiet(tone: Tone) -> None:
+    pcm = tone_pcm(tone)
+    assert len(pcm) < 16_000
+    assert 0.05 < np.abs(pcm).max() <= 0.11
+    assert abs(pcm[0]) < 1e-3

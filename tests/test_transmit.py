@@ -1,0 +1,90 @@
+"""The sender's promises: packets as SPEC.md has them, nothing kept from one over to the next, rates within bounds."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from gateway.codec import Codec
+from gateway.errors import LocalProtocolError
+from gateway.metrics import Metrics
+from gateway.protocol.packets import VoicePacket, parse
+from gateway.transmit import Transmitter
+
+
+def transmitter(codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc: bool = False) -> Transmitter:
+    return Transmitter(
+        codec,
+        source=513,
+        group=7,
+        frames_per_packet=frames_per_packet,
+        crc=crc,
+        rng=random.Random(3),
+        metrics=metrics,
+    )
+
+
+def voice(data: bytes, crc: bool = False) -> VoicePacket:
+    packet = parse(data, crc=crc)
+    assert isinstance(packet, VoicePacket)
+    return packet
+
+
+def send(sender: Transmitter, pcm: np.ndarray, block: int = 320) -> list[bytes]:
+    sender.start()
+    packets = [p for start in range(0, len(pcm), block) for p in sender.push(pcm[start : start + block])]
+    return packets + sender.finish()
+
+
+@pytest.mark.parametrize("crc", [False, True])
+def test_packets_carry_exactly_the_encoders_frames(small_codec: Codec, speechlike: np.ndarray, crc: bool) -> None:
+    packets = [voice(data, crc) for data in send(transmitter(small_codec, Metrics(), crc=crc), speechlike)]
+    assert b"".join(frame for packet in packets for frame in packet.frames) == small_codec.encode(speechlike)
+    assert [packet.sequence for packet in packets] == list(range(len(packets)))
+    assert [packet.end_of_over for packet in packets] == [False] * (len(packets) - 1) + [True]
+    session = packets[0].session
+    assert session is not None
+    assert (session.source, session.group, session.codec_id) == (513, 7, small_codec.spec.codec_id)
+
+
+def test_overs_are_independent_and_numbered(small_codec: Codec, speechlike: np.ndarray) -> None:
+    sender = transmitter(small_codec, Metrics())
+    first = [voice(data) for data in send(sender, speechlike)]
+    second = [voice(data) for data in send(sender, speechlike, block=777)]
+    assert [packet.frames for packet in first] == [packet.frames for packet in second]
+    assert {(packet.over_id - first[0].over_id) % 32 for packet in second} == {1}
+
+
+def test_a_packet_goes_out_as_soon_as_its_last_frame_is_known(small_codec: Codec) -> None:
+    sender = transmitter(small_codec, Metrics(), frames_per_packet=2)
+    sender.start()
+    lookahead = small_codec.spec.default_lookahead
+    needed = (2 + lookahead) * 1280
+    assert sender.push(np.zeros(needed - 1, np.float32)) == []
+    assert len(sender.push(np.zeros(1, np.float32))) == 1
+
+
+def test_an_over_without_speech_is_one_packet_that_ends_it(small_codec: Codec) -> None:
+    sender = transmitter(small_codec, Metrics())
+    packets = send(sender, np.zeros(0, np.float32))
+    assert len(packets) == 1
+    assert voice(packets[0]).end_of_over
+    assert not sender.active
+    assert sender.finish() == []
+
+
+def test_speech_outside_an_over_is_a_programming_error(small_codec: Codec) -> None:
+    with pytest.raises(LocalProtocolError, match="outside an over"):
+        transmitter(small_codec, Metrics()).push(np.zeros(320, np.float32))
+
+
+@pytest.mark.parametrize("seconds", [4.48, 4.56, 10.0, 30.0])
+def test_on_air_rate_stays_within_350_bit_per_second_of_speech(small_codec: Codec, seconds: float) -> None:
+    metrics = Metrics()
+    packets = send(transmitter(small_codec, metrics), np.zeros(int(seconds * 16_000), np.float32), block=16_000)
+    assert sum(map(len, packets)) == metrics.counter("tx.bytes")
+    assert sum(map(len, packets)) * 8 / seconds <= 350
+    assert metrics.counter("tx.packets") == len(packets)
+    assert metrics.counter("tx.frames") == -(-int(seconds * 16_000) // 1280)
