@@ -62,7 +62,7 @@ class CodecSpec:
             values = json.loads(text)
             sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             spec = cls(**sizes)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"codec spec in the checkpoint is not readable: {error}") from error
         if spec.codec_id != CODEC_ID or spec.codec_version > CODEC_VERSION:
             raise CheckpointError(

@@ -22,6 +22,7 @@ from gateway.errors import ConfigError
 SAMPLE_RATE = 16_000
 AUDIO_FILE = "audio.i16"
 INDEX_FILE = "index.jsonl"
+SOUND_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ def manifest_clips(folder: Path) -> Iterator[tuple[dict[str, str], NDArray[np.fl
 
 def folder_clips(folder: Path) -> Iterator[tuple[dict[str, str], NDArray[np.float32]]]:
     """Every sound file below a plain folder; its first sub-folder names the speaker, every 50th speaker is dev."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".wav", ".flac", ".ogg", ".opus", ".mp3"})
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
     if not paths:
-        raise ConfigError(f"{folder}: no sound files (.wav .flac .ogg .opus .mp3) and no manifest.tsv below it")
+        raise ConfigError(f"{folder}: no sound files ({' '.join(sorted(SOUND_SUFFIXES))}), no manifest.tsv below it")
     speakers = {name: i for i, name in enumerate(sorted({p.relative_to(folder).parts[0] for p in paths}))}
     for path in paths:
         relative = path.relative_to(folder)
@@ -141,11 +142,14 @@ class Corpus:
 
 
 def prepare_noise(folder: Path, out: Path) -> int:
-    """Concatenate every noise recording below `folder` (peak-normalised level left as is); returns samples."""
+    """Concatenate every noise recording below `folder`, each at -26 dBFS, into `out`/noise.i16; returns samples."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
+    if not paths:
+        raise ConfigError(f"{folder}: no sound files ({' '.join(sorted(SOUND_SUFFIXES))}) below it")
     out.mkdir(parents=True, exist_ok=True)
     total = 0
     with (out / "noise.i16").open("wb") as file:
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".wav", ".opus", ".ogg", ".flac"}):
+        for path in paths:
             pcm = read_audio(path)
             rms = float(np.sqrt(np.mean(pcm**2)) + 1e-9)
             scaled = np.clip(pcm * (0.05 / rms), -1, 1)

@@ -1,0 +1,38 @@
+"""From a run's checkpoint to the file the gateway loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gateway.codec import Codec, CodecSpec
+from gateway.codec.model import CodecModel
+from gateway.errors import CheckpointError
+from gateway.trainer.export import export
+
+
+def checkpoint(path: Path, spec: CodecSpec, seed: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    state = CodecModel(spec).state_dict()
+    torch.save({"codec": state, "spec": spec.to_json()}, path)
+    return state
+
+
+def test_codec_of_one_run_with_the_vocoder_of_another(tmp_path: Path, small_spec: CodecSpec) -> None:
+    acoustic = checkpoint(tmp_path / "a.pt", small_spec, 1)
+    vocoder = checkpoint(tmp_path / "v.pt", small_spec, 2)
+    out = tmp_path / "new" / "w.safetensors"
+    size = export(tmp_path / "a.pt", out, vocoder=tmp_path / "v.pt", lookahead=2)
+    assert size == out.stat().st_size
+    codec = Codec.load(out)
+    assert codec.spec.default_lookahead == 2
+    for name, value in codec.model.state_dict().items():
+        source = vocoder if name.startswith("vocoder.") else acoustic
+        assert torch.allclose(value, source[name], atol=2e-3, rtol=1e-3)
+
+
+def test_missing_checkpoints_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
+        export(tmp_path / "none.pt", tmp_path / "w.safetensors")
