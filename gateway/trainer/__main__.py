@@ -45,11 +45,12 @@ def prepare_command(speech: Path, noise: Path | None, out: Path) -> None:
     "--run", "folder", type=click.Path(path_type=Path), required=True, help="Run folder; resumed if it exists."
 )
 @click.option("--start", type=click.Path(path_type=Path), help="A last.pt or .safetensors to begin from.")
-def train_command(recipe: Path, data: Path, folder: Path, start: Path | None) -> None:
+@click.option("--vocoder", type=click.Path(path_type=Path), help="Begin with the vocoder of another one of those.")
+def train_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None) -> None:
     """Train as RECIPE (TOML) says; interrupting leaves a checkpoint, the same command goes on."""
     from gateway.trainer.runner import Run
 
-    Run(load_toml(recipe, TrainRecipe), data, folder, start).train()
+    Run(load_toml(recipe, TrainRecipe), data, folder, start, vocoder).train()
 
 
 @main.command("evaluate")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gateway.codec.checkpoint import load_model
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import CodecSpec
 from gateway.errors import CheckpointError, ConfigError
@@ -46,7 +47,10 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 class Run:
     """One run folder: last.pt, curve.csv, run.json-like text files."""
 
-    def __init__(self, recipe: TrainRecipe, data: Path, folder: Path, start: Path | None = None) -> None:
+    def __init__(
+        self, recipe: TrainRecipe, data: Path, folder: Path, start: Path | None = None, vocoder: Path | None = None
+    ) -> None:
+        """A run resumed from `folder`, or begun with the weights of `start` and the vocoder of `vocoder`."""
         torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
@@ -67,8 +71,13 @@ class Run:
                 getattr(self.codec, name).requires_grad_(name in recipe.train_parts)
         self.step = 0
         self.seconds = 0.0
-        if start is not None and not (folder / CHECKPOINT).is_file():
-            self.codec.load_state_dict(load_codec_state(start))
+        if not (folder / CHECKPOINT).is_file():
+            if start is not None:
+                self.codec.load_state_dict(load_codec_state(start))
+            if vocoder is not None:
+                state = load_codec_state(vocoder)
+                parts = {name: value for name, value in state.items() if name.startswith("vocoder.")}
+                self.codec.load_state_dict(parts, strict=False)
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.module, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True
@@ -172,10 +181,15 @@ class Run:
 
 
 def load_codec_state(path: Path) -> dict[str, Tensor]:
-    """Averaged codec weights of a run's last.pt."""
+    """Averaged codec weights of a run's last.pt, or those of released .safetensors; CheckpointError if unreadable."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["codec"]
+    if path.suffix == ".safetensors":
+        return load_model(path).state_dict()
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["codec"]
+    except Exception as error:  # torch.load raises whatever its unpickler stumbles over
+        raise CheckpointError(f"{path}: not the last.pt of a run, nor .safetensors") from error
     return state
 
 

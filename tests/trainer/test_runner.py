@@ -106,6 +106,22 @@ def test_a_run_leaves_curve_and_a_loadable_codec(data: Path, tmp_path: Path) -> 
     assert len(codec.decode(codec.encode(np.zeros(3000, np.float32)))) == 3 * 1280
 
 
+def test_warm_start_from_released_weights_and_another_vocoder(data: Path, tmp_path: Path) -> None:
+    first = Run(recipe("vocoder", seed=1), data, tmp_path / "first")
+    first.save()
+    second = Run(recipe("vocoder", seed=2), data, tmp_path / "second")
+    second.save()
+    weights = tmp_path / "w.safetensors"
+    export(tmp_path / "first" / "last.pt", weights)
+    warm = Run(recipe("acoustic", seed=3), data, tmp_path / "warm", weights, tmp_path / "second" / "last.pt")
+    for name, value in warm.codec.state_dict().items():
+        source = second if name.startswith("vocoder.") else first
+        assert torch.allclose(value, source.codec.state_dict()[name], atol=2e-3, rtol=1e-3)
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match=r"junk\.pt: not the last\.pt of a run"):
+        load_codec_state(tmp_path / "junk.pt")
+
+
 def test_schedule_rises_holds_and_falls() -> None:
     r = recipe("acoustic", steps=100, decay_steps=50, warmup_steps=10)
     assert schedule(0, r) == pytest.approx(0.1)

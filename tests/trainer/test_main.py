@@ -1,0 +1,64 @@
+"""The trainer's command line from plain sound files to weights that the gateway loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from gateway.codec import Codec
+from gateway.trainer.__main__ import main
+
+RECIPE = """
+task = "acoustic"
+steps = 2
+decay_steps = 1
+warmup_steps = 1
+batch = 2
+clip_frames = 12
+compile = false
+threads = 1
+"""
+
+
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_prepare_train_export(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "speech" / "anna").mkdir(parents=True)
+    for n in range(2):
+        pcm = (0.1 * rng.standard_normal(32_000)).astype(np.float32)
+        soundfile.write(tmp_path / "speech" / "anna" / f"{n}.wav", pcm, 16_000)
+    (tmp_path / "r.toml").write_text(RECIPE)
+    speech, data, run = (tmp_path / name for name in ("speech", "data", "run"))
+    assert "2 clips; train 0.00 h" in call("prepare", speech, "--noise", speech, "--out", data)
+    call("train", tmp_path / "r.toml", "--data", data, "--run", run)
+    assert (run / "recipe.json").is_file()
+    assert (run / "last.pt").is_file()
+    out = tmp_path / "w.safetensors"
+    assert "MB" in call("export", run / "last.pt", out, "--lookahead", 2)
+    assert Codec.load(out).delay_ms() == 255
+    call("train", tmp_path / "r.toml", "--data", data, "--run", tmp_path / "warm", "--start", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "/nowhere", "--out", "OUT"], "/nowhere: no sound files"),
+        (["train", "/nowhere.toml", "--data", "OUT", "--run", "OUT"], "/nowhere.toml: cannot read configuration"),
+        (["export", "/nowhere.pt", "OUT"], "/nowhere.pt: no such checkpoint"),
+        (["evaluate", "/nowhere.pt", "--data", "OUT"], "/nowhere.pt: no such checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, [a.replace("OUT", str(tmp_path / "out")) for a in arguments])
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
