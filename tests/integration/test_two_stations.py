@@ -1,0 +1,279 @@
+"""Whole programs on real sockets: two stations, the channel between them, signals, strangers. Nothing is replaced.
+
+A sound file is the microphone and another one the loudspeaker; commands come through standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+import zmq
+
+from gateway.audio.files import read_audio, write_wav
+from gateway.codec import Codec, CodecSpec
+from gateway.codec.checkpoint import save_weights
+
+PATIENCE_S = 40.0
+SAID_S = 3.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Program:
+    """A running `clarilink`, its log lines as they come."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        assert self.process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+
+    def wait_for(self, told: str, count: int = 1) -> str:
+        """The line that tells `told` for the `count`-th time; fails loudly when it does not come."""
+        give_up = time.monotonic() + PATIENCE_S
+        with self._changed:
+            while len(found := [line for line in self.lines if told in line]) < count:
+                assert time.monotonic() < give_up, f"never told {told!r}:\n" + "\n".join(self.lines)
+                self._changed.wait(0.2)
+        return found[count - 1]
+
+    def type(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end(self) -> int:
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(5)
+        return code
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        for stream in (self.process.stdin, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+    def counts(self) -> dict[str, float]:
+        """The counters in the last log line."""
+        (line,) = [line for line in self.lines if "station stopped" in line]
+        return dict(json.loads(line))
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    running: list[Program] = []
+
+    def begin(*arguments: str) -> Program:
+        running.append(Program(*arguments))
+        return running[-1]
+
+    yield begin
+    for program in running:
+        program.close()
+
+
+@pytest.fixture
+def station(tmp_path: Path, small_codec: Codec, small_spec: CodecSpec, speechlike: np.ndarray) -> Callable[..., str]:
+    """Writes a station file with small weights and returns its path."""
+    weights = tmp_path / "small.safetensors"
+    save_weights(weights, small_spec, small_codec.model.state_dict())
+    write_wav(tmp_path / "said.wav", [np.tile(speechlike, 3)])
+
+    def write(name: str, number: int, link: str, more: str = "") -> str:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(
+            f"""
+[station]
+name = "{name}"
+id = {number}
+group = 4
+[net.names]
+1 = "alpha"
+2 = "bravo"
+[audio]
+input = "file:said.wav"
+output = "file:{name}-heard.wav"
+[codec]
+weights = "small.safetensors"
+[ptt]
+tones = false
+[log]
+format = "json"
+[link]
+{link}
+{more}
+"""
+        )
+        return str(path)
+
+    return write
+
+
+def peers(own: int, other: int) -> str:
+    return f'kind = "zeromq-peers"\nbind = "tcp://127.0.0.1:{own}"\nconnect = ["tcp://127.0.0.1:{other}"]'
+
+
+def talk(program: Program, other: Program) -> None:
+    """One over of SAID_S seconds that the other hears from beginning to end."""
+    ended = sum("over ended" in line for line in other.lines)
+    program.type("p")
+    program.wait_for("talking")
+    time.sleep(SAID_S)  # speech takes its time: this is no waiting for something to happen
+    program.type("p")
+    program.wait_for("over sent")
+    other.wait_for("over ended", ended + 1)
+
+
+def test_two_stations_talk_and_write_to_each_other(start: Start, station: Callable[..., str], tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    a = start("run", "-c", station("alpha", 1, peers(*ports)))
+    b = start("run", "-c", station("bravo", 2, peers(*reversed(ports))))
+    for program in (a, b):
+        program.wait_for("station ready")
+    talk(a, b)
+    b.wait_for("alpha to group 4")
+    a.type("t Moved to channel two.")
+    b.wait_for("message from alpha: Moved to channel two.")
+    talk(b, a)
+    a.wait_for("bravo to group 4")
+    for program in (a, b):
+        program.type("q")
+    assert (a.end(), b.end()) == (0, 0)
+    for name in ("alpha", "bravo"):
+        heard = read_audio(tmp_path / f"{name}-heard.wav")
+        assert len(heard) / 16_000 == pytest.approx(SAID_S + 1, abs=1)  # a second of the silence after it is kept
+        assert np.sqrt(np.mean(heard[8000:40_000] ** 2)) > 1e-3
+    assert b.counts()["rx.overs"] == 1
+    assert b.counts()["rx.frames_played"] == a.counts()["tx.frames"]
+    assert b.counts().get("rx.frames_concealed", 0) == 0
+
+
+def test_through_a_lossy_channel_process(start: Start, station: Callable[..., str], tmp_path: Path) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    (tmp_path / "net.toml").write_text(
+        f'endpoint = "{endpoint}"\nseed = 3\n[channel]\nname = "test"\ndelay_ms = 120\nloss = 0.3\n'
+    )
+    between = start("channel", "-c", str(tmp_path / "net.toml"))
+    link = f'kind = "zeromq-channel"\nendpoint = "{endpoint}"'
+    a, b = (start("run", "-c", station(name, n, link)) for n, name in ((1, "alpha"), (2, "bravo")))
+    for program in (a, b):
+        program.wait_for("station ready")
+    talk(a, b)
+    for program in (a, b):
+        program.type("q")
+    assert (a.end(), b.end()) == (0, 0)
+    between.process.send_signal(signal.SIGTERM)
+    assert between.end() == 0
+    assert 0 < b.counts()["rx.packets"] < a.counts()["tx.packets"]
+    assert b.counts()["rx.frames_concealed"] > 0
+    assert np.abs(read_audio(tmp_path / "bravo-heard.wav")).max() > 1e-3
+
+
+def test_a_station_told_to_stop_while_talking_ends_its_over(
+    start: Start, station: Callable[..., str], tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    a = start("run", "-c", station("alpha", 1, peers(*ports)))
+    b = start("run", "-c", station("bravo", 2, peers(*reversed(ports))))
+    for program in (a, b):
+        program.wait_for("station ready")
+    a.type("p")
+    b.wait_for("heard")
+    stopped = time.monotonic()
+    a.process.send_signal(signal.SIGTERM)
+    assert a.end() == 0
+    assert a.counts()["ptt.key_down"] == a.counts()["ptt.key_up"] == 1
+    b.wait_for("over ended")
+    assert time.monotonic() - stopped < 4.5  # told by the end packet, not found out by the 5 s of silence
+    assert b.process.stdin is not None
+    b.process.stdin.close()  # the end of the input quits, too
+    assert b.end() == 0
+    assert len(read_audio(tmp_path / "bravo-heard.wav")) > 0
+
+
+def test_strangers_and_noise_do_no_harm(start: Start, station: Callable[..., str]) -> None:
+    ports = free_port(), free_port()
+    rng = np.random.default_rng(1)
+    context = zmq.Context()
+    stranger = context.socket(zmq.XPUB)
+    address = f"tcp://127.0.0.1:{stranger.bind_to_random_port('tcp://127.0.0.1')}"
+    try:
+        a = start("run", "-c", station("alpha", 1, peers(*ports)))
+        both = peers(*reversed(ports)).replace('"]', f'", "{address}"]')
+        b = start("run", "-c", station("bravo", 2, both))
+        for program in (a, b):
+            program.wait_for("station ready")
+        with socket.create_connection(("127.0.0.1", ports[1])) as raw:
+            raw.sendall(rng.bytes(4000))  # no ZeroMQ at all
+        assert stranger.poll(int(1000 * PATIENCE_S))
+        stranger.recv()  # bravo listens to the stranger
+        for _ in range(300):
+            stranger.send_multipart([rng.bytes(int(n)) for n in rng.integers(0, 80, rng.integers(1, 3))])
+        stranger.send(rng.bytes(60_000))
+        # What looks like voice among it is an over of its own: it ends by itself before alpha is heard.
+        time.sleep(6)
+        a.type("t still here")
+        b.wait_for("message from alpha: still here")
+        a.type("p")
+        b.wait_for("alpha to group 4")
+        for program in (a, b):
+            program.type("q")
+        assert (a.end(), b.end()) == (0, 0)
+    finally:
+        stranger.close(0)
+        context.term()
+    counts = b.counts()
+    assert counts["link.rx_drop_malformed"] > 50
+    assert counts["link.rx_drop_oversize"] == 1
+    assert sum(v for k, v in counts.items() if k.startswith(("rx.dropped.", "rx.ignored."))) > 50
+    assert not any("Traceback" in line for line in b.lines)
+
+
+def test_a_port_in_use_is_one_clear_line(start: Start, station: Callable[..., str]) -> None:
+    port = free_port()
+    a = start("run", "-c", station("alpha", 1, peers(port, free_port())))
+    a.wait_for("station ready")
+    second = start("run", "-c", station("bravo", 2, peers(port, free_port())))
+    assert second.end() == 1
+    assert "Traceback" not in "\n".join(second.lines)
+    assert f"127.0.0.1:{port}" in second.wait_for("clarilink: ")
+    a.type("q")
+    assert a.end() == 0
