@@ -61,7 +61,7 @@ def test_a_small_table(speech_folder: Path, tmp_path: Path, monkeypatch: pytest.
     assert run_evaluation(options) == report
 
 
-def test_what_is_missing_is_named(speech_folder: Path, tmp_path: Path, speech: Path) -> None:
+def test_what_is_missing_is_named(speech_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"no manifest\.tsv there"):
         find_speech_folder(tmp_path)
     with pytest.raises(EvaluationError, match="system 'opus' is not known"):
