@@ -210,7 +210,6 @@ def _timeline(
 
 def human_report(r: LoopbackReport) -> str:
     """The report for people."""
-    heard = r.frames_played + r.frames_concealed
     median = "nothing was played" if r.mouth_to_ear_ms_median is None else f"{r.mouth_to_ear_ms_median:.0f} ms"
     longest = "" if r.mouth_to_ear_ms_max is None else f", at most {r.mouth_to_ear_ms_max:.0f} ms"
     return "\n".join(
@@ -219,7 +218,7 @@ def human_report(r: LoopbackReport) -> str:
             f"rate         voice {r.voice_bps:.0f} bit/s, on air {r.on_air_bps:.0f} bit/s",
             f"packets      {r.packets_sent} sent, {r.packets_lost} lost, {r.packets_late} late, "
             f"{r.packets_dropped} damaged",
-            f"frames       {heard} of {r.frames_sent} played, {r.frames_concealed} of them concealed",
+            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed",
             f"delay        codec {r.algorithmic_delay_ms:.0f} ms, packet {r.packet_ms:.0f} ms, "
             f"mouth to ear {median}{longest}",
             f"computing    {r.real_time_factor:.3f} of real time",

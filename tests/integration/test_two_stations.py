@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 import pytest
@@ -92,6 +92,12 @@ class Program:
         """The counters in the last log line."""
         (line,) = [line for line in self.lines if "station stopped" in line]
         return dict(json.loads(line))
+
+
+class PulseServer(Protocol):
+    """tests/conftest.py has it."""
+
+    def kill(self) -> None: ...
 
 
 Start = Callable[..., Program]
@@ -265,6 +271,43 @@ def test_strangers_and_noise_do_no_harm(start: Start, station: Callable[..., str
     assert counts["link.rx_drop_oversize"] == 1
     assert sum(v for k, v in counts.items() if k.startswith(("rx.dropped.", "rx.ignored."))) > 50
     assert not any("Traceback" in line for line in b.lines)
+
+
+def test_a_station_on_a_sound_card_that_vanishes_while_talking(
+    start: Start, station: Callable[..., str], tmp_path: Path, pulse: PulseServer, speechlike: np.ndarray
+) -> None:
+    """PortAudio on PulseAudio: the microphone is what plays on the (silent) speaker; a parrot answers."""
+    path = Path(station("alpha", 1, 'kind = "memory"\nmode = "parrot"'))
+    text = path.read_text().replace('"file:said.wav"', '"default"').replace('"file:alpha-heard.wav"', '"default"')
+    path.write_text(text)
+    (tmp_path / "said.raw").write_bytes((np.tile(speechlike, 3)[: 3 * 16_000] * 32767).astype("<i2").tobytes())
+    form = ["--format=s16le", "--rate=16000", "--channels=1", "--raw"]
+    a = start("run", "-c", str(path))
+    a.wait_for("station ready")
+    a.wait_for('"state": "running"', 2)
+    a.type("p")
+    a.wait_for("talking")
+    subprocess.run(["pacat", "--playback", *form, str(tmp_path / "said.raw")], check=True, timeout=PATIENCE_S)
+    a.type("p")
+    a.wait_for("over sent")
+    with (tmp_path / "heard.raw").open("wb") as heard:
+        recorder = subprocess.Popen(["parec", *form, "--device=speaker.monitor"], stdout=heard)
+        a.wait_for("over ended")
+        recorder.send_signal(signal.SIGTERM)
+        recorder.wait(10)
+    parrot = np.fromfile(tmp_path / "heard.raw", "<i2") / 32768
+    assert len(parrot) > 16_000
+    assert np.sqrt(np.mean(parrot**2)) > 1e-3
+    a.type("p")
+    a.wait_for("talking", 2)
+    pulse.kill()
+    a.wait_for('"state": "missing"', 2)
+    a.type("p")
+    a.wait_for("over sent", 2)
+    a.type("q")
+    assert a.end() == 0
+    assert not any("Traceback" in line for line in a.lines)
+    assert a.counts()["audio.input.device_lost"] == 1
 
 
 def test_a_port_in_use_is_one_clear_line(start: Start, station: Callable[..., str]) -> None:
