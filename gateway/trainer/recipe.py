@@ -43,6 +43,8 @@ class LossRecipe(StrictModel):
     features: float = 2.0
     semantic: float = 0.5
     usage: float = 0.05
+    words: float = 0.0
+    """Whisper's next-token distribution on decoded against clean mels (words.py)."""
 
 
 class TrainRecipe(StrictModel):

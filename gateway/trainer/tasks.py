@@ -19,7 +19,8 @@ from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
 from gateway.trainer.losses import log_stft_loss, relative_l1
 from gateway.trainer.recipe import TrainRecipe
-from gateway.trainer.whisper import WhisperEncoder, read_ctranslate2, tiny_en_path
+from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
+from gateway.trainer.words import PROMPT, Listener, as_whisper_hears, divergence
 
 FEATURE_LAYERS = (1, 2, 3)
 """Whisper layers whose outputs are compared (0-based; tiny has 4): middle to last."""
@@ -54,11 +55,14 @@ class AcousticTask:
     def __init__(self, codec: CodecModel, recipe: TrainRecipe, data: Path) -> None:
         self.recipe = recipe
         self.source = ClipSource(data, recipe.augment, recipe.clip_frames)
-        self.whisper = WhisperEncoder(read_ctranslate2(tiny_en_path())).eval()
+        weights = read_ctranslate2(tiny_en_path())
+        self.whisper = WhisperEncoder(weights).eval()
         self.module = AcousticNets(codec, self.whisper.width)
         self.codec = codec
         # Without these terms Whisper is not run at all: a step then costs less than half.
-        self.listens = recipe.loss.features > 0 or recipe.loss.semantic > 0
+        self.listens = max(recipe.loss.features, recipe.loss.semantic, recipe.loss.words) > 0
+        self.listener = Listener(tiny_en_path().parent, recipe.threads) if recipe.loss.words > 0 else None
+        self.decoder = WhisperDecoder(weights).eval() if recipe.loss.words > 0 else None
         self._forward = torch.compile(self.forward, dynamic=False) if recipe.compile else self.forward
         self._features = torch.compile(self.features, dynamic=False) if recipe.compile else self.features
 
@@ -79,12 +83,14 @@ class AcousticTask:
         mel = (decoded - clean).abs().mean()
         usage = unit_moments_loss(quantized.projections)
         if not target:
-            return mel, mel.new_zeros(()), mel.new_zeros(()), usage
-        features = relative_l1(self.features(decoded), target)
+            zero = mel.new_zeros(())
+            return mel, zero, zero, usage, zero
+        heard_again = self.features(as_whisper_hears(decoded))
+        features = relative_l1(heard_again, target)
         guess = self.module.semantic(latent)
         batch, frames, _ = guess.shape
-        semantic = relative_l1([guess.view(batch, frames * 4, -1)], [target[-1]])
-        return mel, features, semantic, usage
+        semantic = relative_l1([guess.view(batch, frames * 4, -1)], [target[-1][:, : frames * 4]])
+        return mel, features, semantic, usage, heard_again[-1]
 
     def step(self, rng: np.random.Generator) -> dict[str, Tensor]:
         heard_pcm, clean_pcm = self.source.batch(self.recipe.batch, rng)
@@ -96,11 +102,19 @@ class AcousticTask:
             clean = self.codec.mels(torch.from_numpy(clean_pcm))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.bf16):
             with torch.no_grad():
-                target = self._features(clean) if self.listens else []
-            mel, features, semantic, usage = self._forward(heard, clean, target, gates, damage)
-        weights = self.recipe.loss
-        loss = weights.mel * mel + weights.features * features + weights.semantic * semantic + weights.usage * usage
-        return {"loss": loss, "mel": mel, "features": features, "semantic": semantic, "usage": usage}
+                target = self._features(as_whisper_hears(clean)) if self.listens else []
+            mel, features, semantic, usage, last = self._forward(heard, clean, target, gates, damage)
+            terms = {"mel": mel, "features": features, "semantic": semantic, "usage": usage}
+            if self.decoder is not None and self.listener is not None:
+                tokens, counts = self.listener.tokens(as_whisper_hears(clean))
+                counted = counts.any(dim=0).sum() + len(PROMPT) - 1  # no more than the longest line needs
+                tokens, counts = tokens[:, :counted], counts[:, :counted]
+                with torch.no_grad():
+                    wanted = self.decoder.logits(self.decoder(target[-1], tokens)[counts])
+                got = self.decoder.logits(self.decoder(last, tokens)[counts])
+                terms["words"] = divergence(got, wanted)
+        weights = self.recipe.loss.model_dump()
+        return {"loss": sum((weights[name] * term for name, term in terms.items()), mel.new_zeros(())), **terms}
 
 
 class VocoderTask:

@@ -105,3 +105,57 @@ class WhisperEncoder(nn.Module):
             x = x + self._linear(y, f"{layer}/ffn/linear_1")
             outputs.append(x)
         return outputs
+
+
+class WhisperDecoder(nn.Module):
+    """The decoder for teacher forcing, weights as buffers: gradients flow to the encoder's output alone."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.width = weights["encoder/layer_norm/gamma"].shape[0]
+        self.layers = sum(1 for n in weights if n.startswith("decoder/layer_") and n.endswith("ffn/linear_0/bias"))
+        for name, value in weights.items():
+            if name.startswith("decoder/layer_") and value.ndim:  # layers and the last norm
+                self.register_buffer(name.replace("/", "__"), value, persistent=False)
+        self.register_buffer("encoder_gain", weights["encoder/layer_norm/gamma"], persistent=False)
+        self.register_buffer("encoder_shift", weights["encoder/layer_norm/beta"], persistent=False)
+        self.register_buffer("positions", weights["decoder/position_encodings/encodings"], persistent=False)
+        self.register_buffer("embeddings", weights["decoder/embeddings/weight"], persistent=False)
+        self.register_buffer("projection", weights["decoder/projection/weight"], persistent=False)
+
+    def _w(self, name: str) -> Tensor:
+        return self.get_buffer("decoder__" + name.replace("/", "__"))
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
+
+    def _heads(self, x: Tensor, parts: int) -> Tensor:
+        batch, time, _ = x.shape
+        return x.view(batch, time, parts, self.width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
+
+    def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """Last encoder layer (batch, frames, width) and tokens (batch, n) to states (batch, n, width)."""
+        heard = F.layer_norm(features, (self.width,), self.get_buffer("encoder_gain"), self.get_buffer("encoder_shift"))
+        x = self.get_buffer("embeddings")[tokens] + self.get_buffer("positions")[: tokens.shape[1]]
+        for i in range(self.layers):
+            layer = f"layer_{i}"
+            own = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
+            q, k, v = self._heads(own, 3)
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+            x = x + self._linear(mixed, f"{layer}/self_attention/linear_1")
+            (q,) = self._heads(
+                self._linear(self._norm(x, f"{layer}/attention/layer_norm"), f"{layer}/attention/linear_0"), 1
+            )
+            k, v = self._heads(self._linear(heard, f"{layer}/attention/linear_1"), 2)
+            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+            x = x + self._linear(mixed, f"{layer}/attention/linear_2")
+            y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
+            x = x + self._linear(y, f"{layer}/ffn/linear_1")
+        return F.layer_norm(x, (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
+
+    def logits(self, states: Tensor) -> Tensor:
+        """States (..., width) to unnormalised log-probabilities of the next token (..., 51864)."""
+        return F.linear(states, self.get_buffer("projection"))
