@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.codec import Codec, CodecSpec
+from gateway.codec.checkpoint import save_weights
 from gateway.evaluation import cache, codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.evaluate import EvaluateOptions, align, lag_samples, run_evaluation, table
@@ -75,3 +77,26 @@ def test_codec2_absent_is_a_note(speech_folder: Path, monkeypatch: pytest.Monkey
     report = run_evaluation(EvaluateOptions(speech=speech_folder, clips=1, systems=("original", "codec2-1300"), asr=()))
     assert [row.system for row in report.rows] == ["original"]
     assert "codec2-1300 skipped" in report.notes[0]
+
+
+def test_differences_are_paired_clip_by_clip(
+    speech_folder: Path, tmp_path: Path, small_codec: Codec, small_spec: CodecSpec
+) -> None:
+    save_weights(tmp_path / "w.safetensors", small_spec, small_codec.model.state_dict())
+    report = run_evaluation(
+        EvaluateOptions(
+            speech=speech_folder,
+            clips=3,
+            systems=("8khz", "ours-300", "original"),
+            asr=("tiny.en",),
+            weights=tmp_path / "w.safetensors",
+            stoi=False,
+            threads=1,
+        )
+    )
+    telephone, ours, original = report.rows
+    assert original.behind == ours.behind == {}
+    difference = telephone.behind["tiny.en"]
+    assert difference.value == pytest.approx(telephone.dwer["tiny.en"].value - ours.dwer["tiny.en"].value)
+    assert difference.high < 0  # untrained weights lose every word, on every clip
+    assert "8khz less ours-300, dWER tiny.en: -" in table(report)
