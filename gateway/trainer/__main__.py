@@ -63,9 +63,9 @@ def evaluate_command(checkpoint: Path, data: Path, clips: int, source: str, look
     """Words kept by a run's CHECKPOINT (last.pt) on dev, judged on decoded mels without the vocoder."""
     from gateway.codec.model import CodecModel
     from gateway.codec.spec import CodecSpec
+    from gateway.trainer.checkpoint import load_codec_state
     from gateway.trainer.data import Corpus
     from gateway.trainer.evaluate import choose_clips, evaluate_mels
-    from gateway.trainer.runner import load_codec_state
 
     model = CodecModel(CodecSpec())
     model.load_state_dict(load_codec_state(checkpoint))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from gateway.codec.checkpoint import save_weights
 from gateway.codec.spec import CodecSpec
-from gateway.errors import CheckpointError
+from gateway.trainer.checkpoint import read_run
 
 
 def export(checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: int | None = None) -> int:
@@ -17,21 +15,14 @@ def export(checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: 
 
     `lookahead` becomes the default of these weights.
     """
-    saved = _read(checkpoint)
+    saved = read_run(checkpoint)
     state = saved["codec"]
     if vocoder is not None:
         state = {
             **{k: v for k, v in state.items() if not k.startswith("vocoder.")},
-            **{k: v for k, v in _read(vocoder)["codec"].items() if k.startswith("vocoder.")},
+            **{k: v for k, v in read_run(vocoder)["codec"].items() if k.startswith("vocoder.")},
         }
     out.parent.mkdir(parents=True, exist_ok=True)
     spec = CodecSpec.from_json(saved["spec"])
     save_weights(out, spec if lookahead is None else replace(spec, default_lookahead=lookahead), state)
     return out.stat().st_size
-
-
-def _read(path: Path) -> dict:  # type: ignore[type-arg]
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
-    content: dict = torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[type-arg]
-    return content

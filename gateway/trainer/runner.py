@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gateway.codec.checkpoint import load_model
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import CodecSpec
-from gateway.errors import CheckpointError, ConfigError
+from gateway.errors import ConfigError
+from gateway.trainer.checkpoint import load_codec_state, read_run
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import AcousticTask, Task, VocoderTask
 
@@ -87,7 +87,7 @@ class Run:
             self._resume(folder / CHECKPOINT)
 
     def _resume(self, path: Path) -> None:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = read_run(path)
         if saved["task"] != self.recipe.task:
             raise ConfigError(f"{path}: holds a run of task {saved['task']}, the recipe says {self.recipe.task}")
         self.codec.load_state_dict(saved["codec_live"])
@@ -178,19 +178,6 @@ class Run:
             self.save()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-
-
-def load_codec_state(path: Path) -> dict[str, Tensor]:
-    """Averaged codec weights of a run's last.pt, or those of released .safetensors; CheckpointError if unreadable."""
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
-    if path.suffix == ".safetensors":
-        return load_model(path).state_dict()
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["codec"]
-    except Exception as error:  # torch.load raises whatever its unpickler stumbles over
-        raise CheckpointError(f"{path}: not the last.pt of a run, nor .safetensors") from error
-    return state
 
 
 def git_revision() -> str:

@@ -36,3 +36,9 @@ def test_codec_of_one_run_with_the_vocoder_of_another(tmp_path: Path, small_spec
 def test_missing_checkpoints_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
         export(tmp_path / "none.pt", tmp_path / "w.safetensors")
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match=r"junk\.pt: not the last\.pt of a run"):
+        export(tmp_path / "junk.pt", tmp_path / "w.safetensors")
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(CheckpointError, match=r"list\.pt: not the last\.pt of a run"):
+        export(tmp_path / "list.pt", tmp_path / "w.safetensors")

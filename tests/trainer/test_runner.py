@@ -11,10 +11,11 @@ import torch
 
 from gateway.codec import Codec
 from gateway.errors import CheckpointError, ConfigError
+from gateway.trainer.checkpoint import load_codec_state
 from gateway.trainer.data import Corpus, prepare, prepare_noise
 from gateway.trainer.export import export
 from gateway.trainer.recipe import AugmentRecipe, ChannelRecipe, LossRecipe, TrainRecipe
-from gateway.trainer.runner import Run, load_codec_state, schedule
+from gateway.trainer.runner import Run, schedule
 
 
 @pytest.fixture(scope="module")
