@@ -8,7 +8,8 @@ import click
 
 from gateway.config import load_toml
 from gateway.errors import GatewayError
-from gateway.trainer.data import prepare, prepare_noise
+from gateway.trainer.layouts import LAYOUTS, Layout
+from gateway.trainer.prepare import PrepareOptions, prepare
 from gateway.trainer.recipe import TrainRecipe
 
 
@@ -26,16 +27,28 @@ def main() -> None:
 
 
 @main.command("prepare")
-@click.argument("speech", type=click.Path(path_type=Path))
+@click.argument("speech", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--noise", type=click.Path(path_type=Path), help="Folder of noise recordings for augmentation.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the prepared data.")
-def prepare_command(speech: Path, noise: Path | None, out: Path) -> None:
-    """Decode SPEECH (a folder with manifest.tsv and tar slices, or plain sound files) into OUT."""
-    index = prepare(speech, out)
-    hours = {s: sum(u.samples for u in index if u.split == s) / 16000 / 3600 for s in ("train", "dev")}
-    click.echo(f"{len(index)} clips; train {hours['train']:.2f} h, dev {hours['dev']:.2f} h")
-    if noise is not None:
-        click.echo(f"noise {prepare_noise(noise, out) / 16000:.0f} s")
+@click.option("--layout", type=click.Choice(LAYOUTS), help="Of all SPEECH folders; found out if not given.")
+@click.option(
+    "--dev-share",
+    type=click.FloatRange(0, 0.5),
+    default=0.02,
+    show_default=True,
+    help="Of talkers, for folders that have no dev split of their own.",
+)
+@click.option("--workers", type=click.IntRange(0), default=0, help="Decoding processes; 0, the default: one a core.")
+def prepare_command(
+    speech: tuple[Path, ...], noise: Path | None, out: Path, layout: Layout | None, dev_share: float, workers: int
+) -> None:
+    """Decode SPEECH folders into OUT: LibriSpeech, LibriTTS(-R), Common Voice, plain sound files (a folder for each
+    talker), or a manifest.tsv with tar slices."""
+    report = prepare(speech, out, PrepareOptions(layout, dev_share, workers, noise))
+    for line in report.lines():
+        click.echo(line)
+    if report.up_to_date:
+        click.echo(f"{out}: is up to date; nothing was done")
 
 
 @main.command("train")

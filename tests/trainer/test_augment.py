@@ -10,7 +10,8 @@ import soundfile
 
 from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.trainer.augment import ClipSource
-from gateway.trainer.data import active_level_db, prepare
+from gateway.trainer.data import active_level_db
+from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import AugmentRecipe
 
 NOTHING = AugmentRecipe(

@@ -51,7 +51,7 @@ def test_prepare_train_export(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prepare", "/nowhere", "--out", "OUT"], "/nowhere: no sound files"),
+        (["prepare", "/nowhere", "--out", "OUT"], "/nowhere: no such folder"),
         (["train", "/nowhere.toml", "--data", "OUT", "--run", "OUT"], "/nowhere.toml: cannot read configuration"),
         (["export", "/nowhere.pt", "OUT"], "/nowhere.pt: no such checkpoint"),
         (["evaluate", "/nowhere.pt", "--data", "OUT"], "/nowhere.pt: no such checkpoint"),

@@ -12,8 +12,9 @@ import torch
 from gateway.codec import Codec
 from gateway.errors import CheckpointError, ConfigError
 from gateway.trainer.checkpoint import load_codec_state
-from gateway.trainer.data import Corpus, prepare, prepare_noise
+from gateway.trainer.data import Corpus
 from gateway.trainer.export import export
+from gateway.trainer.prepare import prepare, prepare_noise
 from gateway.trainer.recipe import AugmentRecipe, ChannelRecipe, LossRecipe, TrainRecipe
 from gateway.trainer.runner import Run, schedule
 
