@@ -1,4 +1,7 @@
-"""`python -m gateway.trainer`: prepare, train, evaluate, export. Arguments only; the work is done beside it."""
+"""`python -m gateway.trainer`: from speech to weights and their card.
+
+Rule: arguments only; the work is done beside it.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,19 @@ def prepare_command(
         click.echo(line)
     if report.up_to_date:
         click.echo(f"{out}: is up to date; nothing was done")
+
+
+@main.command("synthesise")
+@click.option("--texts", type=click.Path(path_type=Path), required=True, help="English text file, a clip a line.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for `prepare` to read.")
+@click.option("--talkers", type=click.IntRange(1, 1000), default=50, show_default=True, help="The one voice, warped.")
+@click.option("--each", type=click.IntRange(1), default=1, show_default=True, help="Talkers for each line.")
+def synthesise_command(texts: Path, out: Path, talkers: int, each: int) -> None:
+    """Speak the lines of a text file by made-up talkers, as further training speech."""
+    from gateway.trainer.synthesise import make_talkers, read_texts, synthesise
+
+    clips, hours = synthesise(read_texts(texts), out, make_talkers(talkers), each)
+    click.echo(f"{out}: {clips} clips by {min(talkers, clips)} talkers, {hours:.2f} h")
 
 
 @main.command("train")

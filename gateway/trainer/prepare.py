@@ -28,7 +28,8 @@ REPORT_FILE = "prepared.json"
 _FORMAT = 1
 _FEW = 64
 """Fewer sounds than this are decoded here: starting processes would take longer."""
-_EXAMPLES = 20
+_EXAMPLES, _LANGUAGES = 20, 8
+"""Skipped clips told one by one, and languages; the report file holds all languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,10 @@ class PrepareReport:
             lines.append(f"  {source:<28} {count:>8} clips   train {by['train']:8.2f} h   dev {by['dev']:6.2f} h")
         spoken = {lang: sum(p[4] for p in self.parts if p[2] == lang) for lang in {p[2] for p in self.parts}}
         most_first = sorted(spoken, key=lambda lang: (-spoken[lang], lang))
-        lines.append("languages: " + ", ".join(f"{lang} {spoken[lang]:.2f} h" for lang in most_first))
+        rest = sum(spoken[lang] for lang in most_first[_LANGUAGES:])
+        shown = [f"{lang} {spoken[lang]:.2f} h" for lang in most_first[:_LANGUAGES]]
+        shown += [f"{len(most_first) - _LANGUAGES} more {rest:.2f} h"] if len(most_first) > _LANGUAGES else []
+        lines.append("languages: " + ", ".join(shown))
         if self.noise_s:
             lines.append(f"noise {self.noise_s:.0f} s")
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.items()]
