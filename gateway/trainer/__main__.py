@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gateway.config import load_toml
-from gateway.errors import GatewayError
+from gateway.errors import ConfigError, GatewayError
 from gateway.trainer.layouts import LAYOUTS, Layout
 from gateway.trainer.prepare import PrepareOptions, prepare
 from gateway.trainer.recipe import TrainRecipe
@@ -116,6 +116,27 @@ def export_command(checkpoint: Path, out: Path, vocoder: Path | None, lookahead:
     from gateway.trainer.export import export
 
     click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead) / 1e6:.2f} MB")
+
+
+@main.command("card")
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.option("--run", "runs", type=click.Path(path_type=Path), multiple=True, help="Run folder; repeat in order.")
+@click.option("--data", type=click.Path(path_type=Path), help="Prepared folder.")
+@click.option("--evaluation", type=click.Path(path_type=Path), help="report.json of `clarilink evaluate --out`.")
+@click.option("--template", type=click.Path(path_type=Path), help="MODEL_CARD.template.md beside WEIGHTS if not given.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Markdown file to write.")
+def card_command(
+    weights: Path, runs: tuple[Path, ...], data: Path | None, evaluation: Path | None, template: Path | None, out: Path
+) -> None:
+    """Write the model card of WEIGHTS from what is on disk."""
+    from gateway.trainer.card import CardInputs, model_card
+
+    text = model_card(CardInputs(weights, runs, data, evaluation, template))
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot write: {error.strerror or error}") from error
+    click.echo(f"{out}: written")
 
 
 if __name__ == "__main__":
