@@ -87,7 +87,7 @@ class Journal:
             pcm = corpus.pcm(clip)
             heard = codec.decode(codec.encode(pcm))
             name = clip.id.replace("/", "_")
-            write_wav(folder / f"{name}.wav", heard)
+            write_wav(folder / f"{name}.wav", [heard])
             plot_in_and_out(folder / f"{name}.png", pcm, heard, [], f"{clip.id} at step {step}")
             if self._board is not None:
                 self._board.add_audio(clip.id, torch.from_numpy(heard)[None], step, SAMPLE_RATE)
