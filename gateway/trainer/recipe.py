@@ -6,11 +6,32 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.codec.spec import CodecSpec
 from gateway.config import StrictModel
 
 Part = Literal["encoder", "codebook", "decoder", "vocoder"]
 """What can be trained or frozen: `encoder` reaches up to the digits (with the quantiser's input projections),
 `codebook` is what digits mean in latent space on both sides, `decoder` makes mels of it, `vocoder` sound of mels."""
+
+
+_RELEASED = CodecSpec()
+
+
+class ModelRecipe(StrictModel):
+    """Sizes of the networks, as in `CodecSpec`; the defaults are those of the released weights."""
+
+    widths: tuple[int, int, int] = _RELEASED.widths
+    encoder_depths: tuple[int, int, int] = _RELEASED.encoder_depths
+    decoder_depths: tuple[int, int, int] = _RELEASED.decoder_depths
+    expansion: int = _RELEASED.expansion
+    kernel: int = _RELEASED.kernel
+    heads: int = _RELEASED.heads
+    memory_frames: int = _RELEASED.memory_frames
+    vocoder_width: int = _RELEASED.vocoder_width
+    vocoder_depth: int = _RELEASED.vocoder_depth
+
+    def spec(self) -> CodecSpec:
+        return CodecSpec(**self.model_dump())
 
 
 class AugmentRecipe(StrictModel):
@@ -109,6 +130,7 @@ class TrainRecipe(StrictModel):
     checkpoint_minutes: float = 4.0
     sample_steps: int = 0
     """Every so many steps dev clips go through the codec into the run folder as sound and pictures; 0 for never."""
+    model: ModelRecipe = ModelRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     channel: ChannelRecipe = ChannelRecipe()
     loss: LossRecipe = LossRecipe()

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from gateway.codec.model import CodecModel
-from gateway.codec.spec import CodecSpec
 from gateway.errors import ConfigError
-from gateway.trainer.checkpoint import load_codec_state, read_run
+from gateway.trainer.checkpoint import load_parts, read_run
 from gateway.trainer.data import Corpus
 from gateway.trainer.distributed import any_of, average_gradients, take_place, together
 from gateway.trainer.journal import Journal
@@ -66,14 +65,13 @@ class Run:
         self.place = take_place(recipe.device)
         self.recipe, self.folder, self.data = recipe, folder, data
         folder.mkdir(parents=True, exist_ok=True)
-        self.codec = CodecModel(CodecSpec()).to(self.place.device)
+        self.codec = CodecModel(recipe.model.spec())
         if not (folder / CHECKPOINT).is_file():
             if start is not None:
-                self.codec.load_state_dict(load_codec_state(start))
+                load_parts(self.codec, start)
             if vocoder is not None:
-                state = load_codec_state(vocoder)
-                parts = {name: value for name, value in state.items() if name.startswith("vocoder.")}
-                self.codec.load_state_dict(parts, strict=False)
+                load_parts(self.codec, vocoder, "vocoder.")
+        self.codec.to(self.place.device)
         self.task: Task = build_task(self.codec, recipe, data, self.place.device)
         # Optimisers hold whatever will ever learn; until then it is frozen step by step.
         thaw(self.codec, recipe, max(trained_parts(recipe).values(), default=0))
@@ -93,7 +91,10 @@ class Run:
             raise ConfigError(
                 f"{path}: the recipe trains {', '.join(self.players)}, the run {', '.join(saved['optimizers'])}"
             )
-        self.task.module.load_state_dict(saved["module"])
+        try:
+            self.task.module.load_state_dict(saved["module"])
+        except RuntimeError as error:
+            raise ConfigError(f"{path}: its networks are not of the sizes in the recipe's [model]") from error
         for name, player in self.players.items():
             try:
                 player.optimizer.load_state_dict(saved["optimizers"][name])

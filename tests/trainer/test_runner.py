@@ -13,10 +13,18 @@ from gateway.codec import Codec
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.errors import CheckpointError, ConfigError
 from gateway.evaluation.speech import load_clips
-from gateway.trainer.checkpoint import load_codec_state
+from gateway.trainer.checkpoint import load_codec
 from gateway.trainer.data import Corpus, prepare, prepare_noise
 from gateway.trainer.export import export
-from gateway.trainer.recipe import AugmentRecipe, ChannelRecipe, LossRecipe, PolicyRecipe, SoundRecipe, TrainRecipe
+from gateway.trainer.recipe import (
+    AugmentRecipe,
+    ChannelRecipe,
+    LossRecipe,
+    ModelRecipe,
+    PolicyRecipe,
+    SoundRecipe,
+    TrainRecipe,
+)
 from gateway.trainer.runner import Run, schedule
 from gateway.trainer.tasks import part_of
 
@@ -176,7 +184,7 @@ def test_warm_start_from_released_weights_and_another_vocoder(data: Path, tmp_pa
         assert torch.allclose(value, source.codec.state_dict()[name], atol=2e-3, rtol=1e-3)
     (tmp_path / "junk.pt").write_bytes(b"junk")
     with pytest.raises(CheckpointError, match=r"junk\.pt: not the last\.pt of a run"):
-        load_codec_state(tmp_path / "junk.pt")
+        load_codec(tmp_path / "junk.pt")
 
 
 def test_schedule_rises_holds_and_falls() -> None:
@@ -191,10 +199,15 @@ def test_mistakes_are_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"run `python -m gateway\.trainer prepare` first"):
         Run(recipe("acoustic"), tmp_path, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
-        load_codec_state(tmp_path / "none.pt")
+        load_codec(tmp_path / "none.pt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="no sound files"):
         prepare(tmp_path / "empty", tmp_path / "out")
     Run(recipe("vocoder"), data, tmp_path / "voc").save()
     with pytest.raises(ConfigError, match="holds a run of task vocoder"):
         Run(recipe("acoustic"), data, tmp_path / "voc")
+    small = ModelRecipe(widths=(24, 36, 48), heads=4, vocoder_width=32)
+    with pytest.raises(ConfigError, match=r"not of the sizes in the recipe's \[model\]"):
+        Run(recipe("vocoder", model=small), data, tmp_path / "voc")
+    with pytest.raises(CheckpointError, match=r"not of the sizes in the recipe's \[model\]"):
+        Run(recipe("vocoder", model=small), data, tmp_path / "new", tmp_path / "voc" / "last.pt")
