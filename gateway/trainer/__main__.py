@@ -90,16 +90,13 @@ def train_command(recipe: Path, data: Path, folder: Path, start: Path | None, vo
 @click.option("--lookahead", type=click.IntRange(0, 2), default=2, show_default=True)
 def evaluate_command(checkpoint: Path, data: Path, clips: int, source: str, lookahead: int) -> None:
     """Words kept by a run's CHECKPOINT (last.pt) on dev, judged on decoded mels without the vocoder."""
-    from gateway.codec.model import CodecModel
-    from gateway.codec.spec import CodecSpec
-    from gateway.trainer.checkpoint import load_codec_state
+    from gateway.trainer.checkpoint import load_codec
     from gateway.trainer.data import Corpus
     from gateway.trainer.evaluate import choose_clips, evaluate_mels
 
-    model = CodecModel(CodecSpec())
-    model.load_state_dict(load_codec_state(checkpoint))
+    model = load_codec(checkpoint).eval()
     corpus = Corpus(data)
-    figures = evaluate_mels(model.eval(), corpus, choose_clips(corpus, clips, source), lookahead)
+    figures = evaluate_mels(model, corpus, choose_clips(corpus, clips, source), lookahead)
     click.echo(
         f"{figures.clips} clips, lookahead {lookahead}: dWER (tiny.en) {100 * figures.dwer:.1f} % at 300 bit/s, "
         f"{100 * figures.dwer_stage_one:.1f} % at 150 bit/s; mel L1 {figures.mel:.4f}"

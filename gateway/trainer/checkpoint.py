@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gateway.codec.checkpoint import load_model
+from gateway.codec.model import CodecModel
+from gateway.codec.spec import CodecSpec
 from gateway.errors import CheckpointError
 
 
@@ -28,9 +29,23 @@ def read_run(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_codec_state(path: Path) -> dict[str, Tensor]:
-    """Averaged codec weights of a run's last.pt, or those of released .safetensors."""
-    if path.suffix == ".safetensors" and path.is_file():
-        return load_model(path).state_dict()
-    state: dict[str, Tensor] = read_run(path)["codec"]
-    return state
+def load_codec(path: Path) -> CodecModel:
+    """The codec of a run's last.pt, with its averaged weights, or of released .safetensors; on the CPU, trainable."""
+    if path.suffix == ".safetensors":
+        return load_model(path).requires_grad_(True)
+    saved = read_run(path)
+    model = CodecModel(CodecSpec.from_json(saved["spec"]))
+    model.load_state_dict(saved["codec"])
+    return model
+
+
+def load_parts(codec: CodecModel, path: Path, prefix: str = "") -> None:
+    """Give `codec` the weights of a last.pt or .safetensors whose names begin with `prefix`.
+
+    Raises CheckpointError if their networks have other sizes.
+    """
+    state = {name: value for name, value in load_codec(path).state_dict().items() if name.startswith(prefix)}
+    try:
+        codec.load_state_dict(state, strict=not prefix)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: its networks are not of the sizes in the recipe's [model]") from error

@@ -20,7 +20,7 @@ def log_stft_loss(wave: Tensor, target: Tensor) -> Tensor:
     total = wave.new_zeros(())
     sizes = ((256, 64), (512, 128), (1024, 256), (2048, 512))
     for size, hop in sizes:
-        window = torch.hann_window(size)
+        window = torch.hann_window(size, device=wave.device)
         a = torch.stft(wave, size, hop, window=window, return_complex=True).abs()
         b = torch.stft(target, size, hop, window=window, return_complex=True).abs()
         floor = 1e-3

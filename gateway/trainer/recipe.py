@@ -6,7 +6,32 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.codec.spec import CodecSpec
 from gateway.config import StrictModel
+
+Part = Literal["encoder", "codebook", "decoder", "vocoder"]
+"""What can be trained or frozen: `encoder` reaches up to the digits (with the quantiser's input projections),
+`codebook` is what digits mean in latent space on both sides, `decoder` makes mels of it, `vocoder` sound of mels."""
+
+
+_RELEASED = CodecSpec()
+
+
+class ModelRecipe(StrictModel):
+    """Sizes of the networks, as in `CodecSpec`; the defaults are those of the released weights."""
+
+    widths: tuple[int, int, int] = _RELEASED.widths
+    encoder_depths: tuple[int, int, int] = _RELEASED.encoder_depths
+    decoder_depths: tuple[int, int, int] = _RELEASED.decoder_depths
+    expansion: int = _RELEASED.expansion
+    kernel: int = _RELEASED.kernel
+    heads: int = _RELEASED.heads
+    memory_frames: int = _RELEASED.memory_frames
+    vocoder_width: int = _RELEASED.vocoder_width
+    vocoder_depth: int = _RELEASED.vocoder_depth
+
+    def spec(self) -> CodecSpec:
+        return CodecSpec(**self.model_dump())
 
 
 class AugmentRecipe(StrictModel):
@@ -37,40 +62,77 @@ class ChannelRecipe(StrictModel):
 
 
 class LossRecipe(StrictModel):
-    """Weights of the loss terms."""
+    """Weights of the acoustic loss terms; a term of weight 0 is not computed."""
 
     mel: float = 3.0
     features: float = 2.0
+    """Frozen Whisper encoder layers on decoded against clean mels."""
     semantic: float = 0.5
+    """Whisper's features guessed from the latents by a linear head."""
     usage: float = 0.05
     words: float = 0.0
     """Whisper's next-token distribution on decoded against clean mels (words.py)."""
+    spelling: float = 0.0
+    """CTC of the characters that Whisper hears, by a linear head on the latents."""
+
+
+class SoundRecipe(StrictModel):
+    """Vocoder: weights of its loss terms, and what it learns from."""
+
+    stft: float = 1.0
+    adversarial: float = 0.0
+    feature_matching: float = 0.0
+    adversarial_from: int = 0
+    """Step at which the discriminators begin to count; they learn from the first on."""
+    discriminator_rate: float = 2e-4
+    discriminator_width: int = 16
+    decoded_share: float = 0.0
+    """Share of clips whose mels went through the codec first."""
+
+
+class PolicyRecipe(StrictModel):
+    """Reinforcement (reinforce.py): the quantiser as a policy, GRPO on the recogniser's word errors."""
+
+    group: int = Field(default=8, ge=2)
+    """Rollouts a clip."""
+    weight: float = 10.0
+    sharpness: float = 5.0
+    """Logits of a digit's levels are -sharpness d^2, d the distance in levels (ClariCodec, arXiv 2605.19541)."""
+    characters: float = 0.5
+    """Share of character errors in the reward; the rest is word errors."""
+    likelihood: float = 0.2
+    """Weight in the reward of the mean log-probability (nats a token) of the clean words: dense where words are not."""
 
 
 class TrainRecipe(StrictModel):
     """A run: `task` is what is trained, `steps` how long, of which the last `decay_steps` lower the rate to zero."""
 
-    task: Literal["acoustic", "vocoder"]
+    task: Literal["acoustic", "vocoder", "reinforce"]
     seed: int = 1
     steps: int = Field(gt=0)
     decay_steps: int = Field(ge=0)
     warmup_steps: int = 300
     batch: int = 8
+    """Clips a step on each process."""
     clip_frames: int = 48
     """Code frames of 80 ms in a training clip."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     ema: float = 0.999
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     bf16: bool = True
     compile: bool = True
     threads: int = 2
     lookahead_chances: tuple[float, float, float] = (0.1, 0.3, 0.6)
-    decoded_share: float = 0.0
-    """Vocoder only: share of clips whose mels went through the codec first."""
-    train_parts: tuple[str, ...] = ()
-    """Acoustic only: parts of the model that learn; all of encoder, quantizer and decoder when empty."""
+    train: dict[Part, int] = Field(default={})
+    """Parts that learn and the step from which they do; what a task trains by default when empty."""
     checkpoint_minutes: float = 4.0
+    sample_steps: int = 0
+    """Every so many steps dev clips go through the codec into the run folder as sound and pictures; 0 for never."""
+    model: ModelRecipe = ModelRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     channel: ChannelRecipe = ChannelRecipe()
     loss: LossRecipe = LossRecipe()
+    sound: SoundRecipe = SoundRecipe()
+    policy: PolicyRecipe = PolicyRecipe()

@@ -1,11 +1,11 @@
-"""The training loop: steps, schedule, EMA, checkpoints, curves.
+"""The training loop: steps, schedule, EMA, checkpoints.
 
 Rule: step n draws everything from a generator seeded by (seed, n), so interrupted-and-resumed equals uninterrupted.
 """
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import signal
 import subprocess
 import time
@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from gateway.codec.model import CodecModel
-from gateway.codec.spec import CodecSpec
 from gateway.errors import ConfigError
-from gateway.trainer.checkpoint import load_codec_state, read_run
+from gateway.trainer.checkpoint import load_parts, read_run
+from gateway.trainer.data import Corpus
+from gateway.trainer.distributed import any_of, average_gradients, take_place, together
+from gateway.trainer.journal import Journal
 from gateway.trainer.recipe import TrainRecipe
-from gateway.trainer.tasks import AcousticTask, Task, VocoderTask
+from gateway.trainer.tasks import CODEC, Task, build_task, thaw, trained_parts
 
 CHECKPOINT = "last.pt"
 
@@ -37,15 +39,22 @@ def schedule(step: int, recipe: TrainRecipe) -> float:
     return warm * fall
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only."""
-    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim >= 2]
-    others = [p for p in module.parameters() if p.requires_grad and p.ndim < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+class Player:
+    """One side of a run: the parameters that its loss moves, their optimiser and rate."""
+
+    def __init__(self, module: nn.Module, factor: float, recipe: TrainRecipe) -> None:
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.factor = factor
+        # Weight decay for matrices only.
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate * factor, betas=(0.9, 0.98), fused=True)
 
 
 class Run:
-    """One run folder: last.pt, curve.csv, run.json-like text files."""
+    """One run folder: last.pt, recipe.json, revision.txt, curve.csv, tensorboard/ and samples/."""
 
     def __init__(
         self, recipe: TrainRecipe, data: Path, folder: Path, start: Path | None = None, vocoder: Path | None = None
@@ -53,36 +62,24 @@ class Run:
         """A run resumed from `folder`, or begun with the weights of `start` and the vocoder of `vocoder`."""
         torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
-        self.recipe, self.folder = recipe, folder
+        self.place = take_place(recipe.device)
+        self.recipe, self.folder, self.data = recipe, folder, data
         folder.mkdir(parents=True, exist_ok=True)
-        self.codec = CodecModel(CodecSpec())
-        self.task: Task = (
-            AcousticTask(self.codec, recipe, data)
-            if recipe.task == "acoustic"
-            else VocoderTask(self.codec, recipe, data)
-        )
-        self.module = self.task.module
-        if recipe.task == "vocoder":
-            for part in (self.codec.encoder, self.codec.quantizer, self.codec.decoder):
-                part.requires_grad_(False)
-        else:
-            self.codec.vocoder.requires_grad_(False)
-            for name in ("encoder", "quantizer", "decoder") if recipe.train_parts else ():
-                getattr(self.codec, name).requires_grad_(name in recipe.train_parts)
-        self.step = 0
-        self.seconds = 0.0
+        self.codec = CodecModel(recipe.model.spec())
         if not (folder / CHECKPOINT).is_file():
             if start is not None:
-                self.codec.load_state_dict(load_codec_state(start))
+                load_parts(self.codec, start)
             if vocoder is not None:
-                state = load_codec_state(vocoder)
-                parts = {name: value for name, value in state.items() if name.startswith("vocoder.")}
-                self.codec.load_state_dict(parts, strict=False)
-        self.trained = [p for p in self.module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.module, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True
-        )
+                load_parts(self.codec, vocoder, "vocoder.")
+        self.codec.to(self.place.device)
+        self.task: Task = build_task(self.codec, recipe, data, self.place.device)
+        # Optimisers hold whatever will ever learn; until then it is frozen step by step.
+        thaw(self.codec, recipe, max(trained_parts(recipe).values(), default=0))
+        self.players = {name: Player(module, factor, recipe) for name, (module, factor) in self.task.players.items()}
+        self.trained = self.players[CODEC].parameters
         self.ema = [p.detach().clone() for p in self.trained]
+        self.step = 0
+        self.seconds = 0.0
         if (folder / CHECKPOINT).is_file():
             self._resume(folder / CHECKPOINT)
 
@@ -90,9 +87,19 @@ class Run:
         saved = read_run(path)
         if saved["task"] != self.recipe.task:
             raise ConfigError(f"{path}: holds a run of task {saved['task']}, the recipe says {self.recipe.task}")
-        self.codec.load_state_dict(saved["codec_live"])
-        self.module.load_state_dict(saved["module"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        if set(saved["optimizers"]) != set(self.players):
+            raise ConfigError(
+                f"{path}: the recipe trains {', '.join(self.players)}, the run {', '.join(saved['optimizers'])}"
+            )
+        try:
+            self.task.module.load_state_dict(saved["module"])
+        except RuntimeError as error:
+            raise ConfigError(f"{path}: its networks are not of the sizes in the recipe's [model]") from error
+        for name, player in self.players.items():
+            try:
+                player.optimizer.load_state_dict(saved["optimizers"][name])
+            except ValueError as error:
+                raise ConfigError(f"{path}: the recipe trains other parts of the codec than the run did") from error
         for mean, value in zip(self.ema, saved["ema"], strict=True):
             mean.copy_(value)
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
@@ -108,6 +115,8 @@ class Run:
 
     def save(self) -> None:
         """Write last.pt atomically."""
+        if not self.place.writes:
+            return
         content = {
             "task": self.recipe.task,
             "recipe": self.recipe.model_dump_json(),
@@ -115,9 +124,8 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "codec": self.averaged_codec(),
-            "codec_live": self.codec.state_dict(),
-            "module": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "module": self.task.module.state_dict(),
+            "optimizers": {name: player.optimizer.state_dict() for name, player in self.players.items()},
             "ema": self.ema,
         }
         temporary = self.folder / (CHECKPOINT + ".new")
@@ -125,21 +133,28 @@ class Run:
         temporary.replace(self.folder / CHECKPOINT)
 
     def train_step(self) -> dict[str, float]:
-        """One optimiser step; returns the loss terms as numbers."""
+        """One step of every player; returns the loss terms as numbers, those of others than the codec by its name."""
         factor = schedule(self.step, self.recipe)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * factor
-        terms = self.task.step(np.random.default_rng([self.recipe.seed, self.step]))
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.gradient_clip)
-        if torch.isfinite(norm):
-            self.optimizer.step()
+        thaw(self.codec, self.recipe, self.step)
+        rng = np.random.default_rng([self.recipe.seed, self.step * self.place.world + self.place.rank])
+        numbers: dict[str, float] = {}
+        for name, terms in self.task.step(rng, self.step):
+            player = self.players[name]
+            for group in player.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * player.factor * factor
+            player.optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()  # type: ignore[no-untyped-call]
+            average_gradients(player.parameters, self.place)
+            norm = nn.utils.clip_grad_norm_(player.parameters, self.recipe.gradient_clip)
+            if torch.isfinite(norm):
+                player.optimizer.step()
+            for term, value in {**terms, "norm": norm}.items():
+                numbers[term if name == CODEC else f"{name}_{term}"] = float(value.detach())
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(self.ema, [p.detach() for p in self.trained], 1.0 - decay)
         self.step += 1
-        return {**{name: float(value.detach()) for name, value in terms.items()}, "norm": float(norm)}
+        return numbers
 
     def train(self, report_every: int = 50) -> None:
         """Run to the recipe's last step, or until SIGTERM or SIGINT; always leaves a checkpoint."""
@@ -150,34 +165,39 @@ class Run:
             stop = True
 
         handlers = {s: signal.signal(s, ask_stop) for s in (signal.SIGTERM, signal.SIGINT)}
-        (self.folder / "recipe.json").write_text(self.recipe.model_dump_json(indent=2))
-        (self.folder / "revision.txt").write_text(git_revision())
-        sums: dict[str, float] = {}
+        recipe, writes = self.recipe, self.place.writes
+        if writes:
+            (self.folder / "recipe.json").write_text(recipe.model_dump_json(indent=2))
+            (self.folder / "revision.txt").write_text(git_revision())
         started = saved = time.monotonic()
         before = self.seconds
         try:
-            with (self.folder / "curve.csv").open("a", newline="") as file:
-                writer = csv.writer(file)
-                while self.step < self.recipe.steps and not stop:
-                    for name, value in self.train_step().items():
-                        sums[name] = sums.get(name, 0.0) + value / report_every
+            with contextlib.ExitStack() as stack:
+                journal = None
+                if writes:
+                    journal = stack.enter_context(Journal(self.folder, recipe.steps, self.step, report_every))
+                while self.step < recipe.steps and not any_of(stop, self.place):
+                    terms = self.train_step()
                     now = time.monotonic()
                     self.seconds = before + now - started
-                    if self.step % report_every == 0:
-                        if file.tell() == 0:
-                            writer.writerow(["step", "seconds", *sums])
-                        writer.writerow([self.step, round(self.seconds), *(f"{v:.5f}" for v in sums.values())])
-                        file.flush()
-                        shown = "  ".join(f"{name} {value:.4f}" for name, value in sums.items())
-                        print(f"{self.step:7d}/{self.recipe.steps}  {self.seconds:7.0f} s  {shown}", flush=True)
-                        sums = {}
-                    if now - saved > self.recipe.checkpoint_minutes * 60:
+                    if journal is not None:
+                        journal.note(self.step, self.seconds, terms)
+                        if recipe.sample_steps and self.step % recipe.sample_steps == 0:
+                            journal.listen(self.step, self.sounding(), Corpus(self.data))
+                    if now - saved > recipe.checkpoint_minutes * 60:
                         self.save()
                         saved = now
         finally:
             self.save()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+        together(self.place)
+
+    def sounding(self) -> CodecModel:
+        """A copy of the codec with the averaged weights, on the CPU, to listen to."""
+        model = CodecModel(self.codec.spec)
+        model.load_state_dict(self.averaged_codec())
+        return model.eval().requires_grad_(False)
 
 
 def git_revision() -> str:

@@ -67,64 +67,20 @@ def read_ctranslate2(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-class WhisperEncoder(nn.Module):
-    """The encoder with its weights as buffers: gradients flow through, never into it."""
+class _Frozen(nn.Module):
+    """Weights of one half of the model ("encoder" or "decoder") as buffers, and the layers made of them."""
 
-    def __init__(self, weights: dict[str, Tensor], layers: int | None = None) -> None:
+    def __init__(self, weights: dict[str, Tensor], half: str) -> None:
         super().__init__()
-        found = sum(1 for name in weights if name.startswith("encoder/layer_") and name.endswith("ffn/linear_0/bias"))
-        self.layers = found if layers is None else min(layers, found)
+        self._half = half
         self.width = weights["encoder/conv1/bias"].shape[0]
-        for name, value in weights.items():
-            if name.startswith("encoder/"):
-                self.register_buffer(name.replace("/", "__"), value, persistent=False)
+        self.layers = sum(1 for n in weights if n.startswith(f"{half}/layer_") and n.endswith("ffn/linear_0/bias"))
+
+    def _keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name.replace("/", "__"), value, persistent=False)
 
     def _w(self, name: str) -> Tensor:
-        return self.get_buffer("encoder__" + name.replace("/", "__"))
-
-    def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
-
-    def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
-
-    def forward(self, mel: Tensor) -> list[Tensor]:
-        """Mels (batch, frames, 80) to the output of every layer, each (batch, frames / 2, width)."""
-        x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
-        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
-        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
-        batch, time, width = x.shape
-        outputs = []
-        for i in range(self.layers):
-            layer = f"layer_{i}"
-            qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
-            q, k, v = qkv.view(batch, time, 3, width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
-            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, time, width)
-            x = x + self._linear(mixed, f"{layer}/self_attention/linear_1")
-            y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
-            x = x + self._linear(y, f"{layer}/ffn/linear_1")
-            outputs.append(x)
-        return outputs
-
-
-class WhisperDecoder(nn.Module):
-    """The decoder for teacher forcing, weights as buffers: gradients flow to the encoder's output alone."""
-
-    def __init__(self, weights: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.width = weights["encoder/layer_norm/gamma"].shape[0]
-        self.layers = sum(1 for n in weights if n.startswith("decoder/layer_") and n.endswith("ffn/linear_0/bias"))
-        for name, value in weights.items():
-            if name.startswith("decoder/layer_") and value.ndim:  # layers and the last norm
-                self.register_buffer(name.replace("/", "__"), value, persistent=False)
-        self.register_buffer("encoder_gain", weights["encoder/layer_norm/gamma"], persistent=False)
-        self.register_buffer("encoder_shift", weights["encoder/layer_norm/beta"], persistent=False)
-        self.register_buffer("positions", weights["decoder/position_encodings/encodings"], persistent=False)
-        self.register_buffer("embeddings", weights["decoder/embeddings/weight"], persistent=False)
-        self.register_buffer("projection", weights["decoder/projection/weight"], persistent=False)
-
-    def _w(self, name: str) -> Tensor:
-        return self.get_buffer("decoder__" + name.replace("/", "__"))
+        return self.get_buffer(f"{self._half}__{name.replace('/', '__')}")
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
@@ -133,12 +89,58 @@ class WhisperDecoder(nn.Module):
         return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
 
     def _heads(self, x: Tensor, parts: int) -> Tensor:
+        """(batch, time, parts * width) to (parts, batch, heads, time, 64)."""
         batch, time, _ = x.shape
         return x.view(batch, time, parts, self.width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
 
+    def _feed_forward(self, x: Tensor, layer: str) -> Tensor:
+        y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
+        return x + self._linear(y, f"{layer}/ffn/linear_1")
+
+
+class WhisperEncoder(_Frozen):
+    """The encoder with its weights as buffers: gradients flow through, never into it."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__(weights, "encoder")
+        for name, value in weights.items():
+            if name.startswith("encoder/"):
+                self._keep(name, value)
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        """Mels (batch, frames, 80) to the output of every layer, each (batch, frames / 2, width)."""
+        x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
+        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
+        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
+        outputs = []
+        for i in range(self.layers):
+            layer = f"layer_{i}"
+            qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
+            q, k, v = self._heads(qkv, 3)
+            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+            x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
+            outputs.append(x)
+        return outputs
+
+    def normalised(self, last: Tensor) -> Tensor:
+        """The last layer's output as the decoder attends to it."""
+        return self._norm(last, "layer_norm")
+
+
+class WhisperDecoder(_Frozen):
+    """The decoder for teacher forcing, weights as buffers: gradients flow to the encoder's output alone."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__(weights, "decoder")
+        for name, value in weights.items():
+            if name.startswith("decoder/layer_") and value.ndim:  # layers and the last norm
+                self._keep(name, value)
+        self.register_buffer("positions", weights["decoder/position_encodings/encodings"], persistent=False)
+        self.register_buffer("embeddings", weights["decoder/embeddings/weight"], persistent=False)
+        self.register_buffer("projection", weights["decoder/projection/weight"], persistent=False)
+
     def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
-        """Last encoder layer (batch, frames, width) and tokens (batch, n) to states (batch, n, width)."""
-        heard = F.layer_norm(features, (self.width,), self.get_buffer("encoder_gain"), self.get_buffer("encoder_shift"))
+        """Normalised encoder output (batch, frames, width) and tokens (batch, n) to states (batch, n, width)."""
         x = self.get_buffer("embeddings")[tokens] + self.get_buffer("positions")[: tokens.shape[1]]
         for i in range(self.layers):
             layer = f"layer_{i}"
@@ -149,11 +151,9 @@ class WhisperDecoder(nn.Module):
             (q,) = self._heads(
                 self._linear(self._norm(x, f"{layer}/attention/layer_norm"), f"{layer}/attention/linear_0"), 1
             )
-            k, v = self._heads(self._linear(heard, f"{layer}/attention/linear_1"), 2)
+            k, v = self._heads(self._linear(features, f"{layer}/attention/linear_1"), 2)
             mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-            x = x + self._linear(mixed, f"{layer}/attention/linear_2")
-            y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
-            x = x + self._linear(y, f"{layer}/ffn/linear_1")
+            x = self._feed_forward(x + self._linear(mixed, f"{layer}/attention/linear_2"), layer)
         return F.layer_norm(x, (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
 
     def logits(self, states: Tensor) -> Tensor:

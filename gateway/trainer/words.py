@@ -6,7 +6,10 @@ its distribution over the next token, given the same tokens before, for clean an
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,16 +17,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gateway.errors import CheckpointError
+from gateway.trainer.whisper import WhisperDecoder, tiny_en_path
 
 PROMPT = (50257, 50362)
 """<|startoftranscript|> and <|notimestamps|> of the English models."""
 END = 50256
-MAX_TOKENS = 28
-"""Prompt, words and end: 3.84 s of speech rarely have more than 20 tokens."""
+TOKENS_A_SECOND = 6.5
+"""Speech has fewer; a line with more is Whisper repeating itself."""
 TAIL_FRAMES = 64
 """Silence after the clip: Whisper hears an end of speech there, and repeats itself less."""
 DYNAMIC_RANGE = 2.0
 """Whisper's floor below the loudest bin of a clip, in its units (8 decades)."""
+ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
+"""Characters of the CTC head, numbered from 1; 0 is the blank."""
 
 
 def as_whisper_hears(mel: Tensor) -> Tensor:
@@ -33,8 +39,22 @@ def as_whisper_hears(mel: Tensor) -> Tensor:
     return torch.cat([torch.maximum(mel, floor), silence], dim=1)
 
 
-class Listener:
-    """Greedy transcripts as tokens, by CTranslate2 in int8: many times faster than the same in PyTorch."""
+def token_limit(features: int) -> int:
+    """Prompt, words and end that fit into `features` encoder frames (50 a second) of a clip with its silence."""
+    seconds = (features - TAIL_FRAMES // 2) / 50
+    return len(PROMPT) + 1 + math.ceil(TOKENS_A_SECOND * max(0.0, seconds))
+
+
+class Listener(Protocol):
+    """Greedy transcripts of normalised encoder outputs (batch, frames, width), as lines of tokens."""
+
+    def lines(self, features: Tensor) -> list[list[int]]:
+        """Tokens of every clip, prompt and end left out; empty where Whisper found no end within `token_limit`."""
+        ...
+
+
+class FastListener:
+    """By CTranslate2 in int8: on a CPU many times faster than the same in PyTorch."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         try:
@@ -44,26 +64,72 @@ class Listener:
         self._storage = ctranslate2.StorageView.from_array
         self._model = ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=threads)
 
-    def tokens(self, heard: Tensor) -> tuple[Tensor, Tensor]:
-        """Of `as_whisper_hears` mels: tokens (batch, n) from prompt to end, and which of them count (batch, n - 1).
+    def lines(self, features: Tensor) -> list[list[int]]:
+        array = np.ascontiguousarray(features.detach().float().cpu().numpy())
+        limit = token_limit(array.shape[1])
+        # It takes the encoder's output in place of mels, so the encoder need not run twice.
+        found = self._model.generate(self._storage(array), [list(PROMPT)] * len(array), beam_size=1, max_length=limit)
+        return ended([[t for t in result.sequences_ids[0] if t != END] for result in found], limit)
 
-        Counted are the predictions of words and end; padding, and clips in which Whisper found no end (it repeats
-        itself there), are not.
-        """
-        array = np.ascontiguousarray(heard.float().numpy().transpose(0, 2, 1))
-        found = self._model.generate(
-            self._storage(array), [list(PROMPT)] * len(array), beam_size=1, max_length=MAX_TOKENS
-        )
-        tokens = torch.full((len(array), MAX_TOKENS), END)
-        counts = torch.zeros(len(array), MAX_TOKENS - 1, dtype=torch.bool)
-        for row, result in enumerate(found):
-            words = [t for t in result.sequences_ids[0] if t != END]
-            if len(words) + len(PROMPT) + 1 > MAX_TOKENS:
-                continue
-            line = [*PROMPT, *words, END]
-            tokens[row, : len(line)] = torch.tensor(line)
-            counts[row, len(PROMPT) - 1 : len(line) - 1] = True
-        return tokens, counts
+
+class TorchListener:
+    """By the PyTorch decoder, on whatever device it is: for GPUs, where a batch costs little."""
+
+    SUPPRESSED_FIRST = (220, END)
+    """Whisper's rule: a line begins neither with a blank nor with its end."""
+
+    def __init__(self, decoder: WhisperDecoder) -> None:
+        self._decoder = decoder
+
+    @torch.no_grad()
+    def lines(self, features: Tensor) -> list[list[int]]:
+        count = features.shape[0]
+        tokens = torch.tensor([PROMPT] * count, device=features.device)
+        over = torch.zeros(count, dtype=torch.bool, device=features.device)
+        limit = token_limit(features.shape[1])
+        for position in range(limit - len(PROMPT)):
+            logits = self._decoder.logits(self._decoder(features, tokens)[:, -1]).float()
+            logits[:, END + 1 :] = -torch.inf  # prompts and timestamps
+            if position == 0:
+                logits[:, list(self.SUPPRESSED_FIRST)] = -torch.inf
+            following = torch.where(over, END, logits.argmax(-1))
+            tokens = torch.cat([tokens, following[:, None]], dim=1)
+            over |= following == END
+            if bool(over.all()):
+                break
+        return ended([[t for t in line[len(PROMPT) :] if t != END] for line in tokens.tolist()], limit)
+
+
+class Lines(NamedTuple):
+    """What to teach: tokens (batch, n) from the prompt on, and which predictions count (batch, n), by place."""
+
+    tokens: Tensor
+    counts: Tensor
+
+
+def ended(lines: list[list[int]], limit: int) -> list[list[int]]:
+    """Lines in which Whisper found an end below `limit` tokens; the others, in which it repeats itself, emptied."""
+    return [line if len(line) + len(PROMPT) + 1 <= limit else [] for line in lines]
+
+
+def teacher_lines(lines: list[list[int]], device: torch.device | None = None) -> Lines:
+    """Lines as decoder inputs: `tokens` lack the last end, `counts[i]` says whether predicting token i + 1 counts.
+
+    Counted are words and end; padding and empty lines are not.
+    """
+    length = max(len(line) for line in lines) + len(PROMPT)
+    tokens = torch.full((len(lines), length), END)
+    counts = torch.zeros(len(lines), length, dtype=torch.bool)
+    for row, line in enumerate(lines):
+        tokens[row, : len(PROMPT) + len(line)] = torch.tensor([*PROMPT, *line])
+        counts[row, len(PROMPT) - 1 : len(PROMPT) + len(line)] = bool(line)
+    return Lines(tokens.to(device), counts.to(device))
+
+
+def next_words(lines: Lines) -> Tensor:
+    """The token each counted prediction should be: (counted,)."""
+    following = torch.cat([lines.tokens[:, 1:], torch.full_like(lines.tokens[:, :1], END)], dim=1)
+    return following[lines.counts]
 
 
 def divergence(decoded: Tensor, clean: Tensor) -> Tensor:
@@ -73,3 +139,36 @@ def divergence(decoded: Tensor, clean: Tensor) -> Tensor:
     return F.kl_div(
         F.log_softmax(decoded.float(), -1), F.log_softmax(clean.float(), -1), reduction="batchmean", log_target=True
     )
+
+
+@lru_cache
+def _tokenizer() -> object:
+    import tokenizers
+
+    return tokenizers.Tokenizer.from_file(str(tiny_en_path().parent / "tokenizer.json"))
+
+
+def text_of(line: list[int]) -> str:
+    """Tokens as text in lower case, letters, apostrophes and single spaces only."""
+    text = str(_tokenizer().decode(line)).lower()  # type: ignore[attr-defined]
+    return " ".join("".join(c if c in ALPHABET else " " for c in text).split())
+
+
+def spelling_loss(log_probabilities: Tensor, lines: list[list[int]]) -> Tensor:
+    """CTC (Graves et al. 2006) of (batch, time, 29) log-probabilities against the lines' characters, per character.
+
+    Empty lines do not count: that Whisper hears no words does not say that there are none.
+    """
+    spelt = [[ALPHABET.index(c) + 1 for c in text_of(line)] for line in lines]
+    lengths = torch.tensor([len(s) for s in spelt])
+    flat = torch.tensor([c for s in spelt for c in s], dtype=torch.long)
+    batch, time, _ = log_probabilities.shape
+    losses = F.ctc_loss(
+        log_probabilities.float().transpose(0, 1).cpu(),
+        flat,
+        torch.full((batch,), time),
+        lengths,
+        reduction="none",
+        zero_infinity=True,  # a line too long for its time is left out
+    )
+    return losses[lengths > 0].sum() / max(1, int(lengths.sum()))

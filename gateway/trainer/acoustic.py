@@ -1,0 +1,172 @@
+"""The acoustic codec, mel to bits to mel: what is kept is what a recogniser needs to get the words.
+
+Rule: everything of a batch that is random is drawn before the compiled part, whose shapes never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gateway.codec.model import CodecModel
+from gateway.codec.quantizer import Quantized, unit_moments_loss
+from gateway.trainer.augment import ClipSource
+from gateway.trainer.channel import Damage, apply_damage, draw_damage
+from gateway.trainer.losses import relative_l1
+from gateway.trainer.recipe import TrainRecipe
+from gateway.trainer.tasks import CODEC, Turn
+from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
+from gateway.trainer.words import (
+    ALPHABET,
+    FastListener,
+    Listener,
+    TorchListener,
+    as_whisper_hears,
+    divergence,
+    spelling_loss,
+    teacher_lines,
+)
+
+FEATURE_LAYERS = (1, 2, 3)
+"""Whisper layers whose outputs are compared (0-based; tiny has 4): middle to last."""
+FEATURES_A_LATENT = 4
+"""Whisper's features are at 50 Hz, latents at 12.5 Hz."""
+SPELLINGS_A_LATENT = 2
+"""Characters come at up to 20 a second: the CTC head runs at 25 Hz."""
+
+
+class AcousticNets(nn.Module):
+    """The codec plus heads that only training needs."""
+
+    def __init__(self, codec: CodecModel, whisper_width: int) -> None:
+        super().__init__()
+        self.codec = codec
+        width = codec.spec.widths[2]
+        self.semantic = nn.Linear(width, FEATURES_A_LATENT * whisper_width)
+        self.spelling = nn.Linear(width, SPELLINGS_A_LATENT * (1 + len(ALPHABET)))
+
+
+class AcousticBatch(NamedTuple):
+    """What one step works on: mels (batch, frames, 80) heard and wanted, lookahead gates (2,), damage of the digits,
+    and the recogniser's layers for the wanted mels (empty when it is not asked)."""
+
+    heard: Tensor
+    clean: Tensor
+    gates: Tensor
+    damage: Damage
+    target: list[Tensor]
+
+
+class Outcome(NamedTuple):
+    """What the networks made of a batch: loss terms by name, the recogniser's last layer, CTC log-probabilities."""
+
+    terms: dict[str, Tensor]
+    last: Tensor
+    spelling: Tensor
+
+
+class AcousticTask:
+    """Step A: L1 on log-mels, Whisper's features and words, digit usage, and guesses from the latents."""
+
+    def __init__(self, codec: CodecModel, recipe: TrainRecipe, data: Path, device: torch.device) -> None:
+        self.recipe, self.codec, self.device = recipe, codec, device
+        self.source = ClipSource(data, recipe.augment, recipe.clip_frames)
+        weights = read_ctranslate2(tiny_en_path())
+        self.whisper = WhisperEncoder(weights).eval().to(device)
+        self.decoder = WhisperDecoder(weights).eval().to(device)
+        self.module = AcousticNets(codec, self.whisper.width).to(device)
+        loss = recipe.loss
+        # Without these terms Whisper is not run at all: a step then costs less than half.
+        self.reads = max(loss.words, loss.spelling) > 0 or recipe.task == "reinforce"
+        self.listens = self.reads or max(loss.features, loss.semantic) > 0
+        self.listener: Listener | None = None
+        if self.reads:
+            fast = device.type == "cpu"
+            self.listener = FastListener(tiny_en_path().parent, recipe.threads) if fast else TorchListener(self.decoder)
+        self._forward = torch.compile(self.forward, dynamic=False) if recipe.compile else self.forward
+        self._layers = torch.compile(self.layers, dynamic=False) if recipe.compile else self.layers
+
+    @property
+    def players(self) -> dict[str, tuple[nn.Module, float]]:
+        return {CODEC: (self.module, 1.0)}
+
+    def layers(self, mel: Tensor) -> list[Tensor]:
+        """Whisper layers compared, of mels (batch, frames, 80)."""
+        outputs = self.whisper(mel)
+        return [outputs[i] for i in FEATURE_LAYERS]
+
+    def autocast(self) -> torch.autocast:
+        """bfloat16 where the recipe says so."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
+
+    def draw(self, rng: np.random.Generator) -> AcousticBatch:
+        """The next batch."""
+        recipe = self.recipe
+        heard_pcm, clean_pcm = self.source.batch(recipe.batch, rng)
+        lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
+        gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)], device=self.device)
+        damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
+        with torch.no_grad():
+            heard = self.codec.mels(torch.from_numpy(heard_pcm).to(self.device))
+            clean = self.codec.mels(torch.from_numpy(clean_pcm).to(self.device))
+            with self.autocast():
+                target = self._layers(as_whisper_hears(clean)) if self.listens else []
+        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target)
+
+    def forward(self, batch: AcousticBatch) -> tuple[Outcome, Quantized]:
+        """Through the codec and, where it is asked, the recogniser."""
+        quantized = self.codec.encode_mels(batch.heard, batch.gates)
+        received = apply_damage(quantized.digits, quantized.values, batch.damage)
+        latent = self.codec.quantizer.restore(received, batch.damage.doubt)
+        decoded, _ = self.codec.decoder(latent, self.codec.decoder.initial_state(latent.shape[0]))
+        decoded = decoded.float()
+        terms = {"mel": (decoded - batch.clean).abs().mean(), "usage": unit_moments_loss(quantized.projections)}
+        nothing = decoded.new_zeros(())
+        if not batch.target:
+            return Outcome(terms, nothing, nothing), quantized
+        heard_again = self.layers(as_whisper_hears(decoded))
+        terms["features"] = relative_l1(heard_again, batch.target)
+        clips, frames, _ = latent.shape
+        guess = self.module.semantic(latent).view(clips, frames * FEATURES_A_LATENT, -1)
+        terms["semantic"] = relative_l1([guess], [batch.target[-1][:, : frames * FEATURES_A_LATENT]])
+        spelling = self.module.spelling(latent).view(clips, frames * SPELLINGS_A_LATENT, -1)
+        return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1)), quantized
+
+    def acoustic_terms(self, batch: AcousticBatch, lines: list[list[int]]) -> tuple[dict[str, Tensor], Quantized]:
+        """All terms of a batch but 'loss'; `lines` are what Whisper hears in the clean mels, empty if not asked."""
+        outcome, quantized = self._forward(batch)
+        terms = dict(outcome.terms)
+        if self.recipe.loss.words > 0:
+            clean, again = self.whisper.normalised(batch.target[-1]), self.whisper.normalised(outcome.last)
+            taught = teacher_lines(lines, self.device)
+            with torch.no_grad():
+                wanted = self.decoder.logits(self.decoder(clean, taught.tokens)[taught.counts])
+            got = self.decoder.logits(self.decoder(again, taught.tokens)[taught.counts])
+            terms["words"] = divergence(got, wanted)
+        if self.recipe.loss.spelling > 0:
+            terms["spelling"] = spelling_loss(outcome.spelling, lines)
+        return terms, quantized
+
+    def lines(self, batch: AcousticBatch) -> list[list[int]]:
+        """What Whisper hears in the clean mels; nothing if the recipe does not ask."""
+        if self.listener is None:
+            return []
+        with torch.no_grad(), self.autocast():
+            return self.listener.lines(self.whisper.normalised(batch.target[-1]))
+
+    def weighed(self, terms: dict[str, Tensor]) -> Tensor:
+        """The sum of terms by the recipe's weights."""
+        weights = self.recipe.loss.model_dump()
+        return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+
+    def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
+        batch = self.draw(rng)
+        lines = self.lines(batch)
+        with self.autocast():
+            terms, _ = self.acoustic_terms(batch, lines)
+        yield CODEC, {"loss": self.weighed(terms), **terms}
