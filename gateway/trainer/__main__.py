@@ -63,8 +63,12 @@ def synthesise_command(texts: Path, out: Path, talkers: int, each: int) -> None:
     """Speak the lines of a text file by made-up talkers, as further training speech."""
     from gateway.trainer.synthesise import make_talkers, read_texts, synthesise
 
-    clips, hours = synthesise(read_texts(texts), out, make_talkers(talkers), each)
+    lines = read_texts(texts)
+    clips, hours = synthesise(lines, out, make_talkers(talkers), each)
     click.echo(f"{out}: {clips} clips by {min(talkers, clips)} talkers, {hours:.2f} h")
+    silent = len(lines) - clips // min(each, talkers)
+    if silent:
+        click.echo(f"{silent} lines left out: nothing in them that the English voice can speak")
 
 
 @main.command("train")

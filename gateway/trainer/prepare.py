@@ -76,7 +76,7 @@ class PrepareReport:
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.items()]
         lines += [f"  {example}" for example in self.examples]
         if not hours["dev"]:
-            lines.append("no dev clips: figures of a run cannot be judged on this data; see --dev-share")
+            lines.append("no dev clips: add speech that has some (see --dev-share) before judging a run on this data")
         return lines
 
 
