@@ -5,6 +5,7 @@ Rule: arguments only; the work is done beside it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -71,19 +72,44 @@ def synthesise_command(texts: Path, out: Path, talkers: int, each: int) -> None:
         click.echo(f"{silent} lines left out: nothing in them that the English voice can speak")
 
 
+def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What `train` and `rl` both take."""
+    path = click.Path(path_type=Path)
+    for decorate in (
+        click.option("--vocoder", type=path, help="Begin with the vocoder of another one of those."),
+        click.option("--start", type=path, help="A last.pt or .safetensors to begin from."),
+        click.option("--run", "folder", type=path, required=True, help="Run folder; resumed if it exists."),
+        click.option("--data", type=path, required=True, help="Prepared folder."),
+        click.argument("recipe", type=path),
+    ):
+        command = decorate(command)
+    return command
+
+
 @main.command("train")
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Prepared folder.")
-@click.option(
-    "--run", "folder", type=click.Path(path_type=Path), required=True, help="Run folder; resumed if it exists."
-)
-@click.option("--start", type=click.Path(path_type=Path), help="A last.pt or .safetensors to begin from.")
-@click.option("--vocoder", type=click.Path(path_type=Path), help="Begin with the vocoder of another one of those.")
+@_run_options
 def train_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None) -> None:
-    """Train as RECIPE (TOML) says; interrupting leaves a checkpoint, the same command goes on."""
+    """Train as RECIPE (TOML) says; interrupting leaves a checkpoint, the same command goes on.
+
+    Under torchrun, on as many GPUs or processes as it starts.
+    """
     from gateway.trainer.runner import Run
 
     Run(load_toml(recipe, TrainRecipe), data, folder, start, vocoder).train()
+
+
+@main.command("rl")
+@_run_options
+def rl_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None) -> None:
+    """Stage 2: as `train`, for a RECIPE of task reinforce, on a codec that speaks already (--start)."""
+    from gateway.trainer.runner import CHECKPOINT, Run
+
+    chosen = load_toml(recipe, TrainRecipe)
+    if chosen.task != "reinforce":
+        raise ConfigError(f"{recipe}: trains task {chosen.task}; `rl` needs a recipe of task reinforce")
+    if start is None and not (folder / CHECKPOINT).is_file():
+        raise ConfigError("rl: nothing to reinforce; give --start a last.pt or .safetensors")
+    Run(chosen, data, folder, start, vocoder).train()
 
 
 @main.command("evaluate")

@@ -15,6 +15,7 @@ from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
 from gateway.trainer.data import Corpus, Utterance
 from gateway.trainer.recipe import AugmentRecipe
+from gateway.trainer.warp import warp_formants
 
 Pcm = NDArray[np.float32]
 
@@ -63,6 +64,9 @@ class ClipSource:
             joined = soxr.resample(joined, SAMPLE_RATE * speed, SAMPLE_RATE, quality="LQ")
         clean = np.zeros(self.samples, dtype=np.float32)
         clean[: min(len(joined), self.samples)] = joined[: self.samples]
+        # Not even drawn where it is not wanted: recipes from before it draw the same clips as ever.
+        if self.recipe.formant_chance > 0 and rng.random() < self.recipe.formant_chance:
+            clean = warp_formants(clean, rng.uniform(*self.recipe.formant_range))
         return clean
 
     def _levelled(self, utterance: Utterance, start: int, samples: int) -> Pcm:

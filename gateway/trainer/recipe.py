@@ -39,6 +39,9 @@ class AugmentRecipe(StrictModel):
 
     speed_chance: float = 0.4
     speed_range: tuple[float, float] = (0.88, 1.14)
+    formant_chance: float = 0.0
+    """Of a longer or shorter vocal tract at the same pitch (warp.py); speed moves pitch and formants together."""
+    formant_range: tuple[float, float] = (0.88, 1.14)
     gain_db: float = 3.0
     noise_chance: float = 0.5
     snr_db: tuple[float, float] = (5.0, 30.0)

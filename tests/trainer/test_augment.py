@@ -46,6 +46,15 @@ def test_without_augmentation_both_sides_are_the_same_at_the_common_level(data: 
     assert active_level_db(clean[0]) == pytest.approx(TARGET_LEVEL_DB, abs=0.5)
 
 
+def test_formants_move_on_both_sides_and_unwanted_ones_change_no_draw(data: Path) -> None:
+    plain, _ = ClipSource(data, NOTHING, 24).clip(np.random.default_rng(1))
+    moving = NOTHING.model_copy(update={"formant_chance": 1.0, "formant_range": (1.2, 1.2)})
+    heard, clean = ClipSource(data, moving, 24).clip(np.random.default_rng(1))
+    assert np.array_equal(heard, clean)
+    assert heard.shape == plain.shape
+    assert not np.allclose(heard, plain, atol=1e-3)
+
+
 def test_everything_at_once_stays_in_range_and_repeats(data: Path) -> None:
     source = ClipSource(data, EVERYTHING, 24)
     for seed in range(12):

@@ -24,6 +24,9 @@ threads = 1
 """
 
 
+RECIPES = Path(__file__).parents[2] / "configs" / "train"
+
+
 def call(*arguments: object) -> str:
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
@@ -47,12 +50,18 @@ def test_prepare_train_export(tmp_path: Path) -> None:
     assert Codec.load(out).delay_ms() == 255
     call("train", tmp_path / "r.toml", "--data", data, "--run", tmp_path / "warm", "--start", out)
 
+    (tmp_path / "rl.toml").write_text(RECIPE.replace("acoustic", "reinforce") + "[policy]\ngroup = 2\n")
+    call("rl", tmp_path / "rl.toml", "--data", data, "--run", tmp_path / "rl", "--start", run / "last.pt")
+    assert (tmp_path / "rl" / "last.pt").is_file()
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["prepare", "/nowhere", "--out", "OUT"], "/nowhere: no such folder"),
         (["train", "/nowhere.toml", "--data", "OUT", "--run", "OUT"], "/nowhere.toml: cannot read configuration"),
+        (["rl", str(RECIPES / "smoke.toml"), "--data", "OUT", "--run", "OUT"], "needs a recipe of task reinforce"),
+        (["rl", str(RECIPES / "smoke-reinforce.toml"), "--data", "OUT", "--run", "OUT"], "nothing to reinforce"),
         (["export", "/nowhere.pt", "OUT"], "/nowhere.pt: no such checkpoint"),
         (["evaluate", "/nowhere.pt", "--data", "OUT"], "/nowhere.pt: no such checkpoint"),
     ],

@@ -76,7 +76,12 @@ def recipe(task: str, **changes: object) -> TrainRecipe:
         "threads": 1,
         "channel": ChannelRecipe(bit_error_chance=1.0, erasure_chance=1.0),
         "augment": AugmentRecipe(
-            speed_chance=1.0, noise_chance=1.0, equaliser_chance=1.0, hand_microphone_chance=1.0, reverb_chance=1.0
+            speed_chance=1.0,
+            formant_chance=1.0,
+            noise_chance=1.0,
+            equaliser_chance=1.0,
+            hand_microphone_chance=1.0,
+            reverb_chance=1.0,
         ),
     }
     return TrainRecipe.model_validate({**values, **changes})
