@@ -200,8 +200,19 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
 @click.option("--clips", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--systems", help="Comma-separated; default: original, 8khz, Codec2 modes, ours at 300 and 150 bit/s.")
 @click.option("--channel", "channels", multiple=True, help="Also ours through this channel (name or file); repeatable.")
+@click.option(
+    "--bit-errors", type=click.FloatRange(0, 0.5), multiple=True, help="Also ours with this share of bits flipped."
+)
+@click.option("--noise", "noise_db", type=float, multiple=True, help="All again with noise this many dB below speech.")
+@click.option("--noise-folder", type=PATH, help="Recordings with manifest.tsv (default: noise, beside the speech).")
+@click.option(
+    "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
+)
 @click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
-@click.option("--out", type=PATH, help="Folder for report.json, report.csv and the decoded audio.")
+@click.option("--measures", default="stoi,pesq,dnsmos", show_default=True, help="Comma-separated; empty for none.")
+@click.option("--speed/--no-speed", default=True, show_default=True, help="Also how fast ours runs here.")
+@click.option("--mrt", type=PATH, help="Instead: the rhyme test ABC-MRT16 on this folder of its recordings.")
+@click.option("--out", type=PATH, help="Folder for report.json, report.csv, pictures and the decoded audio.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @weights_option
 def evaluate(
@@ -210,25 +221,49 @@ def evaluate(
     clips: int,
     systems: str | None,
     channels: tuple[str, ...],
+    bit_errors: tuple[float, ...],
+    noise_db: tuple[float, ...],
+    noise_folder: Path | None,
+    bands: tuple[str, ...],
     asr: str,
+    measures: str,
+    speed: bool,
+    mrt: Path | None,
     out: Path | None,
     threads: int,
     weights: Path | None,
 ) -> None:
-    """Word error rates and STOI of ours and of Codec2 on the same clips, in one table."""
+    """Words kept and quality of sound, ours and Codec2 on the same clips, in one table."""
     import torch
 
-    from gateway.evaluation.evaluate import EvaluateOptions, run_evaluation, table
+    from gateway.evaluation.evaluate import EvaluateOptions, run_evaluation
+    from gateway.evaluation.report import table
 
     torch.set_num_threads(1)
     chosen = EvaluateOptions().systems if systems is None else tuple(systems.split(","))
+    if mrt is not None:
+        from gateway.evaluation.mrt import rhyme_test
+        from gateway.evaluation.systems import build_systems
+
+        notes: list[str] = []
+        for name, success in rhyme_test(mrt, build_systems(chosen, weights, notes), clips):
+            click.echo(f"{name:<16}{success:.3f}")
+        for note in notes:
+            click.echo(f"note: {note}")
+        return
     options = EvaluateOptions(
         speech=speech,
         subset=subset,
         clips=clips,
         systems=chosen,
         channels=channels,
-        asr=tuple(asr.split(",")),
+        bit_errors=bit_errors,
+        noise_db=noise_db,
+        noise=noise_folder,
+        bands=bands,
+        asr=tuple(filter(None, asr.split(","))),
+        measures=tuple(filter(None, measures.split(","))),
+        speed=speed,
         weights=weights,
         out=out,
         threads=threads,

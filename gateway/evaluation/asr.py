@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def model_folder(name: str) -> Path:
             temporary.write_bytes((first / other).read_bytes())
             temporary.replace(cache / other)
     return cache
+
+
+def hears(name: str, languages: Collection[str]) -> bool:
+    """Whether a recogniser knows all these languages: base has 99, tiny.en English."""
+    return name != "tiny.en" or set(languages) <= {"en"}
 
 
 class Recogniser:

@@ -1,16 +1,14 @@
 """`clarilink evaluate`: one table of systems on the same clips in one run.
 
-Rule: every figure of a row comes from the same decoded audio; what a system could not do is a note, not a zero.
+Rule: every figure of a row comes from the same decoded audio, against the clean original.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple, dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,32 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.files import write_wav
-from gateway.channel.impairments import ChannelSpec
-from gateway.channel.spec_file import load_channel
-from gateway.codec import Codec
-from gateway.evaluation import codec2
-from gateway.evaluation.asr import EvaluationError, Recogniser, normalise, word_errors
+from gateway.bench import run_bench
+from gateway.evaluation.asr import EvaluationError, Recogniser, hears, normalise, word_errors
 from gateway.evaluation.cache import RememberingRecogniser
+from gateway.evaluation.conditions import CLEAN, Condition, band, noise, noise_recordings
+from gateway.evaluation.pictures import draw
+from gateway.evaluation.quality import MEASURES, align, measure
+from gateway.evaluation.report import EvaluationReport, Interval, Row, interval, write_report
 from gateway.evaluation.speech import Clip, load_clips, speech_folder
-from gateway.loopback import LoopbackOptions, run_loopback
+from gateway.evaluation.systems import ORIGINAL, OURS, System, bits_a_second, build_damaged, build_systems
 
 SAMPLE_RATE = 16_000
-BOOTSTRAP_ROUNDS = 1000
-LONGEST_SHIFT = 1600
-"""Samples by which a system may lag and still be aligned for STOI: 100 ms."""
-
-SYSTEMS = ("original", "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), "ours-300", "ours-150")
-"""Every system that can be asked for, ours through channels aside."""
-
-OURS = "ours-300"
 
 T = TypeVar("T")
-System = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Pcm = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What to compare on what. `channels` are names or files of channels that ours is sent through at 300 bit/s."""
+    """What to compare on what.
+
+    `channels` are names or files of channels that ours is sent through at 300 bit/s, `bit_errors` shares of bits
+    flipped in it; both with clean input. `noise_db` and `bands` are conditions of the input that all `systems` are
+    given besides the clean one. `noise` is a folder of recordings, by default the one beside the speech.
+    """
 
     speech: Path | None = None
     subset: str = "cv-native"
@@ -51,47 +47,16 @@ class EvaluateOptions:
     seed: int = 1
     systems: tuple[str, ...] = ("original", "8khz", "codec2-3200", "codec2-1300", "codec2-700C", "ours-300", "ours-150")
     channels: tuple[str, ...] = ()
+    bit_errors: tuple[float, ...] = ()
+    noise_db: tuple[float, ...] = ()
+    bands: tuple[str, ...] = ()
+    noise: Path | None = None
     asr: tuple[str, ...] = ("base", "tiny.en")
-    stoi: bool = True
+    measures: tuple[str, ...] = MEASURES
+    speed: bool = True
     weights: Path | None = None
     out: Path | None = None
     threads: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % bootstrap interval over speakers."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One system, by recogniser: dWER (against its text of the original) and WER (against the transcript).
-
-    `behind` is this system's dWER less that of ours at 300 bit/s, clip by clip: the interval of the difference is much
-    narrower than the two figures' own, for a clip that is hard for one is hard for the other.
-    """
-
-    system: str
-    dwer: dict[str, Interval]
-    wer: dict[str, Interval]
-    stoi: Interval | None
-    behind: dict[str, Interval] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    """The table, what it was measured on, and notes."""
-
-    subset: str
-    clips: int
-    speakers: int
-    seconds: float
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = field(default_factory=tuple)
 
 
 def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
@@ -99,110 +64,118 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
 
     What was recognised is remembered there too, so that a second run hears only what changed.
     """
-    clips = load_clips(speech_folder(options.speech), options.subset, options.clips, options.seed)
+    folder = speech_folder(options.speech)
+    clips = load_clips(folder, options.subset, options.clips, options.seed)
     notes: list[str] = []
-    systems = _systems(options, notes)
-    recognisers = [
-        Recogniser(name, options.threads)
-        if options.out is None
-        else RememberingRecogniser(name, options.out, options.threads)
-        for name in options.asr
-    ]
-    references = {
-        r.name: [normalise(r.transcribe(c.pcm, c.lang), c.lang) for c in _progress(clips, f"original, {r.name}")]
-        for r in recognisers
-    }
-    transcripts = [normalise(clip.text, clip.lang) for clip in clips]
-    rows: list[Row] = []
-    errors: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for name, system in systems.items():
-        decoded = [system(clip.pcm) for clip in _progress(clips, name)]
-        if options.out is not None:
-            _write_audio(options.out / "audio" / name, clips, decoded)
-        dwer, wer = {}, {}
-        for recogniser in recognisers:
-            reference = references[recogniser.name]
-            heard = reference
-            if name != "original":
-                pairs = zip(clips, decoded, strict=True)
-                heard = [
-                    normalise(recogniser.transcribe(pcm, clip.lang), clip.lang)
-                    for clip, pcm in _progress(list(pairs), f"{name}, {recogniser.name}")
-                ]
-                dwer[recogniser.name] = _share(clips, reference, heard)
-                errors[name, recogniser.name] = _errors(reference, heard)
-            wer[recogniser.name] = _share(clips, transcripts, heard)
-        stoi = _stoi(clips, decoded) if options.stoi and name != "original" else None
-        rows.append(Row(name, dwer, wer, stoi))
-    rows = [replace(row, behind=_behind(clips, row.system, references, errors)) for row in rows]
+    systems = build_systems(options.systems, options.weights, notes)
+    damaged = build_damaged(options.channels, options.bit_errors, options.weights)
+    judges = _Judges(options, clips, notes)
+    rows = [judges.row(name, system, CLEAN) for name, system in chain(systems.items(), damaged.items())]
+    for condition in _conditions(options, folder):
+        # No codec is asked to do better than the telephone band under a condition: that row would say little.
+        rows += [judges.row(name, system, condition) for name, system in systems.items() if name != "8khz"]
     report = EvaluationReport(
         options.subset,
         len(clips),
         len({clip.speaker for clip in clips}),
         round(sum(len(clip.pcm) for clip in clips) / SAMPLE_RATE, 1),
-        tuple(rows),
+        tuple(judges.with_differences(rows)),
+        run_bench(options.weights, repeats=1).as_dict() if options.speed else {},
         tuple(notes),
     )
     if options.out is not None:
-        _write_files(options.out, report)
+        write_report(options.out, report)
+        draw(options.out, report)
     return report
 
 
-class _Ours:
-    """Ours without a channel, at 300 bit/s or with stage 1 alone at 150."""
-
-    def __init__(self, codec: Codec, stages: int) -> None:
-        self._codec, self._stages = codec, stages
-
-    def __call__(self, pcm: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._codec.decode(self._codec.encode(pcm), stages=self._stages)[: len(pcm)]
+def _conditions(options: EvaluateOptions, speech: Path) -> list[Condition]:
+    conditions = [band(name) for name in options.bands]
+    if options.noise_db:
+        recordings = noise_recordings(options.noise or speech.parent / "noise")
+        conditions += [noise(snr, recordings) for snr in options.noise_db]
+    return conditions
 
 
-class _OursThrough:
-    """Ours at 300 bit/s through a channel, another seed for each clip."""
+class _Judges:
+    """Recognisers and measures over one set of clips."""
 
-    def __init__(self, codec: Codec, spec: ChannelSpec) -> None:
-        self._codec, self._spec = codec, spec
-        self._seed = 0
+    def __init__(self, options: EvaluateOptions, clips: list[Clip], notes: list[str]) -> None:
+        self._out, self._clips, self._notes = options.out, clips, notes
+        self._speakers = [clip.speaker for clip in clips]
+        self._measures = {}
+        for name in options.measures:
+            try:
+                self._measures[name] = measure(name)
+            except EvaluationError as error:
+                notes.append(f"{name} left out: {error}")
+        languages = {clip.lang for clip in clips}
+        self._recognisers: list[Recogniser | RememberingRecogniser] = []
+        for name in options.asr:
+            if not hears(name, languages):
+                notes.append(f"{name} left out: it knows English only")
+            elif options.out is None:
+                self._recognisers.append(Recogniser(name, options.threads))
+            else:
+                self._recognisers.append(RememberingRecogniser(name, options.out, options.threads))
+        self._references = {r.name: self._recognise(r, [c.pcm for c in clips], "original") for r in self._recognisers}
+        self._transcripts = [normalise(clip.text, clip.lang) for clip in clips]
+        self._errors: dict[tuple[str, str, str], NDArray[np.float64]] = {}
 
-    def __call__(self, pcm: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._seed += 1
-        return run_loopback(self._codec, pcm, self._spec, LoopbackOptions(seed=self._seed)).heard
+    def _recognise(self, recogniser: Recogniser | RememberingRecogniser, sounds: list[Pcm], what: str) -> list[str]:
+        pairs = list(zip(self._clips, sounds, strict=True))
+        return [
+            normalise(recogniser.transcribe(pcm, clip.lang), clip.lang)
+            for clip, pcm in _progress(pairs, f"{what}, {recogniser.name}")
+        ]
 
+    def row(self, name: str, system: System, condition: Condition) -> Row:
+        """Every figure of one system under one condition."""
+        label = f"{name}, {condition.name}" if condition.name else name
+        untouched = name == ORIGINAL and condition is CLEAN
+        numbered = list(enumerate(self._clips))
+        decoded = [system(i, condition.spoil(i, clip.pcm)) for i, clip in _progress(numbered, label)]
+        if self._out is not None:
+            _write_audio(self._out / "audio" / label.replace("/", "_"), self._clips, decoded)
+        dwer, wer = {}, {}
+        for recogniser in self._recognisers:
+            reference = self._references[recogniser.name]
+            heard = reference if untouched else self._recognise(recogniser, decoded, label)
+            if not untouched:
+                errors = self._errors[name, condition.name, recogniser.name] = _errors(reference, heard)
+                dwer[recogniser.name] = interval(self._speakers, errors, _words(reference))
+            if any(self._transcripts):
+                wer[recogniser.name] = interval(
+                    self._speakers, _errors(self._transcripts, heard), _words(self._transcripts)
+                )
+        # Of the original against itself only the measure that needs no original says anything.
+        named = {n: m for n, m in self._measures.items() if not untouched or n == "dnsmos"}
+        measures = {}
+        pairs = [align(clip.pcm, pcm) for clip, pcm in zip(self._clips, decoded, strict=True)] if named else []
+        for figure, judge in named.items():
+            scores = [judge(original, heard) for original, heard in _progress(pairs, f"{label}, {figure}")]
+            measures.update(self._mean(figure, label, scores))
+        return Row(name, condition.name, bits_a_second(name), dwer, wer, measures)
 
-def _systems(options: EvaluateOptions, notes: list[str]) -> dict[str, System]:
-    systems: dict[str, System] = {}
-    codec: Codec | None = None
+    def _mean(self, figure: str, label: str, scores: list[float | None]) -> dict[str, Interval]:
+        judged = [(speaker, score) for speaker, score in zip(self._speakers, scores, strict=True) if score is not None]
+        if len(judged) < len(scores):
+            self._notes.append(f"{label}: {figure} of {len(scores) - len(judged)} clips could not be judged")
+        if not judged:
+            return {}
+        values = np.array([score for _, score in judged])
+        return {figure: interval([speaker for speaker, _ in judged], values, np.ones(len(values)))}
 
-    def ours() -> Codec:
-        nonlocal codec
-        codec = codec or Codec.load(options.weights)
-        return codec
-
-    for name in options.systems:
-        if name == "original":
-            systems[name] = lambda pcm: pcm
-        elif name == "8khz":
-            systems[name] = codec2.telephone_band
-        elif name.startswith("codec2-"):
-            mode = name.removeprefix("codec2-")
-            if not codec2.available():
-                notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
-                continue
-            systems[name] = partial(codec2.through_codec2, mode=mode)
-        elif name in ("ours-300", "ours-150"):
-            systems[name] = _Ours(ours(), 2 if name == "ours-300" else 1)
-        else:
-            raise EvaluationError(f"system {name!r} is not known; there are {', '.join(SYSTEMS)}")
-    for channel in options.channels:
-        spec = load_channel(channel)
-        systems[f"ours through {spec.name}"] = _OursThrough(ours(), spec)
-    return systems
-
-
-def _share(clips: list[Clip], reference: list[str], heard: list[str]) -> Interval:
-    """Word errors over words, with speakers resampled; clips without reference words count only their false words."""
-    return _interval(clips, _errors(reference, heard), _words(reference))
+    def with_differences(self, rows: list[Row]) -> Iterator[Row]:
+        """Rows with how many more words they lose than ours at 300 bit/s under the same condition."""
+        for row in rows:
+            behind = {}
+            for name, reference in self._references.items():
+                mine = self._errors.get((row.system, row.condition, name))
+                ours = self._errors.get((OURS, row.condition, name))
+                if row.system != OURS and mine is not None and ours is not None:
+                    behind[name] = interval(self._speakers, mine - ours, _words(reference))
+            yield replace(row, behind=behind)
 
 
 def _errors(reference: list[str], heard: list[str]) -> NDArray[np.float64]:
@@ -213,94 +186,6 @@ def _words(reference: list[str]) -> NDArray[np.float64]:
     return np.array([len(r.split()) for r in reference], dtype=np.float64)
 
 
-def _behind(
-    clips: list[Clip],
-    system: str,
-    references: dict[str, list[str]],
-    errors: dict[tuple[str, str], NDArray[np.float64]],
-) -> dict[str, Interval]:
-    """By recogniser: how many more words `system` loses than ours at 300 bit/s; empty where that was not asked for."""
-    return {
-        name: _interval(clips, errors[system, name] - errors[OURS, name], _words(reference))
-        for name, reference in references.items()
-        if system != OURS and (system, name) in errors and (OURS, name) in errors
-    }
-
-
-def _interval(clips: list[Clip], amounts: NDArray[np.float64], sizes: NDArray[np.float64]) -> Interval:
-    """Sum of `amounts` over sum of `sizes`, both (clips,); the interval from drawing speakers with replacement."""
-    speakers = sorted({clip.speaker for clip in clips})
-    member = np.array([speakers.index(clip.speaker) for clip in clips])
-    by_amount = np.bincount(member, amounts, len(speakers))
-    by_size = np.bincount(member, sizes, len(speakers))
-    draws = np.random.default_rng(0).integers(0, len(speakers), (BOOTSTRAP_ROUNDS, len(speakers)))
-    ratios = by_amount[draws].sum(1) / np.maximum(1, by_size[draws].sum(1))
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Interval(float(amounts.sum() / max(1.0, sizes.sum())), float(low), float(high))
-
-
-def _stoi(clips: list[Clip], decoded: list[NDArray[np.float32]]) -> Interval:
-    import warnings
-
-    from pystoi import stoi
-
-    scores = []
-    for clip, pcm in zip(clips, decoded, strict=True):
-        original, aligned = align(clip.pcm, pcm)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pystoi warns about clips shorter than 0.4 s of speech
-            scores.append(float(stoi(original, aligned, SAMPLE_RATE)))
-    return _interval(clips, np.array(scores), np.ones(len(scores)))
-
-
-def lag_samples(original: NDArray[np.float32], decoded: NDArray[np.float32]) -> int:
-    """By how much `decoded` lags, judged by the envelopes (a vocoder keeps no waveform), within 100 ms."""
-    window = np.hanning(161)
-    a, b = (np.convolve(np.abs(x), window, "same") for x in (original, decoded))
-    size = 1 << int(np.ceil(np.log2(len(a) + len(b))))
-    correlation = np.fft.irfft(np.fft.rfft(b - b.mean(), size) * np.conj(np.fft.rfft(a - a.mean(), size)), size)
-    shifts = np.concatenate([np.arange(0, LONGEST_SHIFT), np.arange(-LONGEST_SHIFT, 0)])
-    return int(shifts[np.argmax(correlation[shifts])])
-
-
-def align(
-    original: NDArray[np.float32], decoded: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cut both to where they overlap once the lag is taken out."""
-    shift = lag_samples(original, decoded)
-    start, moved = (0, decoded[shift:]) if shift >= 0 else (-shift, decoded)
-    length = min(len(original) - start, len(moved))
-    return original[start : start + length], moved[:length]
-
-
-def table(report: EvaluationReport) -> str:
-    """The report for people."""
-    names = list(report.rows[0].wer) if report.rows else []
-    head = (
-        f"{'system':<26}" + "".join(f"{f'dWER {n}':>22}" for n in names) + "".join(f"{f'WER {n}':>14}" for n in names)
-    )
-    lines = [
-        f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
-        "ASR word error rates in %, 95 % intervals by speaker",
-        head + f"{'STOI':>22}",
-    ]
-    for row in report.rows:
-        cells = f"{row.system:<26}"
-        for name in names:
-            d = row.dwer.get(name)
-            shown = "-" if d is None else f"{100 * d.value:.1f} ({100 * d.low:.1f}..{100 * d.high:.1f})"
-            cells += f"{shown:>22}"
-        cells += "".join(f"{100 * row.wer[name].value:>14.1f}" for name in names)
-        stoi = "-" if row.stoi is None else f"{row.stoi.value:.3f} ({row.stoi.low:.3f}..{row.stoi.high:.3f})"
-        lines.append(f"{cells}{stoi:>22}")
-    for row in report.rows:
-        for name, d in row.behind.items():
-            lines.append(
-                f"{row.system} less {OURS}, dWER {name}: {100 * d.value:+.1f} ({100 * d.low:+.1f}..{100 * d.high:+.1f})"
-            )
-    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
-
-
 def _progress(items: list[T], what: str) -> Iterator[T]:
     for i, item in enumerate(items, 1):
         if sys.stderr.isatty() or i == len(items):
@@ -309,23 +194,7 @@ def _progress(items: list[T], what: str) -> Iterator[T]:
         yield item
 
 
-def _write_audio(folder: Path, clips: list[Clip], decoded: list[NDArray[np.float32]]) -> None:
+def _write_audio(folder: Path, clips: list[Clip], decoded: list[Pcm]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for clip, pcm in zip(clips, decoded, strict=True):
         write_wav(folder / f"{clip.id.replace('/', '_')}.wav", [pcm])
-
-
-def _write_files(out: Path, report: EvaluationReport) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
-    with (out / "report.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        names = list(report.rows[0].wer) if report.rows else []
-        figures = [*(f"{figure}_{n}" for figure in ("dwer", "behind", "wer") for n in names), "stoi"]
-        writer.writerow(["system", *(f"{f}{part}" for f in figures for part in ("", "_low", "_high"))])
-        for row in report.rows:
-            cells: list[str] = []
-            by_name = [*(row.dwer.get(n) for n in names), *(row.behind.get(n) for n in names)]
-            for interval in (*by_name, *(row.wer[n] for n in names), row.stoi):
-                cells += ["", "", ""] if interval is None else [f"{x:.4f}" for x in astuple(interval)]
-            writer.writerow([row.system, *cells])

@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from gateway.audio.acoustics import hand_microphone
 from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
 from gateway.trainer.data import Corpus, Utterance
@@ -81,7 +82,7 @@ class ClipSource:
             response *= self._equaliser(len(response), r.equaliser_db, rng)
             filtered = True
         if rng.random() < r.hand_microphone_chance:
-            response *= self._band(len(response), rng.uniform(150, 350), rng.uniform(2800, 4500))
+            response *= hand_microphone(len(response), rng.uniform(150, 350), rng.uniform(2800, 4500))
             filtered = True
         if rng.random() < r.reverb_chance:
             response *= np.fft.rfft(self._room(rng), len(clean)).astype(np.complex64)
@@ -124,12 +125,6 @@ class ClipSource:
         knots = rng.normal(0.0, depth_db / 2, 9)
         curve = np.interp(np.linspace(0, 8, bins), np.arange(9), knots)
         return np.asarray(10 ** (curve / 20), dtype=np.float32)
-
-    @staticmethod
-    def _band(bins: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
-        """Second-order band-pass magnitude of a hand microphone."""
-        f = np.linspace(1.0, SAMPLE_RATE / 2, bins)
-        return np.asarray(1 / np.sqrt((1 + (low_hz / f) ** 4) * (1 + (f / high_hz) ** 8)), dtype=np.float32)
 
     def _room(self, rng: np.random.Generator) -> Pcm:
         """A direct path followed by exponentially decaying noise (a statistical room, Polack 1988)."""

@@ -201,12 +201,12 @@ def evaluation_table(path: Path) -> str:
     columns: dict[tuple[str, str], None] = {}
     for row in rows:
         for figure in _FIGURES:
-            columns.update(dict.fromkeys((figure, part) for part in _by_part(row.get(figure))))
+            columns.update(dict.fromkeys((figure, part) for part in _by_part(_found(row, figure))))
     ordered = sorted(columns, key=lambda c: list(_FIGURES).index(c[0]))
     heads = [f"{_FIGURES[figure][0]} {part}".strip() for figure, part in ordered]
     body = []
     for row in rows:
-        cells = [_figure(_by_part(row.get(figure)).get(part), figure) for figure, part in ordered]
+        cells = [_figure(_by_part(_found(row, figure)).get(part), figure) for figure, part in ordered]
         condition = row.get("condition")
         name = f"{row['system']}, {condition}" if condition else str(row["system"])
         body.append((name, _rate(str(row["system"])), *cells))
@@ -226,6 +226,11 @@ def _paired(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in rows
         for part, value in _by_part(row.get("behind")).items()
     ]
+
+
+def _found(row: Mapping[str, Any], figure: str) -> Any:
+    """A figure of a row of the report, or of its measures of sound."""
+    return row.get(figure) or row.get("measures", {}).get(figure)
 
 
 def _by_part(value: Any) -> dict[str, Any]:

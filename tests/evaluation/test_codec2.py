@@ -8,7 +8,7 @@ import pytest
 from gateway.audio.files import read_audio
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError
-from gateway.evaluation.evaluate import align, lag_samples
+from gateway.evaluation.quality import align, lag_samples
 from gateway.samples import sample_path
 
 needs_tools = pytest.mark.skipif(

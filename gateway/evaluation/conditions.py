@@ -1,0 +1,77 @@
+"""What happens to speech before any codec hears it: noise, a hand microphone.
+
+Rule: a condition depends on the clip's number alone, so every system is given the very same sound; figures are still
+taken against the clean original.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.audio.acoustics import active_level_db, hand_microphone
+from gateway.audio.files import read_audio
+from gateway.evaluation.asr import EvaluationError
+
+Pcm = NDArray[np.float32]
+
+BANDS = ("hand-microphone",)
+HAND_MICROPHONE_HZ = (300.0, 3400.0)
+"""The band of a communications microphone, as ITU-T G.712 has it for telephone channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`spoil` takes the clip's number and its samples, and gives as many."""
+
+    name: str
+    spoil: Callable[[int, Pcm], Pcm]
+
+
+CLEAN = Condition("", lambda _number, pcm: pcm)
+
+
+def noise_recordings(folder: Path) -> list[Pcm]:
+    """Recordings in the noise folder's manifest, at 16 kHz; raises EvaluationError where there are none."""
+    manifest = folder / "manifest.tsv"
+    if not manifest.is_file():
+        raise EvaluationError(f"{folder}: no manifest.tsv there; noise needs a folder of recordings")
+    with manifest.open(newline="", encoding="utf-8") as file:
+        paths = sorted(folder / row["path"] for row in csv.DictReader(file, delimiter="\t"))
+    recordings = [read_audio(path) for path in paths]
+    if not recordings:
+        raise EvaluationError(f"{manifest}: lists no recordings")
+    return recordings
+
+
+def noise(snr_db: float, recordings: list[Pcm]) -> Condition:
+    """A stretch of one of the recordings, `snr_db` below the speech: its mean power against the active speech level."""
+
+    def spoil(number: int, pcm: Pcm) -> Pcm:
+        rng = np.random.default_rng(number)
+        recording = recordings[number % len(recordings)]
+        start = int(rng.integers(len(recording)))
+        stretch = np.take(recording, np.arange(start, start + len(pcm)), mode="wrap")
+        level = 10 ** ((active_level_db(pcm) - snr_db) / 20)
+        noisy = pcm + stretch * np.float32(level / (np.sqrt(np.mean(stretch**2)) + 1e-9))
+        # Louder than full scale would be distortion on top of noise: the whole clip goes down instead.
+        return np.asarray(noisy / max(1.0, float(np.abs(noisy).max())), dtype=np.float32)
+
+    return Condition(f"noise {snr_db:g} dB", spoil)
+
+
+def band(name: str) -> Condition:
+    """A microphone of `BANDS`."""
+    if name not in BANDS:
+        raise EvaluationError(f"band {name!r} is not known; there are {', '.join(BANDS)}")
+
+    def spoil(_number: int, pcm: Pcm) -> Pcm:
+        response = hand_microphone(len(pcm) // 2 + 1, *HAND_MICROPHONE_HZ)
+        return np.asarray(np.fft.irfft(np.fft.rfft(pcm) * response, len(pcm)), dtype=np.float32)
+
+    return Condition(name, spoil)

@@ -1,0 +1,108 @@
+"""How decoded speech sounds, by the field's own measures: STOI, PESQ and DNSMOS, each by a library.
+
+Rule: the original and the decoded clip are aligned first; a clip that a measure refuses is left out and counted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.evaluation.asr import EvaluationError
+
+Pcm = NDArray[np.float32]
+SAMPLE_RATE = 16_000
+LONGEST_SHIFT = 1600
+"""Samples by which a system may lag and still be aligned: 100 ms."""
+
+MEASURES = ("stoi", "pesq", "dnsmos")
+
+
+def measure(name: str) -> Callable[[Pcm, Pcm], float | None]:
+    """A function of (original, decoded), aligned, to a figure, or None for a clip that cannot be judged.
+
+    Raises EvaluationError where its package is not installed.
+    """
+    if name not in MEASURES:
+        raise EvaluationError(f"measure {name!r} is not known; there are {', '.join(MEASURES)}")
+    package = {"stoi": "pystoi", "pesq": "pesq", "dnsmos": "speechmos"}[name]
+    if importlib.util.find_spec(package) is None:
+        raise EvaluationError(f"{package} is not installed; install clarilink[evaluate]")
+    return {"stoi": _stoi, "pesq": _pesq, "dnsmos": _dnsmos}[name]
+
+
+def _stoi(original: Pcm, decoded: Pcm) -> float | None:
+    """Short-time objective intelligibility, 0..1 (Taal et al. 2011)."""
+    from pystoi import stoi
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pystoi warns about clips shorter than 0.4 s of speech
+        return float(stoi(original, decoded, SAMPLE_RATE))
+
+
+def _pesq(original: Pcm, decoded: Pcm) -> float | None:
+    """Wide-band PESQ, 1.04..4.64 (ITU-T P.862.2)."""
+    from pesq import PesqError, pesq
+
+    if not (np.any(original) and np.any(decoded)):
+        return None  # the library divides by the loudest sample
+    try:
+        return float(pesq(SAMPLE_RATE, original, decoded, "wb"))
+    except PesqError:  # it finds no utterance
+        return None
+
+
+def _dnsmos(_original: Pcm, decoded: Pcm) -> float | None:
+    """Overall quality of DNSMOS P.835, 1..5, without a reference (Reddy et al. 2022).
+
+    The package's models are run by onnxruntime directly: its own module asks for librosa, with a hundred megabytes
+    behind it, for a second model that this does not use. Windows and polynomial are those of the package.
+    """
+    if not len(decoded):
+        return None
+    window = int(9.01 * SAMPLE_RATE)
+    repeated = np.tile(decoded, -(-window // len(decoded))) if len(decoded) < window else decoded
+    session = _dnsmos_session()
+    scores = []
+    for start in range(0, len(repeated) - window + 1, SAMPLE_RATE):
+        segment = repeated[start : start + window].astype(np.float32)[None]
+        overall = float(session.run(None, {"input_1": segment})[0][0][2])  # type: ignore[attr-defined]
+        scores.append(np.polyval([-0.06766283, 1.11546468, 0.04602535], overall))
+    return float(np.mean(scores))
+
+
+@lru_cache
+def _dnsmos_session() -> object:
+    import onnxruntime
+
+    spec = importlib.util.find_spec("speechmos")
+    if spec is None or spec.origin is None:
+        raise EvaluationError("speechmos is not installed; install clarilink[evaluate]")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = Path(spec.origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def lag_samples(original: Pcm, decoded: Pcm) -> int:
+    """By how much `decoded` lags, judged by the envelopes (a vocoder keeps no waveform), within 100 ms."""
+    window = np.hanning(161)
+    a, b = (np.convolve(np.abs(x), window, "same") for x in (original, decoded))
+    size = 1 << int(np.ceil(np.log2(len(a) + len(b))))
+    correlation = np.fft.irfft(np.fft.rfft(b - b.mean(), size) * np.conj(np.fft.rfft(a - a.mean(), size)), size)
+    shifts = np.concatenate([np.arange(0, LONGEST_SHIFT), np.arange(-LONGEST_SHIFT, 0)])
+    return int(shifts[np.argmax(correlation[shifts])])
+
+
+def align(original: Pcm, decoded: Pcm) -> tuple[Pcm, Pcm]:
+    """Cut both to where they overlap once the lag is taken out."""
+    shift = lag_samples(original, decoded)
+    start, moved = (0, decoded[shift:]) if shift >= 0 else (-shift, decoded)
+    length = min(len(original) - start, len(moved))
+    return original[start : start + length], moved[:length]

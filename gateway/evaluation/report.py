@@ -1,0 +1,142 @@
+"""One table of systems: figures with their intervals, for people, for spreadsheets and for programs.
+
+Rule: what a system could not do is absent, not zero.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOOTSTRAP_ROUNDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % bootstrap interval over speakers."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system under one condition of the input ('' is clean).
+
+    `dwer` (against the recogniser's text of the clean original) and `wer` (against the transcript) are by recogniser;
+    `measures` are STOI, PESQ and DNSMOS by name. `behind` is this system's dWER less that of ours at 300 bit/s under
+    the same condition, clip by clip: the interval of the difference is much narrower than the two figures' own, for a
+    clip that is hard for one is hard for the other.
+    """
+
+    system: str
+    condition: str
+    bits_a_second: int | None
+    dwer: dict[str, Interval]
+    wer: dict[str, Interval]
+    measures: dict[str, Interval]
+    behind: dict[str, Interval] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """System and condition in words."""
+        return f"{self.system}, {self.condition}" if self.condition else self.system
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """The table, what it was measured on, speed of ours (see `gateway.bench.BenchReport`; empty if not asked for),
+    and notes."""
+
+    subset: str
+    clips: int
+    speakers: int
+    seconds: float
+    rows: tuple[Row, ...]
+    speed: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def interval(speakers: Sequence[str], amounts: NDArray[np.float64], sizes: NDArray[np.float64]) -> Interval:
+    """Sum of `amounts` over sum of `sizes`, both (clips,); the interval from drawing speakers with replacement."""
+    names = sorted(set(speakers))
+    member = np.array([names.index(speaker) for speaker in speakers])
+    by_amount = np.bincount(member, amounts, len(names))
+    by_size = np.bincount(member, sizes, len(names))
+    draws = np.random.default_rng(0).integers(0, len(names), (BOOTSTRAP_ROUNDS, len(names)))
+    ratios = by_amount[draws].sum(1) / np.maximum(1, by_size[draws].sum(1))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Interval(float(amounts.sum() / max(1.0, sizes.sum())), float(low), float(high))
+
+
+def table(report: EvaluationReport) -> str:
+    """The report for people, 120 columns at most with two recognisers."""
+    asr = list(dict.fromkeys(name for row in report.rows for name in row.wer))
+    measures = list(dict.fromkeys(name for row in report.rows for name in row.measures))
+    width = max([24, *(len(row.name) + 2 for row in report.rows)])
+    lines = [
+        f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
+        "ASR word error rates in %, 95 % intervals by speaker",
+        f"{'system':<{width}}{'bit/s':>6}"
+        + "".join(f"{f'dWER {n}':>21}" for n in asr)
+        + "".join(f"{f'WER {n}':>13}" for n in asr)
+        + "".join(f"{n.upper():>8}" for n in measures),
+    ]
+    for row in report.rows:
+        cells = f"{row.name:<{width}}{row.bits_a_second or '-':>6}"
+        for name in asr:
+            d = row.dwer.get(name)
+            cells += f"{'-' if d is None else percent(d):>21}"
+        for name in asr:
+            cells += f"{100 * row.wer[name].value:>13.1f}" if name in row.wer else f"{'-':>13}"
+        for name in measures:
+            figure = row.measures.get(name)
+            places = 3 if name == "stoi" else 2
+            cells += f"{'-':>8}" if figure is None else f"{figure.value:>8.{places}f}"
+        lines.append(cells)
+    for row in report.rows:
+        for name, d in row.behind.items():
+            lines.append(f"{row.name} less ours-300, dWER {name}: {percent(d, '+')}")
+    if report.speed:
+        s = report.speed
+        lines.append(
+            f"ours on one core: encode {s['encode_real_time_factor']:.3f}, decode {s['decode_real_time_factor']:.3f} "
+            f"of real time; 80 ms step p99 {s['encode_step_ms_p99']:.1f} and {s['decode_step_ms_p99']:.1f} ms; "
+            f"delay {s['algorithmic_delay_ms']:.0f} ms; weights {s['weights_mb']:.2f} MB"
+        )
+    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
+
+
+def percent(figure: Interval, sign: str = "") -> str:
+    """A share as per cent with its interval."""
+    value, low, high = (f"{100 * x:{sign}.1f}" for x in (figure.value, figure.low, figure.high))
+    return f"{value} ({low}..{high})"
+
+
+def write_report(out: Path, report: EvaluationReport) -> None:
+    """report.json, and report.csv with a line a row: figures empty where absent, and their ends as _low and _high."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
+    flat = [_flat(row) for row in report.rows]
+    names = list(dict.fromkeys(name for line in flat for name in line))
+    with (out / "report.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def _flat(row: Row) -> dict[str, str]:
+    line = {"system": row.system, "condition": row.condition, "bits_a_second": str(row.bits_a_second or "")}
+    groups = {"dwer_": row.dwer, "behind_": row.behind, "wer_": row.wer, "": row.measures}
+    for prefix, figures in groups.items():
+        for name, figure in figures.items():
+            for end, value in asdict(figure).items():
+                line[f"{prefix}{name}" + ("" if end == "value" else f"_{end}")] = f"{value:.4f}"
+    return line

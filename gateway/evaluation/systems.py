@@ -1,0 +1,86 @@
+"""What can be compared: the original, Codec2, and ours at its rates, through channels and with bit errors.
+
+Rule: a system is a function of a clip's number and sound, so that a run repeats whatever order it is done in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.channel.impairments import ChannelSpec
+from gateway.channel.spec_file import load_channel
+from gateway.codec import Codec
+from gateway.evaluation import codec2
+from gateway.evaluation.asr import EvaluationError
+from gateway.loopback import LoopbackOptions, run_loopback
+
+Pcm = NDArray[np.float32]
+System = Callable[[int, Pcm], Pcm]
+
+ORIGINAL, OURS = "original", "ours-300"
+SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, "ours-150")
+"""Every system that can be asked for, ours through channels aside."""
+
+
+def bits_a_second(system: str) -> int | None:
+    """The codec's rate on the wire, packet headers aside; None where there is no codec."""
+    if system.startswith("codec2-"):
+        return int(system.removeprefix("codec2-").rstrip("ABCD"))
+    return 150 if system == "ours-150" else 300 if system.startswith("ours") else None
+
+
+def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]) -> dict[str, System]:
+    """Systems by name; what is not installed is noted and left out. Raises EvaluationError for unknown names."""
+    systems: dict[str, System] = {}
+    for name in names:
+        if name == ORIGINAL:
+            systems[name] = lambda _number, pcm: pcm
+        elif name == "8khz":
+            systems[name] = lambda _number, pcm: codec2.telephone_band(pcm)
+        elif name.startswith("codec2-") and name in SYSTEMS:
+            if not codec2.available():
+                notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
+                continue
+            systems[name] = _codec2(name.removeprefix("codec2-"))
+        elif name in (OURS, "ours-150"):
+            systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
+        else:
+            raise EvaluationError(f"system {name!r} is not known; there are {', '.join(SYSTEMS)}")
+    return systems
+
+
+def build_damaged(channels: tuple[str, ...], bit_errors: tuple[float, ...], weights: Path | None) -> dict[str, System]:
+    """Ours at 300 bit/s through channels and with bits flipped at random, nothing protecting them."""
+    if not channels and not bit_errors:
+        return {}
+    codec = Codec.load(weights)
+    specs = [load_channel(name) for name in channels]
+    systems = {f"ours through {spec.name}": _through(codec, spec) for spec in specs}
+    return systems | {f"ours, bit errors {100 * rate:g} %": _flipped(codec, rate) for rate in bit_errors}
+
+
+def with_bit_errors(codec: Codec, pcm: Pcm, rate: float, seed: int) -> Pcm:
+    """Every bit flipped with probability `rate`; the decoder is not told which."""
+    frames = np.frombuffer(codec.encode(pcm), np.uint8)
+    flips = np.random.default_rng(seed).random(8 * len(frames)) < rate
+    return codec.decode((frames ^ np.packbits(flips)).tobytes())[: len(pcm)]
+
+
+def _codec2(mode: str) -> System:
+    return lambda _number, pcm: codec2.through_codec2(pcm, mode)
+
+
+def _ours(codec: Codec, stages: int) -> System:
+    return lambda _number, pcm: codec.decode(codec.encode(pcm), stages=stages)[: len(pcm)]
+
+
+def _through(codec: Codec, spec: ChannelSpec) -> System:
+    return lambda number, pcm: run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1)).heard
+
+
+def _flipped(codec: Codec, rate: float) -> System:
+    return lambda number, pcm: with_bit_errors(codec, pcm, rate, number)

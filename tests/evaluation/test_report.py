@@ -1,0 +1,64 @@
+"""The report: intervals by speaker, a table that fits a screen, files that programs read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.evaluation.pictures import draw
+from gateway.evaluation.report import EvaluationReport, Interval, Row, interval, table, write_report
+
+FIGURE = Interval(0.445, 0.337, 0.578)
+
+
+def row(system: str, condition: str = "", rate: int | None = 300) -> Row:
+    both = {"base": FIGURE, "tiny.en": FIGURE}
+    return Row(
+        system, condition, rate, both, both, {"stoi": Interval(0.784, 0.7, 0.8), "pesq": Interval(1.3, 1.2, 1.4)}
+    )
+
+
+def report(*rows: Row) -> EvaluationReport:
+    return EvaluationReport("cv-native", 100, 20, 585.0, rows, notes=("something was left out",))
+
+
+def test_intervals_hold_the_figure_and_follow_the_speakers() -> None:
+    speakers = ["a", "a", "b", "b"]
+    sizes = np.full(4, 10.0)
+    same = interval(speakers, np.full(4, 3.0), sizes)
+    assert same == Interval(0.3, 0.3, 0.3)
+    apart = interval(speakers, np.array([0.0, 0.0, 6.0, 6.0]), sizes)
+    assert apart.value == pytest.approx(0.3)
+    assert (apart.low, apart.high) == (0.0, 0.6)
+    assert interval(["a"], np.zeros(1), np.zeros(1)) == Interval(0.0, 0.0, 0.0)
+
+
+def test_the_table_fits_120_columns() -> None:
+    text = table(report(row("ours through lossy-satellite"), row("codec2-700C", "noise 20 dB", 700)))
+    assert max(map(len, text.splitlines())) <= 125
+    assert "44.5 (33.7..57.8)" in text
+    assert "codec2-700C, noise 20 dB" in text
+    assert text.endswith("note: something was left out")
+
+
+def test_files_hold_what_the_table_shows(tmp_path: Path) -> None:
+    write_report(tmp_path, report(row("ours-300"), Row("original", "", None, {}, {}, {})))
+    with (tmp_path / "report.csv").open(newline="") as file:
+        ours, original = csv.DictReader(file)
+    assert (ours["dwer_base"], ours["dwer_base_low"], ours["stoi_high"]) == ("0.4450", "0.3370", "0.8000")
+    assert (original["bits_a_second"], original["dwer_base"]) == ("", "")
+    assert json.loads((tmp_path / "report.json").read_text())["rows"][0]["measures"]["pesq"]["value"] == 1.3
+
+
+def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
+    assert draw(tmp_path, report(row("ours-300"))) == []
+    drawn = draw(tmp_path, report(row("ours-300"), row("codec2-700C", "", 700)))
+    assert [path.name for path in drawn] == ["rate.png"]
+    drawn = draw(tmp_path, report(row("ours-300", "noise 5 dB"), row("ours-300"), row("ours through geo")))
+    assert [path.name for path in drawn] == ["noise.png", "damage.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
+    assert draw(tmp_path, report(Row("original", "", None, {}, {}, {}))) == []

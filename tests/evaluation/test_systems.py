@@ -1,0 +1,47 @@
+"""Systems: rates, repeatable damage, and names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.codec import Codec, CodecSpec
+from gateway.codec.checkpoint import save_weights
+from gateway.errors import ConfigError
+from gateway.evaluation.asr import EvaluationError
+from gateway.evaluation.systems import bits_a_second, build_damaged, build_systems, with_bit_errors
+
+
+def test_rates() -> None:
+    names = ("original", "8khz", "codec2-700C", "codec2-3200", "ours-300", "ours-150", "ours through geo")
+    assert [bits_a_second(name) for name in names] == [None, None, 700, 3200, 300, 150, 300]
+
+
+def test_ours_gives_as_many_samples_as_it_got(
+    tmp_path: Path, small_codec: Codec, small_spec: CodecSpec, speechlike: np.ndarray
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_weights(weights, small_spec, small_codec.model.state_dict())
+    systems = build_systems(("original", "ours-300", "ours-150"), weights, [])
+    systems |= build_damaged(("loss-10-burst-2",), (0.01,), weights)
+    assert list(systems)[3:] == ["ours through loss-10-burst-2", "ours, bit errors 1 %"]
+    for name, system in systems.items():
+        first, again = system(4, speechlike), system(4, speechlike)
+        assert np.array_equal(first, again), name
+        assert abs(len(first) - len(speechlike)) <= 1280, name
+    assert not np.array_equal(systems["ours, bit errors 1 %"](4, speechlike), systems["ours-300"](4, speechlike))
+
+
+def test_no_bit_errors_no_difference(small_codec: Codec, speechlike: np.ndarray) -> None:
+    untouched = small_codec.decode(small_codec.encode(speechlike))[: len(speechlike)]
+    assert np.array_equal(with_bit_errors(small_codec, speechlike, 0.0, 1), untouched)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(EvaluationError, match="system 'codec2-9600' is not known"):
+        build_systems(("codec2-9600",), None, [])
+    with pytest.raises(ConfigError, match="nowhere"):
+        build_damaged(("nowhere",), (), None)
+    assert build_damaged((), (), None) == {}
