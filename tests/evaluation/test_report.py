@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ def test_the_table_fits_120_columns() -> None:
     assert "44.5 (33.7..57.8)" in text
     assert "codec2-700C, noise 20 dB" in text
     assert text.endswith("note: something was left out")
+    behind = replace(row("codec2-1300", "", 1300), behind={"base": Interval(-0.055, -0.145, 0.032)})
+    assert "codec2-1300 less ours-300, dWER base: -5.5 (-14.5..+3.2)" in table(report(behind))
 
 
 def test_files_hold_what_the_table_shows(tmp_path: Path) -> None:
