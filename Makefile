@@ -30,6 +30,8 @@ $(READY): pyproject.toml deploy/constraints.txt $(SYSTEM)
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt torch numpy
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[pesq]' \
+		|| echo "PESQ was not built (it needs gcc, libc6-dev and python3-dev): evaluations leave it out" >&2
 	touch $@
 
 clean:

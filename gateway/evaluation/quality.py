@@ -33,7 +33,8 @@ def measure(name: str) -> Callable[[Pcm, Pcm], float | None]:
         raise EvaluationError(f"measure {name!r} is not known; there are {', '.join(MEASURES)}")
     package = {"stoi": "pystoi", "pesq": "pesq", "dnsmos": "speechmos"}[name]
     if importlib.util.find_spec(package) is None:
-        raise EvaluationError(f"{package} is not installed; install clarilink[evaluate]")
+        extra = "pesq" if name == "pesq" else "evaluate"
+        raise EvaluationError(f"{package} is not installed; install clarilink[{extra}]")
     return {"stoi": _stoi, "pesq": _pesq, "dnsmos": _dnsmos}[name]
 
 

@@ -40,9 +40,10 @@ def test_a_small_table(speech_folder: Path, tmp_path: Path, monkeypatch: pytest.
     original, classic = report.rows
     assert set(original.measures) == {"dnsmos"}
     assert not original.dwer
-    stoi, pesq, dnsmos = (classic.measures[name] for name in ("stoi", "pesq", "dnsmos"))
+    stoi, dnsmos = classic.measures["stoi"], classic.measures["dnsmos"]
     assert 0.4 < stoi.low <= stoi.value <= stoi.high < 0.95
-    assert 1.0 < pesq.value < 3.0
+    if "pesq" in classic.measures:  # left out, with a note, where it could not be built
+        assert 1.0 < classic.measures["pesq"].value < 3.0
     assert 1.0 < dnsmos.value < original.measures["dnsmos"].value < 5.0
     interval = classic.dwer["tiny.en"]
     assert 0 <= interval.low <= interval.value <= interval.high <= 1

@@ -33,6 +33,8 @@ def test_alignment_finds_the_lag(shift: int) -> None:
     ("name", "best", "worst"), [("stoi", (0.99, 1.0), 0.8), ("pesq", (4.5, 4.7), 2.0), ("dnsmos", (2.0, 5.0), 2.0)]
 )
 def test_noise_costs_what_it_should(speech: np.ndarray, name: str, best: tuple[float, float], worst: float) -> None:
+    if name == "pesq":
+        pytest.importorskip("pesq", reason="pesq is not built (it needs gcc, libc6-dev and python3-dev)")
     judge = measure(name)
     noise = np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
     clean, noisy = judge(speech, speech), judge(speech, speech + 0.1 * noise)
@@ -44,6 +46,7 @@ def test_noise_costs_what_it_should(speech: np.ndarray, name: str, best: tuple[f
 
 
 def test_what_cannot_be_judged_is_none(speech: np.ndarray) -> None:
+    pytest.importorskip("pesq", reason="pesq is not built (it needs gcc, libc6-dev and python3-dev)")
     assert measure("pesq")(np.zeros(16_000, np.float32), np.zeros(16_000, np.float32)) is None
     assert measure("dnsmos")(speech, np.zeros(0, np.float32)) is None
 
@@ -52,5 +55,5 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EvaluationError, match="measure 'mos' is not known"):
         measure("mos")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(EvaluationError, match="pesq is not installed"):
+    with pytest.raises(EvaluationError, match=r"pesq is not installed; install clarilink\[pesq\]"):
         measure("pesq")
