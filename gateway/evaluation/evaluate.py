@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from gateway.audio.files import write_wav
 from gateway.bench import run_bench
-from gateway.evaluation.asr import EvaluationError, Recogniser, hears, normalise, word_errors
+from gateway.evaluation.asr import (
+    UNSPACED,
+    EvaluationError,
+    Recogniser,
+    hears,
+    normalise,
+    whisper_language,
+    word_errors,
+)
 from gateway.evaluation.cache import RememberingRecogniser
-from gateway.evaluation.conditions import CLEAN, Condition, band, noise, noise_recordings
+from gateway.evaluation.conditions import CLEAN, Condition, band, made_up_noise, noise, noise_recordings, reverb
 from gateway.evaluation.pictures import draw
 from gateway.evaluation.quality import MEASURES, align, measure
 from gateway.evaluation.report import EvaluationReport, Interval, Row, interval, write_report
@@ -37,8 +45,8 @@ class EvaluateOptions:
     """What to compare on what.
 
     `channels` are names or files of channels that ours is sent through at 300 bit/s, `bit_errors` shares of bits
-    flipped in it; both with clean input. `noise_db` and `bands` are conditions of the input that all `systems` are
-    given besides the clean one. `noise` is a folder of recordings, by default the one beside the speech.
+    flipped in it; both with clean input. `noise_db`, `reverb_s` and `bands` are conditions of the input that all
+    `systems` are given besides the clean one. `noise` is a folder of recordings, by default the one beside the speech.
     """
 
     speech: Path | None = None
@@ -49,6 +57,7 @@ class EvaluateOptions:
     channels: tuple[str, ...] = ()
     bit_errors: tuple[float, ...] = ()
     noise_db: tuple[float, ...] = ()
+    reverb_s: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
     noise: Path | None = None
     asr: tuple[str, ...] = ("base", "tiny.en")
@@ -65,13 +74,22 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
     What was recognised is remembered there too, so that a second run hears only what changed.
     """
     folder = speech_folder(options.speech)
-    clips = load_clips(folder, options.subset, options.clips, options.seed)
     notes: list[str] = []
+    unknown: set[str] = set()
+
+    def known(lang: str) -> bool:
+        if options.asr and not any(hears(name, lang) for name in options.asr):
+            unknown.add(lang)
+        return lang not in unknown
+
+    clips = load_clips(folder, options.subset, options.clips, options.seed, known)
+    if unknown:
+        notes.append(f"clips in {', '.join(sorted(unknown))} left out: no recogniser asked for knows the language")
     systems = build_systems(options.systems, options.weights, notes)
     damaged = build_damaged(options.channels, options.bit_errors, options.weights)
     judges = _Judges(options, clips, notes)
     rows = [judges.row(name, system, CLEAN) for name, system in chain(systems.items(), damaged.items())]
-    for condition in _conditions(options, folder):
+    for condition in _conditions(options, folder, notes):
         # No codec is asked to do better than the telephone band under a condition: that row would say little.
         rows += [judges.row(name, system, condition) for name, system in systems.items() if name != "8khz"]
     report = EvaluationReport(
@@ -89,10 +107,15 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
     return report
 
 
-def _conditions(options: EvaluateOptions, speech: Path) -> list[Condition]:
-    conditions = [band(name) for name in options.bands]
+def _conditions(options: EvaluateOptions, speech: Path, notes: list[str]) -> list[Condition]:
+    conditions = [*map(band, options.bands), *map(reverb, options.reverb_s)]
     if options.noise_db:
-        recordings = noise_recordings(options.noise or speech.parent / "noise")
+        beside = speech.parent / "noise"
+        if options.noise is None and not (beside / "manifest.tsv").is_file():
+            notes.append(f"noise is made up (wind, hiss, engines): there are no recordings in {beside}")
+            recordings = made_up_noise()
+        else:
+            recordings = noise_recordings(options.noise or beside)
         conditions += [noise(snr, recordings) for snr in options.noise_db]
     return conditions
 
@@ -110,10 +133,14 @@ class _Judges:
             except EvaluationError as error:
                 notes.append(f"{name} left out: {error}")
         languages = {clip.lang for clip in clips}
+        by_letter = sorted(lang for lang in languages if whisper_language(lang) in UNSPACED)
+        if by_letter and options.asr:
+            notes.append(f"errors in {', '.join(by_letter)} are counted by characters")
         self._recognisers: list[Recogniser | RememberingRecogniser] = []
         for name in options.asr:
-            if not hears(name, languages):
-                notes.append(f"{name} left out: it knows English only")
+            unknown = sorted(lang for lang in languages if not hears(name, lang))
+            if unknown:
+                notes.append(f"{name} left out: it does not know {', '.join(unknown)}")
             elif options.out is None:
                 self._recognisers.append(Recogniser(name, options.threads))
             else:

@@ -21,6 +21,9 @@ SAMPLE_RATE = 16_000
 LONGEST_SHIFT = 1600
 """Samples by which a system may lag and still be aligned: 100 ms."""
 
+TOO_SHORT_FOR_STOI = 1e-5
+"""What pystoi gives for a clip with less than 0.4 s of speech."""
+
 MEASURES = ("stoi", "pesq", "dnsmos")
 
 
@@ -43,8 +46,9 @@ def _stoi(original: Pcm, decoded: Pcm) -> float | None:
     from pystoi import stoi
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pystoi warns about clips shorter than 0.4 s of speech
-        return float(stoi(original, decoded, SAMPLE_RATE))
+        warnings.simplefilter("ignore")  # it warns of what TOO_SHORT_FOR_STOI tells
+        score = float(stoi(original, decoded, SAMPLE_RATE))
+    return None if score == TOO_SHORT_FOR_STOI else score
 
 
 def _pesq(original: Pcm, decoded: Pcm) -> float | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BOOTSTRAP_ROUNDS = 1000
+NAME_COLUMNS = 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +78,31 @@ def interval(speakers: Sequence[str], amounts: NDArray[np.float64], sizes: NDArr
 
 
 def table(report: EvaluationReport) -> str:
-    """The report for people, 120 columns at most with two recognisers."""
+    """The report for people: 120 columns with two recognisers and three measures."""
     asr = list(dict.fromkeys(name for row in report.rows for name in row.wer))
     measures = list(dict.fromkeys(name for row in report.rows for name in row.measures))
-    width = max([24, *(len(row.name) + 2 for row in report.rows)])
     lines = [
         f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
         "ASR word error rates in %, 95 % intervals by speaker",
-        f"{'system':<{width}}{'bit/s':>6}"
-        + "".join(f"{f'dWER {n}':>21}" for n in asr)
-        + "".join(f"{f'WER {n}':>13}" for n in asr)
-        + "".join(f"{n.upper():>8}" for n in measures),
+        f"{'system':<{NAME_COLUMNS}}{'bit/s':>6}"
+        + "".join(f"{f'dWER {n}':>20}" for n in asr)
+        + "".join(f"{f'WER {n}':>12}" for n in asr)
+        + "".join(f"{n.upper():>7}" for n in measures),
     ]
     for row in report.rows:
-        cells = f"{row.name:<{width}}{row.bits_a_second or '-':>6}"
+        if len(row.name) >= NAME_COLUMNS:  # a long name has its line for itself
+            lines.append(row.name)
+        name = "" if len(row.name) >= NAME_COLUMNS else row.name
+        cells = f"{name:<{NAME_COLUMNS}}{row.bits_a_second or '-':>6}"
         for name in asr:
             d = row.dwer.get(name)
-            cells += f"{'-' if d is None else percent(d):>21}"
+            cells += f"{'-' if d is None else percent(d):>20}"
         for name in asr:
-            cells += f"{100 * row.wer[name].value:>13.1f}" if name in row.wer else f"{'-':>13}"
+            cells += f"{100 * row.wer[name].value:>12.1f}" if name in row.wer else f"{'-':>12}"
         for name in measures:
             figure = row.measures.get(name)
             places = 3 if name == "stoi" else 2
-            cells += f"{'-':>8}" if figure is None else f"{figure.value:>8.{places}f}"
+            cells += f"{'-':>7}" if figure is None else f"{figure.value:>7.{places}f}"
         lines.append(cells)
     for row in report.rows:
         # Against the other codecs: that the original keeps more words than ours needs no interval.
@@ -117,7 +120,7 @@ def table(report: EvaluationReport) -> str:
 
 def percent(figure: Interval, sign: str = "") -> str:
     """A share as per cent with its interval."""
-    value, low, high = (f"{100 * x:{sign}.1f}" for x in (figure.value, figure.low, figure.high))
+    value, low, high = (f"{100 * x:{sign}.1f}".replace("100.0", "100") for x in (figure.value, figure.low, figure.high))
     return f"{value} ({low}..{high})"
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import random
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +57,21 @@ def _belongs(row: dict[str, str], subset: str) -> bool:
     return english
 
 
-def load_clips(folder: Path, subset: str, count: int, seed: int = 1) -> list[Clip]:
-    """Up to `count` dev clips of a subset, taken in turn from every speaker in a seeded order."""
+def load_clips(
+    folder: Path, subset: str, count: int, seed: int = 1, language: Callable[[str], bool] = lambda _lang: True
+) -> list[Clip]:
+    """Up to `count` dev clips of a subset, taken in turn from every speaker in a seeded order; of languages for which
+    `language` is true. Raises EvaluationError where there are none.
+    """
     if subset not in SUBSETS:
         raise EvaluationError(f"subset {subset!r} is not known; there are {', '.join(SUBSETS)}")
     with (folder / "manifest.tsv").open(newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if _belongs(r, subset)]
+    known = {lang: language(lang) for lang in {row["lang"] for row in rows}}
+    rows = [row for row in rows if known[row["lang"]]]
     if not rows:
-        raise EvaluationError(f"{folder}: no dev clips of subset {subset}")
+        unknown = f" in a language that is known ({', '.join(sorted(known))} are not)" if known else ""
+        raise EvaluationError(f"{folder}: no dev clips of subset {subset}{unknown}")
     rng = random.Random(seed)
     by_speaker: dict[str, list[dict[str, str]]] = {}
     for row in rows:

@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from gateway.audio.acoustics import hand_microphone
+from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, statistical_room
 from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
 from gateway.trainer.data import Corpus, Utterance
@@ -85,7 +85,8 @@ class ClipSource:
             response *= hand_microphone(len(response), rng.uniform(150, 350), rng.uniform(2800, 4500))
             filtered = True
         if rng.random() < r.reverb_chance:
-            response *= np.fft.rfft(self._room(rng), len(clean)).astype(np.complex64)
+            decay_s = rng.uniform(*r.reverb_s)
+            response *= np.fft.rfft(statistical_room(decay_s, (-12, 0), rng), len(clean)).astype(np.complex64)
             filtered = True
         spoilt = np.fft.irfft(np.fft.rfft(clean) * response, len(clean)).astype(np.float32) if filtered else clean
         if rng.random() < r.noise_chance:
@@ -108,15 +109,9 @@ class ClipSource:
                 part = self._levelled(talker, 0, samples)
                 babble[: len(part)] += part
             return babble
-        slope = rng.uniform(-1.2, 0.3)
-        spectrum = np.fft.rfft(rng.standard_normal(samples).astype(np.float32))
-        bins = np.arange(1, len(spectrum) + 1, dtype=np.float32)
-        coloured = np.fft.irfft(spectrum * bins**slope, samples).astype(np.float32)
+        coloured = coloured_noise(samples, rng.uniform(-1.2, 0.3), rng)
         if kind > 0.9:
-            time = np.arange(samples) / SAMPLE_RATE
-            base = rng.uniform(45, 180)
-            hum = sum(np.sin(2 * np.pi * base * k * time + rng.uniform(0, 6.28)) / k for k in range(1, 6))
-            coloured = coloured / (coloured.std() + 1e-9) + 1.5 * np.asarray(hum, dtype=np.float32)
+            coloured = coloured / (coloured.std() + 1e-9) + 1.5 * engine_hum(samples, rng.uniform(45, 180), rng)
         return np.asarray(coloured, dtype=np.float32)
 
     @staticmethod
@@ -125,14 +120,3 @@ class ClipSource:
         knots = rng.normal(0.0, depth_db / 2, 9)
         curve = np.interp(np.linspace(0, 8, bins), np.arange(9), knots)
         return np.asarray(10 ** (curve / 20), dtype=np.float32)
-
-    def _room(self, rng: np.random.Generator) -> Pcm:
-        """A direct path followed by exponentially decaying noise (a statistical room, Polack 1988)."""
-        decay_s = rng.uniform(*self.recipe.reverb_s)
-        length = int(decay_s * SAMPLE_RATE)
-        time = np.arange(length) / SAMPLE_RATE
-        tail = rng.standard_normal(length) * np.exp(-6.9 * time / decay_s)
-        tail[: int(0.003 * SAMPLE_RATE)] = 0
-        tail *= 10 ** (rng.uniform(-12, 0) / 20) / (np.sqrt(np.sum(tail**2)) + 1e-9)
-        tail[0] = 1.0
-        return np.asarray(tail, dtype=np.float32)

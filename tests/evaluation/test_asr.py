@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import EvaluationError, Recogniser, model_folder, normalise, word_errors
+from gateway.evaluation.asr import EvaluationError, Recogniser, hears, model_folder, normalise, word_errors
 from gateway.samples import sample_path
 
 words = st.lists(st.sampled_from(["the", "ship", "is", "sinking", "now"]), max_size=8).map(" ".join)
@@ -37,6 +37,28 @@ def test_errors_never_exceed_the_reference(reference: str, heard: str) -> None:
 
 def test_normalisation_is_whispers() -> None:
     assert normalise("Mr. Smith's colour, 21!") == "mister smith is color 21"
+    assert normalise("Grüße, Herr Müller!", "de") == "grüße herr müller"
+
+
+@pytest.mark.parametrize("lang", ["zh", "zh-HK", "ja", "th"])
+def test_without_spaces_characters_are_words(lang: str) -> None:
+    assert normalise("你好, 世界", lang).split() == ["你", "好", "世", "界"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "known"),
+    [
+        ("base", "en", True),
+        ("base", "zh-HK", True),
+        ("base", "sv-SE", True),
+        ("base", "hsb", False),
+        ("tiny.en", "en", True),
+        ("tiny.en", "en-GB", True),
+        ("tiny.en", "de", False),
+    ],
+)
+def test_what_a_recogniser_knows(name: str, lang: str, known: bool) -> None:
+    assert hears(name, lang) is known
 
 
 @pytest.mark.parametrize("name", ["tiny.en", "base"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 
 from gateway.audio.acoustics import active_level_db
 from gateway.evaluation.asr import EvaluationError
-from gateway.evaluation.conditions import CLEAN, band, noise, noise_recordings
+from gateway.evaluation.conditions import CLEAN, band, made_up_noise, noise, noise_recordings, reverb
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,30 @@ def test_a_hand_microphone_keeps_the_middle() -> None:
     assert kept[1] > 0.98
     assert kept[0] < 0.1
     assert kept[2] < 0.15
+
+
+def test_a_room_fills_the_pauses_and_repeats(speechlike: np.ndarray) -> None:
+    click = np.zeros(16_000, np.float32)
+    click[100] = 0.5
+    room = reverb(0.5).spoil(1, click)
+    assert np.array_equal(room, reverb(0.5).spoil(1, click))
+    assert room[100] == pytest.approx(0.5, rel=0.01)
+    energy = [float(np.sum(room[100 + start : 100 + start + 1600] ** 2)) for start in (1600, 3200, 4800)]
+    # 60 dB in half a second: 12 dB in a tenth.
+    assert [10 * np.log10(a / b) for a, b in pairwise(energy)] == pytest.approx([12, 12], abs=1.5)
+    assert np.sum(room**2) == pytest.approx(0.5, rel=0.02)  # as loud as the direct sound, so twice its energy
+    assert len(reverb(2.0).spoil(0, speechlike)) == len(speechlike)
+
+
+def test_made_up_noise_is_the_same_every_time_and_has_kinds() -> None:
+    first, again = made_up_noise(), made_up_noise()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    low = [
+        float(np.mean(np.abs(np.fft.rfft(n)[: len(n) // 16]) ** 2) / np.mean(np.abs(np.fft.rfft(n)) ** 2))
+        for n in first
+    ]
+    assert low[2] == pytest.approx(1, abs=0.1)
+    assert min(low[0], low[1], low[3]) > 4
 
 
 def test_clean_is_clean(speechlike: np.ndarray) -> None:

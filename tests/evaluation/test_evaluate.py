@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,7 @@ def test_damage_and_conditions_are_rows_and_pictures(
             channels=("loss-10-burst-2",),
             bit_errors=(0.01,),
             noise_db=(5.0, 20.0),
+            reverb_s=(0.5,),
             bands=("hand-microphone",),
             asr=("tiny.en",),
             measures=("stoi",),
@@ -135,6 +137,7 @@ def test_damage_and_conditions_are_rows_and_pictures(
         "ours, bit errors 1 %",
     ]
     assert names[5:8] == [f"{system}, hand-microphone" for system in ("original", "ours-300", "ours-150")]
+    assert names[8:11] == [f"{system}, reverb 0.5 s" for system in ("original", "ours-300", "ours-150")]
     by_name = {row.name: row for row in report.rows}
     noisy = by_name["original, noise 5 dB"]
     assert noisy.measures["stoi"].value < by_name["original, noise 20 dB"].measures["stoi"].value < 1.0
@@ -145,11 +148,36 @@ def test_damage_and_conditions_are_rows_and_pictures(
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"rate.png", "noise.png", "damage.png"}
 
 
-def test_a_recogniser_of_english_sits_out_other_languages(speech_folder: Path) -> None:
+def test_other_languages_are_heard_by_who_knows_them(speech_folder: Path) -> None:
+    """All there are: some of them have no token in Whisper's vocabulary, some are written without spaces."""
     report = run_evaluation(
         EvaluateOptions(
-            speech=speech_folder, subset="other", clips=2, systems=("8khz",), measures=(), speed=False, threads=1
+            speech=speech_folder, subset="other", clips=99, systems=("8khz",), measures=(), speed=False, threads=1
         )
     )
     assert list(report.rows[0].dwer) == ["base"]
-    assert report.notes == ("tiny.en left out: it knows English only",)
+    left_out, by_letter, english = report.notes
+    assert left_out.startswith("clips in ab, ")
+    assert left_out.endswith("left out: no recogniser asked for knows the language")
+    assert by_letter == "errors in zh-HK, zh-TW are counted by characters"
+    assert english.startswith("tiny.en left out: it does not know ar, ")
+    with pytest.raises(EvaluationError, match=r"no dev clips of subset other in a language that is known \(ab, "):
+        run_evaluation(EvaluateOptions(speech=speech_folder, subset="other", asr=("tiny.en",)))
+
+
+def test_noise_is_made_up_where_there_are_no_recordings(speech_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "speech").symlink_to(speech_folder)
+    options = EvaluateOptions(
+        speech=tmp_path / "speech",
+        clips=1,
+        systems=("original",),
+        noise_db=(5.0,),
+        asr=(),
+        measures=("stoi",),
+        speed=False,
+    )
+    report = run_evaluation(options)
+    assert report.rows[1].measures["stoi"].value < 0.99
+    assert report.notes == (f"noise is made up (wind, hiss, engines): there are no recordings in {tmp_path / 'noise'}",)
+    with pytest.raises(EvaluationError, match=r"no manifest\.tsv there"):
+        run_evaluation(replace(options, noise=tmp_path))

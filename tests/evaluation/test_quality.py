@@ -51,6 +51,11 @@ def test_what_cannot_be_judged_is_none(speech: np.ndarray) -> None:
     assert measure("dnsmos")(speech, np.zeros(0, np.float32)) is None
 
 
+def test_a_clip_too_short_for_stoi_is_none(speech: np.ndarray) -> None:
+    short = speech[16_000 : 16_000 + 3200]
+    assert measure("stoi")(short, short) is None
+
+
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EvaluationError, match="measure 'mos' is not known"):
         measure("mos")

@@ -39,8 +39,19 @@ def test_intervals_hold_the_figure_and_follow_the_speakers() -> None:
 
 
 def test_the_table_fits_120_columns() -> None:
-    text = table(report(row("ours through lossy-satellite"), row("codec2-700C", "noise 20 dB", 700)))
-    assert max(map(len, text.splitlines())) <= 125
+    worst = Interval(1.0, 1.0, 1.0)
+    lost = replace(row("codec2-3200", "hand-microphone"), dwer={"base": worst, "tiny.en": worst})
+    long = row("ours through a-channel-with-a-long-name")
+    measured = [
+        replace(r, measures=r.measures | {"dnsmos": Interval(2.6, 2.5, 2.7)})
+        for r in (row("ours through lossy-satellite"), row("codec2-700C", "noise 20 dB", 700), lost, long)
+    ]
+    text = table(report(*measured))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "100 (100..100)" in text
+    alone = lines.index("ours through a-channel-with-a-long-name")
+    assert lines[alone + 1].split()[:2] == ["300", "44.5"]
     assert "44.5 (33.7..57.8)" in text
     assert "codec2-700C, noise 20 dB" in text
     assert text.endswith("note: something was left out")
