@@ -5,7 +5,8 @@ Rule: everything of a batch that is random is drawn before the compiled part, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +89,7 @@ class AcousticTask:
         if self.reads:
             fast = device.type == "cpu"
             self.listener = FastListener(tiny_en_path().parent, recipe.threads) if fast else TorchListener(self.decoder)
+        self._beside = ThreadPoolExecutor(1, "listener")
         self._forward = torch.compile(self.forward, dynamic=False) if recipe.compile else self.forward
         self._layers = torch.compile(self.layers, dynamic=False) if recipe.compile else self.layers
 
@@ -137,23 +139,31 @@ class AcousticTask:
         spelling = self.module.spelling(latent).view(clips, frames * SPELLINGS_A_LATENT, -1)
         return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1)), quantized
 
-    def acoustic_terms(self, batch: AcousticBatch, lines: list[list[int]]) -> tuple[dict[str, Tensor], Quantized]:
-        """All terms of a batch but 'loss'; `lines` are what Whisper hears in the clean mels, empty if not asked."""
+    def acoustic_terms(
+        self, batch: AcousticBatch, lines: Callable[[], list[list[int]]]
+    ) -> tuple[dict[str, Tensor], Quantized]:
+        """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
         outcome, quantized = self._forward(batch)
         terms = dict(outcome.terms)
         if self.recipe.loss.words > 0:
             clean, again = self.whisper.normalised(batch.target[-1]), self.whisper.normalised(outcome.last)
-            taught = teacher_lines(lines, self.device)
+            taught = teacher_lines(lines(), self.device)
             with torch.no_grad():
                 wanted = self.decoder.logits(self.decoder(clean, taught.tokens)[taught.counts])
             got = self.decoder.logits(self.decoder(again, taught.tokens)[taught.counts])
             terms["words"] = divergence(got, wanted)
         if self.recipe.loss.spelling > 0:
-            terms["spelling"] = spelling_loss(outcome.spelling, lines)
+            terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
 
-    def lines(self, batch: AcousticBatch) -> list[list[int]]:
-        """What Whisper hears in the clean mels; nothing if the recipe does not ask."""
+    def lines(self, batch: AcousticBatch) -> Callable[[], list[list[int]]]:
+        """What Whisper hears in the clean mels; nothing if the recipe does not ask.
+
+        Begun here and waited for where it is needed: the codec's forward pass leaves the cores idle enough.
+        """
+        return self._beside.submit(self._listen, batch).result
+
+    def _listen(self, batch: AcousticBatch) -> list[list[int]]:
         if self.listener is None:
             return []
         with torch.no_grad(), self.autocast():

@@ -35,10 +35,11 @@ class ReinforceTask(AcousticTask):
     def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         policy = self.recipe.policy
         batch = self.draw(rng)
-        lines = self.lines(batch)
+        waiting = self.lines(batch)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         with self.autocast():
-            terms, _ = self.acoustic_terms(batch, lines)
+            terms, _ = self.acoustic_terms(batch, waiting)
+        lines = waiting()
         loss = self.weighed(terms)
         # Once more through the encoder, uncompiled and in float32: a log-probability is a small difference.
         latent = self.codec.encoder.train_path(batch.heard, batch.gates)
