@@ -23,7 +23,7 @@ class EncoderState(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Stages at 50, 25 and 12.5 Hz, lookahead, then speaker memory and the remaining blocks."""
+    """Stages at 50, 25 and 12.5 Hz, lookahead, then blocks with speaker memory between them."""
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class Encoder(nn.Module):
         self.middle = blocks(middle, depths[1])
         self.to_slow = Downsample(middle, slow)
         self.lookahead = Lookahead(slow, spec.max_lookahead)
+        memory = [MemoryAttention(slow, spec.heads, spec.memory_frames) for _ in range(depths[2] - 1)]
         self.late = nn.ModuleList(
             [
+                *[layer for pair in zip(blocks(slow, depths[2] - 1), memory, strict=True) for layer in pair],
                 ConvNextBlock(slow, spec.kernel, spec.expansion),
-                MemoryAttention(slow, spec.heads, spec.memory_frames),
-                *blocks(slow, depths[2] - 1),
             ]
         )
 

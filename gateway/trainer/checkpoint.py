@@ -14,6 +14,7 @@ from gateway.codec.checkpoint import load_model
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import CodecSpec
 from gateway.errors import CheckpointError
+from gateway.trainer.grow import can_grow, grown
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -42,9 +43,13 @@ def load_codec(path: Path) -> CodecModel:
 def load_parts(codec: CodecModel, path: Path, prefix: str = "") -> None:
     """Give `codec` the weights of a last.pt or .safetensors whose names begin with `prefix`.
 
-    Raises CheckpointError if their networks have other sizes.
+    A codec with more layers is grown from them; raises CheckpointError if their networks have other sizes.
     """
-    state = {name: value for name, value in load_codec(path).state_dict().items() if name.startswith(prefix)}
+    start = load_codec(path)
+    whole = start.state_dict()
+    if can_grow(start.spec, codec.spec):
+        whole = grown(whole, start.spec, codec.spec)
+    state = {name: value for name, value in whole.items() if name.startswith(prefix)}
     try:
         codec.load_state_dict(state, strict=not prefix)
     except RuntimeError as error:
