@@ -159,15 +159,17 @@ class AcousticTask:
     def lines(self, batch: AcousticBatch) -> Callable[[], list[list[int]]]:
         """What Whisper hears in the clean mels; nothing if the recipe does not ask.
 
-        Begun here and waited for where it is needed: the codec's forward pass leaves the cores idle enough.
+        On a CPU begun here and waited for where it is needed: the codec's forward pass leaves the cores idle enough.
+        The thread runs CTranslate2 alone: PyTorch's autocast in two threads locks up (its cache against Python's lock).
         """
-        return self._beside.submit(self._listen, batch).result
-
-    def _listen(self, batch: AcousticBatch) -> list[list[int]]:
         if self.listener is None:
-            return []
+            return list
         with torch.no_grad(), self.autocast():
-            return self.listener.lines(self.whisper.normalised(batch.target[-1]))
+            features = self.whisper.normalised(batch.target[-1])
+            if isinstance(self.listener, FastListener):
+                return self._beside.submit(self.listener.lines, features.float()).result
+            found = self.listener.lines(features)
+        return lambda: found
 
     def weighed(self, terms: dict[str, Tensor]) -> Tensor:
         """The sum of terms by the recipe's weights."""

@@ -15,13 +15,18 @@ from gateway.codec.checkpoint import load_model, save_weights
 from gateway.errors import CheckpointError
 
 
-def test_round_trip_in_float16(tmp_path: Path, small_codec: Codec, small_spec: CodecSpec) -> None:
+def test_round_trip(tmp_path: Path, small_codec: Codec, small_spec: CodecSpec) -> None:
     path = tmp_path / "w.safetensors"
     save_weights(path, small_spec, small_codec.model.state_dict())
     loaded = load_model(path)
     assert loaded.spec == small_spec
     for name, value in small_codec.model.state_dict().items():
-        assert torch.allclose(loaded.state_dict()[name], value, atol=2e-3, rtol=1e-3)
+        # Half a step of a row's 127, or float16's rounding.
+        step = value.abs().amax(-1, keepdim=True) / 127 if value.ndim == 2 and name.startswith(("enc", "dec")) else 2e-3
+        assert bool(((loaded.state_dict()[name] - value).abs() <= 0.51 * step + 1e-5).all()), name
+    save_weights(tmp_path / "again.safetensors", loaded.spec, loaded.state_dict())
+    for name, value in load_model(tmp_path / "again.safetensors").state_dict().items():
+        assert torch.allclose(value, loaded.state_dict()[name], rtol=1e-3), "stored twice is rounded once"
     assert Codec.load(path).encode(np.zeros(1280, np.float32)) is not None
 
 

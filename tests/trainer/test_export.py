@@ -30,7 +30,7 @@ def test_codec_of_one_run_with_the_vocoder_of_another(tmp_path: Path, small_spec
     assert codec.spec.default_lookahead == 2
     for name, value in codec.model.state_dict().items():
         source = vocoder if name.startswith("vocoder.") else acoustic
-        assert torch.allclose(value, source[name], atol=2e-3, rtol=1e-3)
+        assert torch.allclose(value, source[name], atol=2e-2, rtol=1e-3)
 
 
 def test_missing_checkpoints_are_named(tmp_path: Path) -> None:
