@@ -18,7 +18,7 @@ import torch
 
 from gateway.audio.files import read_audio
 from gateway.codec import Codec
-from gateway.codec.checkpoint import DEFAULT_WEIGHTS
+from gateway.codec.checkpoint import DEFAULT_WEIGHTS, load_model
 from gateway.codec.codec import frames_of
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
 from gateway.samples import sample_path
@@ -88,7 +88,7 @@ def run_bench(weights: Path | None = None, repeats: int = 3) -> BenchReport:
         import_and_load_ms=round(_cold_start_ms(weights), 1),
         peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
         weights_mb=round(path.stat().st_size / 1e6, 2),
-        parameters_million=round(sum(p.numel() for p in codec.model.parameters()) / 1e6, 2),
+        parameters_million=round(sum(p.numel() for p in load_model(path).parameters()) / 1e6, 2),
         algorithmic_delay_ms=codec.delay_ms(),
         torch_threads=torch.get_num_threads(),
     )

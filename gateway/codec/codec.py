@@ -20,6 +20,7 @@ from gateway.codec.decoder import DecoderState
 from gateway.codec.encoder import EncoderState
 from gateway.codec.level import LevelState, control_level
 from gateway.codec.model import CodecModel
+from gateway.codec.packed import pack
 from gateway.codec.spec import (
     FRAME_BYTES,
     FRAME_SAMPLES,
@@ -50,7 +51,9 @@ class Codec:
     @classmethod
     def load(cls, path: str | Path | None = None) -> Codec:
         """Load weights (the shipped ones by default); raises CheckpointError naming the file and the reason."""
-        return cls(load_model(None if path is None else Path(path)))
+        model = load_model(None if path is None else Path(path))
+        pack(model)
+        return cls(model)
 
     @property
     def spec(self) -> CodecSpec:

@@ -95,7 +95,7 @@ class MemoryAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, memory: int) -> None:
         super().__init__()
-        self.heads, self.memory = heads, memory
+        self.heads, self.memory, self.size = heads, memory, channels // heads
         self.norm = nn.LayerNorm(channels)
         self.project = nn.Linear(channels, 3 * channels)
         self.output = nn.Linear(channels, channels)
@@ -105,14 +105,13 @@ class MemoryAttention(nn.Module):
         self.bias = nn.Parameter(-slopes * torch.arange(memory))
 
     def initial_state(self, batch: int) -> MemoryState:
-        size = self.output.in_features // self.heads
-        empty = self.output.weight.new_zeros(batch, self.heads, self.memory - 1, size)
+        empty = self.bias.new_zeros(batch, self.heads, self.memory - 1, self.size)
         return MemoryState(empty, empty, torch.zeros(batch, self.memory - 1, dtype=torch.bool, device=empty.device))
 
     def forward(self, x: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
         """(batch, t, channels) to the same shape."""
         batch, time, channels = x.shape
-        qkv = self.project(self.norm(x)).view(batch, time, 3, self.heads, channels // self.heads)
+        qkv = self.project(self.norm(x)).view(batch, time, 3, self.heads, self.size)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         keys = torch.cat([state.keys.to(key.dtype), key], dim=2)
         values = torch.cat([state.values.to(value.dtype), value], dim=2)
@@ -150,7 +149,7 @@ class Lookahead(nn.Module):
         joined = torch.cat([state.to(x.dtype).to(x.device), x], dim=1)
         ready = max(0, joined.shape[1] - lookahead)
         y = joined[:, :ready]
-        for k in range(lookahead):
+        for k in range(lookahead if ready else 0):
             y = y + self.taps[k](joined[:, k + 1 : k + 1 + ready])
         return y, joined[:, ready:]
 
