@@ -25,7 +25,8 @@ def test_a_packed_layer_is_close_to_its_model(rows: int, inputs: int, outputs: i
     assert packed.dtype == torch.float32
     for output in range(outputs):
         error = (packed[..., output] - exact[..., output]).norm()
-        assert error <= 0.03 * exact[..., output].norm() + 1e-3 * (rows * 2) ** 0.5 * layer.weight[output].norm()
+        # Rounded uniform weights are 0.4 % off, bfloat16 rows and products 0.2 %: of |w| |x|, for each product.
+        assert error <= 0.012 * (rows * 2) ** 0.5 * layer.weight[output].norm() + 0.004 * exact[..., output].norm()
 
 
 @given(st.integers(0, 10**6), st.floats(1e-4, 1e3))
