@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from gateway.audio.base import DeviceEvent
+from gateway.audio.denoise import DELAY_MS, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
@@ -77,6 +78,7 @@ def run_station(path: Path) -> None:
         )
 
     codec = _load_codec(config)
+    denoise = wanted(config.audio.noise_suppression)
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
@@ -93,6 +95,7 @@ def run_station(path: Path) -> None:
                 rng=random.Random(),
                 metrics=metrics,
                 lookahead=config.codec.lookahead,
+                denoise=denoise,
             ),
             Receiver(
                 codec,
@@ -114,6 +117,7 @@ def run_station(path: Path) -> None:
             link=link.info.name,
             codec_delay_ms=codec.delay_ms(config.codec.lookahead),
             packet_ms=config.packets.packet_ms,
+            noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if denoise else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )
         media = MediaThread(station, log)

@@ -94,12 +94,16 @@ class NetSection(StrictModel):
 
 
 class AudioSection(StrictModel):
-    """Sound devices; `latency_ms` is asked of a real device, which may give more."""
+    """Sound devices; `latency_ms` is asked of a real device, which may give more.
+
+    `noise_suppression` is before the codec, 20 ms more of delay; `auto`: where pyrnnoise is installed.
+    """
 
     input: DeviceName = "default"
     output: DeviceName = "default"
     block_ms: int = Field(default=20, ge=5, le=80)
     latency_ms: int = Field(default=60, ge=0, le=2000)
+    noise_suppression: Literal["auto", "on", "off"] = "auto"
 
 
 class CodecSection(StrictModel):

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.audio.denoise import Denoiser
 from gateway.audio.files import SoundReader, WavWriter
 from gateway.codec import Codec
 from gateway.codec.codec import frames_of
@@ -36,7 +37,9 @@ class Transcoded:
     remarks: tuple[str, ...] = ()
 
 
-def encode_file(codec: Codec, source: str, target: str, *, raw: bool, lookahead: int | None = None) -> Transcoded:
+def encode_file(
+    codec: Codec, source: str, target: str, *, raw: bool, lookahead: int | None = None, denoise: bool = False
+) -> Transcoded:
     """Encode sound file `source` to `target` ('-': standard streams); raises GatewayError naming the file at fault."""
     with ExitStack() as stack:
         reader = stack.enter_context(SoundReader(source))
@@ -46,6 +49,7 @@ def encode_file(codec: Codec, source: str, target: str, *, raw: bool, lookahead:
         spec = codec.spec
         writer = None if raw else ClkWriter(out, spec.codec_id, spec.codec_version, block_frames=block_frames)
         stream = codec.encoder_stream(lookahead)
+        denoiser = Denoiser() if denoise else None
         samples = frames = 0
 
         def put(codes: list[bytes]) -> None:
@@ -60,7 +64,9 @@ def encode_file(codec: Codec, source: str, target: str, *, raw: bool, lookahead:
 
         for block in reader:
             samples += len(block)
-            put(stream.push(block))
+            put(stream.push(block if denoiser is None else denoiser.push(block)))
+        if denoiser is not None:
+            put(stream.push(denoiser.flush()))
         put(stream.flush())
         if writer is not None:
             writer.close(samples)

@@ -10,6 +10,7 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.audio.denoise import Denoiser
 from gateway.codec import Codec, EncoderStream
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
@@ -31,8 +32,10 @@ class Transmitter:
         rng: random.Random,
         metrics: Metrics,
         lookahead: int | None = None,
+        denoise: bool = False,
     ) -> None:
-        """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself."""
+        """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
+        `denoise` puts a noise suppressor before the codec."""
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -40,6 +43,8 @@ class Transmitter:
         self._rng = rng
         self._metrics = metrics
         self._lookahead = lookahead
+        self._denoise = denoise
+        self._denoiser: Denoiser | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
         self._packetizer: Packetizer | None = None
@@ -58,6 +63,7 @@ class Transmitter:
         """Begin an over; one that was still open is abandoned."""
         self._over_id = next_over_id(self._over_id, self._rng)
         self._encoder = self._codec.encoder_stream(self._lookahead)
+        self._denoiser = Denoiser() if self._denoise else None
         self._packetizer = Packetizer(self._frames_per_packet, self._session, self._over_id)
         self._metrics.count("tx.overs")
 
@@ -65,15 +71,16 @@ class Transmitter:
         """Any number of samples (samples,) of the running over; returns the packets that became complete."""
         if self._encoder is None:
             raise LocalProtocolError("speech pushed outside an over")
-        return self._packets(self._encoder.push(pcm))
+        return self._packets(self._encoder.push(pcm if self._denoiser is None else self._denoiser.push(pcm)))
 
     def finish(self) -> list[bytes]:
         """End the over: what the lookahead held back, and a last packet that says so."""
         if self._encoder is None or self._packetizer is None:
             return []
-        packets = self._packets(self._encoder.flush())
+        packets = [] if self._denoiser is None else self._packets(self._encoder.push(self._denoiser.flush()))
+        packets += self._packets(self._encoder.flush())
         packets.append(self._bytes(self._packetizer.finish()))
-        self._encoder = self._packetizer = None
+        self._encoder = self._packetizer = self._denoiser = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.audio.denoise import denoise
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES
@@ -48,6 +49,14 @@ def test_stage_one_alone_sounds_different(small_codec: Codec, wav: Path, tmp_pat
     one, two = (read_audio(tmp_path / f"{stages}.wav") for stages in (1, 2))
     assert len(one) == len(two)
     assert not np.array_equal(one, two)
+
+
+def test_noise_is_suppressed_if_asked(small_codec: Codec, wav: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyrnnoise", reason="pyrnnoise is not installed (extra denoise)")
+    done = encode_file(small_codec, str(wav), str(tmp_path / "x.raw"), raw=True, denoise=True)
+    expected = denoise(read_audio(wav))
+    assert done.samples == len(expected)
+    assert (tmp_path / "x.raw").read_bytes() == small_codec.encode(expected)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 1280, 1281])

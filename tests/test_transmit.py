@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from gateway.audio.denoise import denoise
 from gateway.codec import Codec
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
@@ -14,7 +15,9 @@ from gateway.protocol.packets import VoicePacket, parse
 from gateway.transmit import Transmitter
 
 
-def transmitter(codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc: bool = False) -> Transmitter:
+def transmitter(
+    codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc: bool = False, denoise: bool = False
+) -> Transmitter:
     return Transmitter(
         codec,
         source=513,
@@ -23,6 +26,7 @@ def transmitter(codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc:
         crc=crc,
         rng=random.Random(3),
         metrics=metrics,
+        denoise=denoise,
     )
 
 
@@ -30,6 +34,16 @@ def voice(data: bytes, crc: bool = False) -> VoicePacket:
     packet = parse(data, crc=crc)
     assert isinstance(packet, VoicePacket)
     return packet
+
+
+def test_noise_is_suppressed_before_the_codec(small_codec: Codec, speechlike: np.ndarray) -> None:
+    pytest.importorskip("pyrnnoise", reason="pyrnnoise is not installed (extra denoise)")
+    sender = transmitter(small_codec, Metrics(), denoise=True)
+    for _ in range(2):  # every over begins afresh
+        packets = [voice(data) for data in send(sender, speechlike)]
+        frames = b"".join(frame for packet in packets for frame in packet.frames)
+        assert frames == small_codec.encode(denoise(speechlike))
+        assert frames != small_codec.encode(speechlike)
 
 
 def send(sender: Transmitter, pcm: np.ndarray, block: int = 320) -> list[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.audio.denoise import available, denoise
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec
@@ -22,7 +23,8 @@ Pcm = NDArray[np.float32]
 System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
-SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, "ours-150")
+DENOISED = "ours-300-denoised"
+SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, DENOISED, "ours-150")
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -46,6 +48,12 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
                 notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
                 continue
             systems[name] = _codec2(name.removeprefix("codec2-"))
+        elif name == DENOISED:
+            if not available():
+                notes.append(f"{name} skipped: pyrnnoise is not installed (extra denoise)")
+                continue
+            ours = _ours(Codec.load(weights), 2)
+            systems[name] = _after_denoising(ours)
         elif name in (OURS, "ours-150"):
             systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
         else:
@@ -76,6 +84,10 @@ def _codec2(mode: str) -> System:
 
 def _ours(codec: Codec, stages: int) -> System:
     return lambda _number, pcm: codec.decode(codec.encode(pcm), stages=stages)[: len(pcm)]
+
+
+def _after_denoising(system: System) -> System:
+    return lambda number, pcm: system(number, denoise(pcm))
 
 
 def _through(codec: Codec, spec: ChannelSpec) -> System:

@@ -7,16 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.audio.denoise import denoise
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
 from gateway.errors import ConfigError
+from gateway.evaluation import systems as systems_module
 from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.systems import bits_a_second, build_damaged, build_systems, with_bit_errors
 
 
 def test_rates() -> None:
-    names = ("original", "8khz", "codec2-700C", "codec2-3200", "ours-300", "ours-150", "ours through geo")
-    assert [bits_a_second(name) for name in names] == [None, None, 700, 3200, 300, 150, 300]
+    names = (
+        "original",
+        "8khz",
+        "codec2-700C",
+        "codec2-3200",
+        "ours-300",
+        "ours-150",
+        "ours through geo",
+        "ours-300-denoised",
+    )
+    assert [bits_a_second(name) for name in names] == [None, None, 700, 3200, 300, 150, 300, 300]
 
 
 def test_ours_gives_as_many_samples_as_it_got(
@@ -37,6 +48,22 @@ def test_ours_gives_as_many_samples_as_it_got(
 def test_no_bit_errors_no_difference(small_codec: Codec, speechlike: np.ndarray) -> None:
     untouched = small_codec.decode(small_codec.encode(speechlike))[: len(speechlike)]
     assert np.array_equal(with_bit_errors(small_codec, speechlike, 0.0, 1), untouched)
+
+
+def test_noise_suppression_is_a_system_of_its_own(
+    tmp_path: Path, small_codec: Codec, small_spec: CodecSpec, speechlike: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_weights(weights, small_spec, small_codec.model.state_dict())
+    notes: list[str] = []
+    if systems_module.available():
+        systems = build_systems(("ours-300", "ours-300-denoised"), weights, notes)
+        heard = systems["ours-300-denoised"](0, speechlike)
+        assert np.array_equal(heard, systems["ours-300"](0, denoise(speechlike)))
+        assert notes == []
+    monkeypatch.setattr(systems_module, "available", lambda: False)
+    assert build_systems(("ours-300-denoised",), weights, notes) == {}
+    assert notes == ["ours-300-denoised skipped: pyrnnoise is not installed (extra denoise)"]
 
 
 def test_mistakes_are_named() -> None:

@@ -1,0 +1,110 @@
+"""Noise suppression before the codec, by RNNoise (Valin 2018): engines and wind cost words twice at 300 bit/s.
+
+Rule: sound keeps its place in time; what comes out begins with the first sample that went in, only later.
+RNNoise was chosen over WebRTC's suppressor by measurement: at 5 dB of recorded noise the codec's dWER fell from 71 to
+58 % and stayed as it was on clean speech, while WebRTC's made both worse (20 dev clips, Whisper base).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import weakref
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.errors import ConfigError
+
+Pcm = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000
+INNER_RATE = 48_000
+"""RNNoise knows no other."""
+INNER_FRAME = 480
+RATIO = INNER_RATE // SAMPLE_RATE
+TAPS = 97
+"""Of the low-pass before and after, at 48 kHz: 1 ms each way."""
+LAG_SAMPLES = 320 + (TAPS - 1) // RATIO
+"""By which sound lags at 16 kHz: two frames of RNNoise, and both filters."""
+DELAY_MS = 1000 * LAG_SAMPLES / SAMPLE_RATE
+
+Choice = Literal["auto", "on", "off"]
+
+
+def available() -> bool:
+    """Whether the package is installed."""
+    return importlib.util.find_spec("pyrnnoise") is not None
+
+
+def wanted(choice: Choice) -> bool:
+    """Whether to suppress noise: `auto` is wherever it is installed. Raises ConfigError if `on` cannot be had."""
+    if choice == "on" and not available():
+        raise ConfigError("noise suppression is on, but pyrnnoise is not installed; install clarilink[denoise]")
+    return choice != "off" and available()
+
+
+class _LowPass:
+    """Windowed sinc up to 7.5 kHz over a stream at 48 kHz.
+
+    Our own, though soxr is at hand: as a stream its filters add 30 to 60 ms, and its cubic interpolation, which adds
+    none, dulls speech enough to cost words (clean dWER 44 for 38 %, 20 dev clips).
+    """
+
+    def __init__(self, gain: float) -> None:
+        n = np.arange(TAPS) - (TAPS - 1) / 2
+        taps = np.sinc(n * 2 * 7500 / INNER_RATE) * np.kaiser(TAPS, 7.0)
+        self._taps = (gain * taps / taps.sum()).astype(np.float32)
+        self._history = np.zeros(TAPS - 1, np.float32)
+
+    def __call__(self, x: Pcm) -> Pcm:
+        joined = np.concatenate([self._history, x])
+        self._history = joined[len(x) :]
+        return np.convolve(joined, self._taps, "valid") if len(x) else x
+
+
+class Denoiser:
+    """One over's suppressor."""
+
+    def __init__(self) -> None:
+        from pyrnnoise import rnnoise
+
+        self._process = rnnoise.process_mono_frame
+        self._state = rnnoise.create()
+        self._finalizer = weakref.finalize(self, rnnoise.destroy, self._state)
+        self._up, self._down = _LowPass(RATIO), _LowPass(1.0)
+        self._pending: Pcm = np.zeros(0, np.float32)
+        self._to_skip = LAG_SAMPLES
+        self._given = self._taken = 0
+
+    def push(self, pcm: NDArray[np.floating]) -> Pcm:
+        """Any number of samples (samples,) in -1..1 at 16 kHz; returns those that are ready."""
+        self._given += len(pcm)
+        return self._ready(np.nan_to_num(np.clip(pcm, -1.0, 1.0)).astype(np.float32))
+
+    def flush(self) -> Pcm:
+        """The samples still held back: all together are then as many as went in."""
+        missing = self._given - self._taken
+        return self._ready(np.zeros(missing + LAG_SAMPLES + SAMPLE_RATE // 50, np.float32))[:missing]
+
+    def _ready(self, pcm: Pcm) -> Pcm:
+        stuffed = np.zeros(RATIO * len(pcm), np.float32)
+        stuffed[::RATIO] = pcm
+        inner = np.concatenate([self._pending, self._up(stuffed)])
+        full = len(inner) // INNER_FRAME * INNER_FRAME
+        self._pending = inner[full:]
+        clean = [
+            self._process(self._state, (32767 * frame).astype(np.int16))[0] / np.float32(32768)
+            for frame in np.clip(inner[:full], -1, 1).reshape(-1, INNER_FRAME)
+        ]
+        outer = self._down(np.concatenate([np.zeros(0, np.float32), *clean]))[::RATIO]
+        skipped = min(self._to_skip, len(outer))
+        self._to_skip -= skipped
+        self._taken += len(outer) - skipped
+        return np.asarray(outer[skipped:], dtype=np.float32)
+
+
+def denoise(pcm: NDArray[np.floating]) -> Pcm:
+    """A whole clip (samples,), as a stream would have it."""
+    denoiser = Denoiser()
+    return np.concatenate([denoiser.push(pcm), denoiser.flush()])
