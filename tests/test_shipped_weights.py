@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from gateway.evaluation.evaluate import align
 from gateway.evaluation.speech import Clip, load_clips
 from gateway.loopback import LoopbackOptions, run_loopback
 from gateway.samples import sample_path
+
+GOLDEN = Path(__file__).parent / "golden" / "codec_v1.json"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,17 @@ def test_replay_from_a_saved_state(codec: Codec, sample: np.ndarray) -> None:
 def test_the_packaged_sample_is_understandable(codec: Codec, sample: np.ndarray) -> None:
     heard = codec.decode(codec.encode(sample))[: len(sample)]
     assert intelligibility(sample, heard) > 0.75
+
+
+def test_frames_of_the_frozen_version_are_read(codec: Codec, sample: np.ndarray) -> None:
+    """Codec version 1 is frozen: these are the sample's frames as its first encoder made them, and every later decoder
+    reads them as well (SPEC.md 4.6). Whoever changes the weights leaves the file alone."""
+    golden = json.loads(GOLDEN.read_text())
+    heard = codec.decode(bytes.fromhex(golden["frames"]))[: len(sample)]
+    assert intelligibility(sample, heard) > golden["stoi"] - 0.03
+    recogniser = Recogniser("base", threads=2)
+    text = normalise(recogniser.transcribe(heard))
+    assert word_errors(normalise(golden["text"]), text) <= golden["word_errors"] + 3
 
 
 def test_all_codes_are_used(codec: Codec, clips: list[Clip]) -> None:

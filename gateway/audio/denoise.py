@@ -1,8 +1,8 @@
 """Noise suppression before the codec, by RNNoise (Valin 2018): engines and wind cost words twice at 300 bit/s.
 
 Rule: sound keeps its place in time; what comes out begins with the first sample that went in, only later.
-RNNoise was chosen over WebRTC's suppressor by measurement: at 5 dB of recorded noise the codec's dWER fell from 71 to
-58 % and stayed as it was on clean speech, while WebRTC's made both worse (20 dev clips, Whisper base).
+Chosen by measurement (dWER by Whisper base): at 5 dB of recorded noise RNNoise brings the codec from 68.7 to 63.8 %, on
+clean speech from 38.9 to 40.0 (50 dev clips); WebRTC's suppressor made both worse by 4 to 10 points (20 clips).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _LowPass:
     """Windowed sinc up to 7.5 kHz over a stream at 48 kHz.
 
     Our own, though soxr is at hand: as a stream its filters add 30 to 60 ms, and its cubic interpolation, which adds
-    none, dulls speech enough to cost words (clean dWER 44 for 38 %, 20 dev clips).
+    none, dulls speech above 5 kHz.
     """
 
     def __init__(self, gain: float) -> None:
