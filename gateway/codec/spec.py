@@ -40,8 +40,8 @@ class CodecSpec:
     codec_id: int = CODEC_ID
     codec_version: int = CODEC_VERSION
     widths: tuple[int, int, int] = (96, 192, 384)
-    encoder_depths: tuple[int, int, int] = (2, 3, 3)
-    decoder_depths: tuple[int, int, int] = (2, 3, 3)
+    encoder_depths: tuple[int, int, int] = (2, 3, 2)
+    decoder_depths: tuple[int, int, int] = (2, 3, 2)
     expansion: int = 3
     kernel: int = 7
     heads: int = 6
