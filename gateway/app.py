@@ -78,7 +78,7 @@ def run_station(path: Path) -> None:
         )
 
     codec = _load_codec(config)
-    denoise = wanted(config.audio.noise_suppression)
+    suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
@@ -95,7 +95,7 @@ def run_station(path: Path) -> None:
                 rng=random.Random(),
                 metrics=metrics,
                 lookahead=config.codec.lookahead,
-                denoise=denoise,
+                suppressor=suppressor,
             ),
             Receiver(
                 codec,
@@ -117,7 +117,7 @@ def run_station(path: Path) -> None:
             link=link.info.name,
             codec_delay_ms=codec.delay_ms(config.codec.lookahead),
             packet_ms=config.packets.packet_ms,
-            noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if denoise else "off",
+            noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )
         media = MediaThread(station, log)

@@ -6,16 +6,27 @@ Rule: one `Transmitter` per station; the encoder's state lives from `start` to `
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.audio.denoise import Denoiser
 from gateway.codec import Codec, EncoderStream
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.over import Packetizer, next_over_id
 from gateway.protocol.packets import SessionBlock, VoicePacket
+
+
+class Suppressor(Protocol):
+    """What cleans speech before the codec: stateful, for one over; `gateway.audio.denoise.Denoiser` is one."""
+
+    def push(self, pcm: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Take samples (n,) in, give those that are ready."""
+
+    def flush(self) -> NDArray[np.float32]:
+        """The samples still held back."""
 
 
 class Transmitter:
@@ -32,10 +43,10 @@ class Transmitter:
         rng: random.Random,
         metrics: Metrics,
         lookahead: int | None = None,
-        denoise: bool = False,
+        suppressor: Callable[[], Suppressor] | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
-        `denoise` puts a noise suppressor before the codec."""
+        `suppressor` makes the noise suppressor of one over, which goes before the codec."""
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -43,8 +54,8 @@ class Transmitter:
         self._rng = rng
         self._metrics = metrics
         self._lookahead = lookahead
-        self._denoise = denoise
-        self._denoiser: Denoiser | None = None
+        self._new_suppressor = suppressor
+        self._suppressor: Suppressor | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
         self._packetizer: Packetizer | None = None
@@ -63,7 +74,7 @@ class Transmitter:
         """Begin an over; one that was still open is abandoned."""
         self._over_id = next_over_id(self._over_id, self._rng)
         self._encoder = self._codec.encoder_stream(self._lookahead)
-        self._denoiser = Denoiser() if self._denoise else None
+        self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(self._frames_per_packet, self._session, self._over_id)
         self._metrics.count("tx.overs")
 
@@ -71,16 +82,16 @@ class Transmitter:
         """Any number of samples (samples,) of the running over; returns the packets that became complete."""
         if self._encoder is None:
             raise LocalProtocolError("speech pushed outside an over")
-        return self._packets(self._encoder.push(pcm if self._denoiser is None else self._denoiser.push(pcm)))
+        return self._packets(self._encoder.push(pcm if self._suppressor is None else self._suppressor.push(pcm)))
 
     def finish(self) -> list[bytes]:
         """End the over: what the lookahead held back, and a last packet that says so."""
         if self._encoder is None or self._packetizer is None:
             return []
-        packets = [] if self._denoiser is None else self._packets(self._encoder.push(self._denoiser.flush()))
+        packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
         packets.append(self._bytes(self._packetizer.finish()))
-        self._encoder = self._packetizer = self._denoiser = None
+        self._encoder = self._packetizer = self._suppressor = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from gateway.audio.denoise import denoise
+from gateway.audio.denoise import Denoiser, denoise
 from gateway.codec import Codec
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
@@ -16,7 +16,7 @@ from gateway.transmit import Transmitter
 
 
 def transmitter(
-    codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc: bool = False, denoise: bool = False
+    codec: Codec, metrics: Metrics, frames_per_packet: int = 6, crc: bool = False, clean: bool = False
 ) -> Transmitter:
     return Transmitter(
         codec,
@@ -26,7 +26,7 @@ def transmitter(
         crc=crc,
         rng=random.Random(3),
         metrics=metrics,
-        denoise=denoise,
+        suppressor=Denoiser if clean else None,
     )
 
 
@@ -38,7 +38,7 @@ def voice(data: bytes, crc: bool = False) -> VoicePacket:
 
 def test_noise_is_suppressed_before_the_codec(small_codec: Codec, speechlike: np.ndarray) -> None:
     pytest.importorskip("pyrnnoise", reason="pyrnnoise is not installed (extra denoise)")
-    sender = transmitter(small_codec, Metrics(), denoise=True)
+    sender = transmitter(small_codec, Metrics(), clean=True)
     for _ in range(2):  # every over begins afresh
         packets = [voice(data) for data in send(sender, speechlike)]
         frames = b"".join(frame for packet in packets for frame in packet.frames)
