@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 
 from gateway.audio.base import DeviceEvent
-from gateway.audio.denoise import DELAY_MS, wanted
+from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
