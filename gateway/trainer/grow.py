@@ -20,6 +20,7 @@ from gateway.trainer.whisper import read_ctranslate2, tiny_en_path
 _LAST = ("contract.weight", "contract.bias", "output.weight", "output.bias")
 """What a residual layer adds goes through these."""
 _BRANCH = "encoder.recognition."
+_LAYER, _LAST_BIAS = "encoder/layer_", "ffn/linear_1/bias"
 _OF_WHISPER = {
     "attention_norm.weight": "self_attention/layer_norm/gamma",
     "attention_norm.bias": "self_attention/layer_norm/beta",
@@ -85,14 +86,14 @@ def recognition_weights(spec: CodecSpec) -> dict[str, Tensor]:
     Raises CheckpointError if the branch has another width or more layers than tiny.en.
     """
     whisper = read_ctranslate2(tiny_en_path())
-    width = len(whisper["encoder/conv1/bias"])
-    if (
-        spec.recognition_width != width
-        or f"encoder/layer_{spec.recognition_depth - 1}/ffn/linear_0/bias" not in whisper
-    ):
+    width, depth = (
+        len(whisper["encoder/conv1/bias"]),
+        sum(n.startswith(_LAYER) and n.endswith(_LAST_BIAS) for n in whisper),
+    )
+    if spec.recognition_width != width or spec.recognition_depth > depth:
         raise CheckpointError(
-            f"a recognition branch of {spec.recognition_depth} layers of {spec.recognition_width} channels cannot begin "
-            f"as Whisper tiny.en, which has 4 of {width}"
+            f"a recognition branch of {spec.recognition_depth} layers of {spec.recognition_width} channels cannot begin as "
+            f"Whisper tiny.en: that has {depth} of {width}"
         )
     taken = {
         "first.weight": whisper["encoder/conv1/weight"].flatten(1),
