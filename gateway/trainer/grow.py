@@ -92,8 +92,8 @@ def recognition_weights(spec: CodecSpec) -> dict[str, Tensor]:
     )
     if spec.recognition_width != width or spec.recognition_depth > depth:
         raise CheckpointError(
-            f"a recognition branch of {spec.recognition_depth} layers of {spec.recognition_width} channels cannot begin as "
-            f"Whisper tiny.en: that has {depth} of {width}"
+            f"a recognition branch of {spec.recognition_depth} layers of {spec.recognition_width} channels "
+            f"cannot begin as Whisper tiny.en: that has {depth} of {width}"
         )
     taken = {
         "first.weight": whisper["encoder/conv1/weight"].flatten(1),
