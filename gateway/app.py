@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from gateway.adaptation import LinkCare, always_added, profile_of
 from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
@@ -23,6 +24,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec
 from gateway.config import StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, Quit, SendText, TextEdited, UnknownKey
+from gateway.errors import ConfigError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
@@ -30,6 +32,8 @@ from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
+from gateway.protocol.live import Fit, live_verdict
 from gateway.receive import Receiver
 from gateway.session.events import PttToggled
 from gateway.station import Station
@@ -62,6 +66,26 @@ def wants_crc(config: StationConfig, link: Link) -> bool:
     return config.packets.crc == "on" or (config.packets.crc == "auto" and not link.info.has_integrity)
 
 
+def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None:
+    """Raise ConfigError where the link's known figures leave no room for live voice as configured.
+
+    A link that learns its figures from the other side is looked at again when it has (`Station`). Buffered mode, for
+    links on which nothing fits, has its place here and in `Station._fits_live`.
+    """
+    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(crc))
+    if verdict.fit is not Fit.LIVE:
+        raise ConfigError(f"{path}: packets.frames_per_packet: {verdict.reason}")
+
+
+def build_cushion(config: StationConfig) -> AdaptiveCushion | None:
+    """What learns the wait before an over; None where it is pinned."""
+    if config.jitter.adapt == "off":
+        return None
+    least_s = config.jitter.cushion_ms / 1000
+    most_s = (config.jitter.cap_ms - config.packets.packet_ms) / 1000
+    return AdaptiveCushion(CushionRules(least_s, max(least_s, most_s)))
+
+
 def run_station(path: Path) -> None:
     """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
     config = load_toml(path, StationConfig)
@@ -77,13 +101,14 @@ def run_station(path: Path) -> None:
             "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
         )
 
+    link = build_link(config, clock, metrics)
+    crc = wants_crc(config, link)
+    check_live(path, config, link, crc)
     codec = _load_codec(config)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
-        link = build_link(config, clock, metrics)
-        crc = wants_crc(config, link)
         station = Station(
             config,
             Transmitter(
@@ -104,12 +129,14 @@ def run_station(path: Path) -> None:
                 cushion_s=config.jitter.cushion_ms / 1000,
                 cap_s=config.jitter.cap_ms / 1000,
                 metrics=metrics,
+                cushion=build_cushion(config),
             ),
             link,
             (audio.input, audio.output),
             clock,
             metrics,
             say,
+            LinkCare(config, crc=crc, rng=random.Random(), metrics=metrics),
         )
         log.info(
             "station ready",

@@ -172,6 +172,21 @@ def channel(config: Path) -> None:
 
 
 @main.command()
+@click.option("-c", "--config", type=PATH, required=True, help="Station, channel or net file.")
+@click.option("--protection", help="Full table of this protection instead of the file's own (crc, security...).")
+@click.option("--all", "everything", is_flag=True, help="Full tables of all protections.")
+@click.option("--json", "json_path", type=PATH, help="Also write all rows as JSON.")
+def airtime(config: Path, protection: str | None, everything: bool, json_path: Path | None) -> None:
+    """Which packet sizes and protections sustain live voice on a link, with delay and share of its time."""
+    from gateway.airtime_table import as_json, load_plans, text
+
+    plans = load_plans(config)
+    if json_path is not None:
+        json_path.write_text(json.dumps(as_json(plans), indent=2) + "\n")
+    click.echo(text(plans, protection, everything=everything))
+
+
+@main.command()
 def devices() -> None:
     """List sound devices."""
     from gateway.audio.device import list_devices

@@ -127,15 +127,42 @@ class PacketsSection(StrictModel):
 
 
 class JitterSection(StrictModel):
-    """Receive buffer: `cushion_ms` is waited before an over plays, `cap_ms` is the most delay ever kept."""
+    """Receive buffer: `cushion_ms` is waited before an over plays, `cap_ms` is the most delay ever kept.
+
+    `adapt` "on": the wait is learnt from the overs heard and never below `cushion_ms`; "off": always `cushion_ms`.
+    """
 
     cushion_ms: int = Field(default=60, ge=0, le=10_000)
     cap_ms: int = Field(default=1500, ge=80, le=30_000)
+    adapt: Literal["on", "off"] = "on"
 
     @model_validator(mode="after")
     def _cap_above_cushion(self) -> JitterSection:
         if self.cap_ms <= self.cushion_ms:
             raise ValueError(f"cap_ms {self.cap_ms} must be greater than cushion_ms {self.cushion_ms}")
+        return self
+
+
+class AdaptationSection(StrictModel):
+    """Fitting overs to the link: `mode` "on" lets reports choose packet size and protection, "off" pins them.
+
+    `shortest` and `longest` (frames per packet) and `max_bps` (bits on the air per second) bound the choice. `report`
+    "on" makes this station report on the overs it hears, spread over `report_spread_s` and at most every
+    `report_every_s` about one talker.
+    """
+
+    mode: Literal["on", "off"] = "off"
+    max_bps: float = Field(default=650.0, ge=300, le=100_000)
+    shortest: int = Field(default=3, ge=1, le=24)
+    longest: int = Field(default=12, ge=1, le=24)
+    report: Literal["on", "off"] = "off"
+    report_spread_s: float = Field(default=2.0, ge=0, le=10)
+    report_every_s: float = Field(default=10.0, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> AdaptationSection:
+        if self.shortest > self.longest:
+            raise ValueError(f"shortest {self.shortest} must not be greater than longest {self.longest}")
         return self
 
 
@@ -213,6 +240,7 @@ class StationConfig(StrictModel):
     codec: CodecSection = CodecSection()
     packets: PacketsSection = PacketsSection()
     jitter: JitterSection = JitterSection()
+    adaptation: AdaptationSection = AdaptationSection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
     log: LogSection = LogSection()

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
+from gateway.protocol.loss import LossStatistics
 from gateway.protocol.messages import TextAssembler, TextMessage
 from gateway.protocol.over import (
     FramesArrived,
     OverConfig,
+    OverDrop,
     OverEnded,
     OverEvent,
     OverReceiver,
@@ -27,7 +30,17 @@ from gateway.protocol.over import (
     PacketIgnored,
     TalkerKnown,
 )
-from gateway.protocol.packets import FRAME_S, AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import (
+    FRAME_S,
+    AckPacket,
+    Dropped,
+    ReportPacket,
+    SessionBlock,
+    TextPacket,
+    VoicePacket,
+    parse,
+)
+from gateway.protocol.report import LinkReport, Reception
 
 Pcm = NDArray[np.float32]
 
@@ -55,7 +68,28 @@ class CodecUnknown:
 
 @dataclass(frozen=True, slots=True)
 class RemoteOverEnded:
-    """The over has been played to its end."""
+    """The over has been played to its end; `reception` is how it arrived, as a link report tells it."""
+
+    reception: Reception | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TalkersCollide:
+    """Another station talks into the over that is heard; its packets are kept out. Told once per over."""
+
+
+@dataclass(frozen=True, slots=True)
+class CushionChanged:
+    """Overs from now on wait this long before they play, as the packets of the last ones came."""
+
+    cushion_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportReceived:
+    """A receiver tells how an over arrived."""
+
+    report: LinkReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +99,16 @@ class TextReceived:
     message: TextMessage
 
 
-Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived
+Notice = (
+    RemoteOverStarted
+    | RemoteTalker
+    | CodecUnknown
+    | RemoteOverEnded
+    | TextReceived
+    | TalkersCollide
+    | CushionChanged
+    | ReportReceived
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +129,16 @@ class _Over:
     """An over on its way to the speaker; `notices` wait until it is its turn."""
 
     number: int
+    over_id: int
     jitter: JitterBuffer
     decoder: DecoderStream
+    loss: LossStatistics
     notices: list[Notice] = field(default_factory=list)
     muted: bool = False
     ended: bool = False
     frame_index: int = 0
+    source: int | None = None
+    collided: bool = False
 
     @property
     def played(self) -> bool:
@@ -111,8 +158,10 @@ class Receiver:
         cushion_s: float,
         cap_s: float,
         metrics: Metrics,
+        cushion: AdaptiveCushion | None = None,
     ) -> None:
-        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it."""
+        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it; `cushion`
+        learns the wait before an over, which is always `cushion_s` without it."""
         self._codec = codec
         self._crc = crc
         self._cushion_s = cushion_s
@@ -121,24 +170,38 @@ class Receiver:
         self._received = OverReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
+        self._cushion = cushion
+        self._over_id_before: int | None = None
 
     @property
     def busy(self) -> bool:
         """Whether an over is being received or still played."""
         return bool(self._overs)
 
-    def on_packet(self, data: bytes, now_s: float) -> list[Notice]:
-        """Take one packet as it came off the link; returns what the operator should know."""
+    @property
+    def receiving(self) -> bool:
+        """Whether the newest over is still coming in; after it the channel is free, though it may be played yet."""
+        return bool(self._overs) and not self._overs[-1].ended
+
+    def on_packet(self, data: bytes, now_s: float, snr_db: float | None = None) -> list[Notice]:
+        """Take one packet as it came off the link, with its signal-to-noise ratio where the link tells; returns what
+        the operator should know."""
         self._metrics.count("rx.packets")
         packet = parse(data, crc=self._crc)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
         if isinstance(packet, VoicePacket):
-            return self._on_events(self._received.receive(packet, now_s), now_s)
+            notices = self._on_events(self._received.receive(packet, now_s), now_s)
+            if snr_db is not None and self._overs:
+                self._overs[-1].loss.snr(snr_db)
+            return notices
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
             return [] if message is None else [TextReceived(message)]
+        if isinstance(packet, ReportPacket):
+            self._metrics.count("rx.reports")
+            return [ReportReceived(packet.report)]
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
         return []
@@ -180,7 +243,7 @@ class Receiver:
         self._metrics.count("rx.frames_late", fates.late)
         self._metrics.count("rx.frames_duplicate", fates.duplicate)
         self._metrics.count("rx.frames_skipped", fates.skipped + fates.waiting)
-        ended: list[Notice] = [RemoteOverEnded()]
+        ended: list[Notice] = [RemoteOverEnded(over.loss.reception(over.source))]
         return ended + self._first_notices()
 
     def _first_notices(self) -> list[Notice]:
@@ -192,8 +255,9 @@ class Receiver:
     def _new_jitter(self, frames_per_packet: int) -> JitterBuffer:
         packet_s = frames_per_packet * FRAME_S
         # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
-        cap_s = max(self._cap_s, packet_s + self._cushion_s)
-        return JitterBuffer(JitterConfig(packet_s, self._cushion_s, cap_s))
+        cushion_s = self._cushion_s if self._cushion is None else self._cushion.cushion_s
+        cap_s = max(self._cap_s, packet_s + cushion_s)
+        return JitterBuffer(JitterConfig(packet_s, cushion_s, cap_s))
 
     def _can_decode(self, session: SessionBlock) -> bool:
         spec = self._codec.spec
@@ -204,23 +268,43 @@ class Receiver:
         for event in events:
             if isinstance(event, PacketIgnored):
                 self._metrics.count(f"rx.ignored.{event.reason.value}")
+                notices += self._collision(event)
             elif isinstance(event, OverStarted):
                 self._metrics.count("rx.overs")
                 if len(self._overs) == QUEUED_OVERS:
                     notices += self._leave()
-                over = _Over(event.over, self._new_jitter(event.frames_per_packet), self._codec.decoder_stream())
+                over = _Over(
+                    event.over,
+                    event.over_id,
+                    self._new_jitter(event.frames_per_packet),
+                    self._codec.decoder_stream(),
+                    LossStatistics(event),
+                )
                 over.notices.append(RemoteOverStarted(event.late_entry))
                 self._overs.append(over)
             elif self._overs and self._overs[-1].number == event.over:
                 # The receiver of packets follows one over at a time: whatever it says is about the newest.
-                self._on_over(self._overs[-1], event, now_s)
+                notices += self._on_over(self._overs[-1], event, now_s)
             elif isinstance(event, FramesArrived):
                 self._metrics.count("rx.frames_late", len(event.frames))
         # What is said about an over that waits its turn waits with it.
         return notices + self._first_notices()
 
-    def _on_over(self, over: _Over, event: TalkerKnown | FramesArrived | OverEnded, now_s: float) -> None:
+    def _collision(self, ignored: PacketIgnored) -> list[Notice]:
+        """A packet of another talker while an over is coming in; stragglers of the over before are none."""
+        if ignored.reason not in (OverDrop.OTHER_OVER, OverDrop.OTHER_TALKER) or not self._overs:
+            return []
+        over = self._overs[-1]
+        if over.collided or over.ended or ignored.over_id == self._over_id_before != over.over_id:
+            return []
+        over.collided = True
+        self._metrics.count("rx.collisions")
+        return [TalkersCollide()]
+
+    def _on_over(self, over: _Over, event: TalkerKnown | FramesArrived | OverEnded, now_s: float) -> list[Notice]:
+        over.loss.feed(event)
         if isinstance(event, TalkerKnown):
+            over.source = event.session.source
             over.notices.append(RemoteTalker(event.session))
             if not self._can_decode(event.session):
                 over.muted = True
@@ -228,9 +312,19 @@ class Receiver:
         elif isinstance(event, FramesArrived):
             if over.muted:
                 self._metrics.count("rx.dropped.unknown_codec")
-                return
+                return []
+            if self._cushion is not None and not over.ended:
+                self._cushion.arrived(event.first_frame_index, len(event.frames), now_s)
+            late_before = over.jitter.counters().late
             for offset, frame in enumerate(event.frames):
                 over.jitter.put(event.first_frame_index + offset, frame, now_s)
+            if over.jitter.counters().late > late_before:
+                over.loss.late()
         else:
             over.ended = True
+            self._over_id_before = over.over_id
             over.jitter.end(event.end_frame_index)
+            if self._cushion is not None and self._cushion.over_ended():
+                self._metrics.gauge("rx.cushion_ms", self._cushion.cushion_s * 1000)
+                return [CushionChanged(self._cushion.cushion_s)]
+        return []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.adaptation import LinkCare, change_line
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
 from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
@@ -21,9 +22,20 @@ from gateway.console.keyboard import SendText
 from gateway.errors import LinkError, LocalProtocolError
 from gateway.links.base import Link
 from gateway.metrics import Metrics
+from gateway.protocol.live import Fit
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES
-from gateway.receive import CodecUnknown, Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
+from gateway.receive import (
+    CodecUnknown,
+    CushionChanged,
+    Receiver,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    ReportReceived,
+    TalkersCollide,
+    TextReceived,
+)
 from gateway.receive import Notice as RadioNotice
 from gateway.session.events import (
     Action,
@@ -37,6 +49,8 @@ from gateway.session.events import (
     OverEnded,
     OverStarted,
     PlayTone,
+    PttPressed,
+    PttToggled,
     Refused,
     Shutdown,
     StartOver,
@@ -74,6 +88,8 @@ class Snapshot:
     level_db: float
     link: str
     link_is_up: bool
+    sending: str = ""
+    """Packet size and protection of the next over."""
 
 
 class Station:
@@ -89,8 +105,10 @@ class Station:
         clock: Clock,
         metrics: Metrics,
         say: Callable[[str], None],
+        care: LinkCare | None = None,
     ) -> None:
-        """`link` is opened here; `say` gets lines for the operator, from the media thread."""
+        """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
+        link and reports on those of others (None: neither)."""
         self._config = config
         self._transmitter, self._receiver, self._link = transmitter, receiver, link
         self._input, self._output = audio
@@ -105,6 +123,7 @@ class Station:
         self._retry_s: float | None = None
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
+        self._care = care
         self._link.open()
 
     def post(self, request: Request) -> None:
@@ -114,7 +133,8 @@ class Station:
     def snapshot(self) -> Snapshot:
         """The state now; safe from any thread."""
         state = self._state
-        return Snapshot(state.mode, self._talker, self._level_db, self._link.info.name, state.link_is_up)
+        sending = "" if self._care is None else self._care.sending
+        return Snapshot(state.mode, self._talker, self._level_db, self._link.info.name, state.link_is_up, sending)
 
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
@@ -122,10 +142,11 @@ class Station:
             request = self._requests.get()
             if isinstance(request, SendText):
                 self._send_text(request.text)
-            else:
+            elif self._fits_live(request):
                 self._session(request)
         self._hear_microphone()
         self._hear_link()
+        self._tend_link()
         self._session(Tick())
         self._play()
 
@@ -148,7 +169,7 @@ class Station:
             case StartOver():
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
-                self._transmitter.start()
+                self._start_over()
                 self._say("talking")
             case EndOver():
                 self._send(self._transmitter.finish())
@@ -161,6 +182,38 @@ class Station:
             case Refused(reason):
                 self._metrics.count(f"ptt.refused.{reason.value}")
                 self._say(f"refused: {reason.value.replace('_', ' ')}")
+
+    def _fits_live(self, event: Event) -> bool:
+        """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
+        begins = isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+        verdict = None if self._care is None else self._care.verdict
+        if not begins or verdict is None or verdict.fit is Fit.LIVE:
+            return True
+        # Buffered mode plugs in here: what is said becomes a recorded message instead.
+        self._metrics.count("ptt.refused.too_slow")
+        self._say(f"refused: {verdict.reason}")
+        self._act(PlayTone(Tone.REFUSED))
+        return False
+
+    def _start_over(self) -> None:
+        choice = None if self._care is None else self._care.next_over()
+        self._transmitter.start(None if choice is None else choice.rung.frames_per_packet)
+        if self._care is not None and choice is not None:
+            self._care.over_sent(self._transmitter.over_id)
+            if choice.is_news:
+                self._say(change_line(choice))
+
+    def _tend_link(self) -> None:
+        """Learn the link's figures, some of which come from its other side, and report on overs in the gaps."""
+        if self._care is None or self._retry_s is not None:
+            return
+        verdict = self._care.use_link(self._link.info)
+        if verdict is not None and verdict.fit is not Fit.LIVE:
+            self._say(verdict.reason)
+        busy = self._state.is_transmitting or self._receiver.receiving or not self._link.ready()
+        report = self._care.report_due(self._clock.now(), busy)
+        if report is not None:
+            self._send([report.to_bytes(self._transmitter.crc)])
 
     def _hear_microphone(self) -> None:
         pcm = self._input.read()
@@ -217,7 +270,7 @@ class Station:
             for _ in range(PACKETS_A_STEP):
                 if received is None:
                     return
-                self._tell(self._receiver.on_packet(received.data, self._clock.now()))
+                self._tell(self._receiver.on_packet(received.data, self._clock.now(), received.snr_db))
                 received = self._link.receive(0.0)
         except LinkError as error:
             self._lose_link(error)
@@ -270,9 +323,20 @@ class Station:
                     self._say(
                         f"{self._talker} sends codec {session.codec_id} version {session.codec_version}: not heard"
                     )
-                case RemoteOverEnded():
+                case RemoteOverEnded(reception):
                     self._talker = None
                     self._session(OverEnded())
+                    if self._care is not None:
+                        self._care.over_heard(reception, self._clock.now())
+                case TalkersCollide():
+                    self._say("another station talks into this over")
+                case CushionChanged(cushion_s):
+                    self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
+                case ReportReceived(report):
+                    if self._care is not None and self._care.report_heard(report):
+                        self._say(
+                            f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
+                        )
                 case TextReceived(message):
                     self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
 

@@ -70,12 +70,17 @@ class Transmitter:
         """Whether an over is being sent."""
         return self._encoder is not None
 
-    def start(self) -> None:
-        """Begin an over; one that was still open is abandoned."""
+    @property
+    def over_id(self) -> int | None:
+        """Id of the over being sent, or of the last one."""
+        return self._over_id
+
+    def start(self, frames_per_packet: int | None = None) -> None:
+        """Begin an over, in packets of its own size if one is given; one that was still open is abandoned."""
         self._over_id = next_over_id(self._over_id, self._rng)
         self._encoder = self._codec.encoder_stream(self._lookahead)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
-        self._packetizer = Packetizer(self._frames_per_packet, self._session, self._over_id)
+        self._packetizer = Packetizer(frames_per_packet or self._frames_per_packet, self._session, self._over_id)
         self._metrics.count("tx.overs")
 
     def push(self, pcm: NDArray[np.float32]) -> list[bytes]:

@@ -95,6 +95,11 @@ def extend_sequence(wire6: int, last_extended: int | None, expected_from_time: f
     return wire6 + SEQUENCES * math.ceil((expected - wire6) / SEQUENCES - 0.5)
 
 
+def _off(wire6: int, expected: float) -> float:
+    """How far the six bits are from what is expected, in packets, 0 to 32."""
+    return abs((wire6 - expected + _WINDOW) % SEQUENCES - _WINDOW)
+
+
 class OverDrop(Enum):
     """Why a well-formed voice packet added nothing to the over. The values are counter names."""
 
@@ -209,6 +214,17 @@ class _Over:
     session: SessionBlock | None = None
     end_sequence: int | None = None
     leap_next: int | None = None
+    rival: tuple[int, float] | None = None  # another talker with the same over id: its number and when
+
+    def is_attributable(self, packet: VoicePacket, now_s: float, frame_s: float) -> bool:
+        """Whether the number of a packet without source is clearly this talker's and not the rival's (7.6)."""
+        if packet.session or self.rival is None:
+            return True
+        packet_s = self.frames_per_packet * frame_s
+        rival_sequence, rival_s = self.rival
+        ours = _off(packet.sequence, self.highest + max(0.0, now_s - self.highest_s) / packet_s)
+        theirs = _off(packet.sequence, rival_sequence + max(0.0, now_s - rival_s) / packet_s)
+        return ours + 1.0 < theirs
 
     def lost(self) -> int:
         return self.highest - self.first + 1 - self.used
@@ -249,7 +265,7 @@ class OverReceiver:
         over = self._over
         if over is None:
             return before + self._start(packet, now_s)
-        misfit = self._misfit(over, packet)
+        misfit = self._misfit(over, packet, now_s)
         if misfit is None:
             return before + self._continue(over, packet, now_s)
         if not self._may_take(over, packet, misfit, now_s):
@@ -260,16 +276,19 @@ class OverReceiver:
             self._close(over)
         return before + self._start(packet, now_s)
 
-    def _misfit(self, over: _Over, packet: VoicePacket) -> OverDrop | None:
+    def _misfit(self, over: _Over, packet: VoicePacket, now_s: float) -> OverDrop | None:
         if packet.over_id != over.over_id:
             return OverDrop.OTHER_OVER
         if packet.session and over.session and packet.session.source != over.session.source:
+            over.rival = packet.sequence, now_s
             return OverDrop.OTHER_TALKER
         count = len(packet.frames)
         if over.length_learnt and (
             count > over.frames_per_packet if packet.end_of_over else count != over.frames_per_packet
         ):
             return OverDrop.LENGTH
+        if not over.is_attributable(packet, now_s, self._config.frame_s):
+            return OverDrop.OTHER_TALKER
         return None
 
     def _may_take(self, over: _Over, packet: VoicePacket, misfit: OverDrop, now_s: float) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.report import BODY_BYTES, LinkReport, read_report
 
 VERSION = 1  # value of the 2-bit version field (2.2)
 FRAME_BYTES = 3  # one codec frame (3.2)
@@ -28,6 +29,7 @@ CRC_BYTES = 2
 
 _TYPE_VOICE, _TYPE_VOICE_SESSION, _TYPE_EXTENDED = 0, 1, 2
 _KIND_TEXT, _KIND_ACK = 1, 2
+_KIND_REPORT = 4
 _TEXT_FIXED_BYTES = HEADER_BYTES + 1 + 2 + 1 + 1 + 1
 _ACK_BYTES = HEADER_BYTES + 1 + 2 + 2 + 1 + 1
 _ACK_WANTED, _LAST_PART, _PART_MASK = 0x80, 0x40, 0x0F
@@ -157,7 +159,18 @@ class AckPacket:
         return _seal(_header(_TYPE_EXTENDED) + bytes((_KIND_ACK,)) + who + bytes((self.message_id, self.part)), crc)
 
 
-Packet = VoicePacket | TextPacket | AckPacket
+@dataclass(frozen=True, slots=True)
+class ReportPacket:
+    """A receiver tells a talker how its over arrived (15.1)."""
+
+    report: LinkReport
+
+    def to_bytes(self, crc: bool) -> bytes:
+        """The packet as sent; `crc` appends the checksum of clause 2.5."""
+        return _seal(_header(_TYPE_EXTENDED) + bytes((_KIND_REPORT,)) + self.report.body(), crc)
+
+
+Packet = VoicePacket | TextPacket | AckPacket | ReportPacket
 
 
 def parse(data: bytes, *, crc: bool) -> Packet | Dropped:
@@ -229,6 +242,8 @@ def _parse_extended(data: bytes) -> Packet | Dropped:
         return _parse_text(data)
     if kind == _KIND_ACK:
         return _parse_ack(data)
+    if kind == _KIND_REPORT:
+        return _parse_report(data[HEADER_BYTES + 1 :])
     return Dropped(DropReason.UNKNOWN_KIND, f"extended kind {kind}")
 
 
@@ -260,6 +275,13 @@ def _parse_ack(data: bytes) -> Packet | Dropped:
     if data[8] >= MAX_TEXT_PARTS:
         return Dropped(DropReason.BAD_FIELD, f"ack of part {data[8]}, at most {MAX_TEXT_PARTS - 1}")
     return AckPacket(int.from_bytes(data[3:5], "big"), int.from_bytes(data[5:7], "big"), data[7], data[8])
+
+
+def _parse_report(body: bytes) -> Packet | Dropped:
+    if len(body) != BODY_BYTES:
+        return Dropped(DropReason.BAD_LENGTH, f"link report of {len(body)} bytes, needs {BODY_BYTES}")
+    report = read_report(body)
+    return Dropped(DropReason.BAD_FIELD, report) if isinstance(report, str) else ReportPacket(report)
 
 
 def _header(kind: int, end_of_over: bool = False, over_id: int = 0, sequence: int = 0) -> bytes:

@@ -1,0 +1,129 @@
+"""A station's share in adaptation: reports out in the gaps, reports in to the policy, the choice for the next over.
+
+Rule: glue without I/O; `Station` calls it from its one thread and does what it says. The decisions are made in
+gateway.protocol (adaptation, reporting, live), the limits come from [adaptation] and from the link.
+"""
+
+from __future__ import annotations
+
+import random
+
+from gateway.config import StationConfig
+from gateway.links.base import LinkInfo
+from gateway.metrics import Metrics
+from gateway.protocol.adaptation import LEVELS, AdaptationPolicy, Budget, Choice, Level, ladder
+from gateway.protocol.live import CHECKSUM, NO_PROTECTION, LinkProfile, LiveVerdict, Protection, live_verdict
+from gateway.protocol.packets import ReportPacket
+from gateway.protocol.report import LinkReport, Reception
+from gateway.protocol.reporting import ReportRules, ReportSchedule
+
+TRANSMITTER_LEVELS: tuple[Level, ...] = LEVELS[:1]
+"""Levels of protection that `Transmitter` can send; adaptation offers no others."""
+
+
+def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> LinkProfile:
+    """A link's own account of itself as the arithmetic of air time takes it."""
+    return LinkProfile(
+        info.name,
+        info.rate_bps,
+        info.overhead_bytes,
+        mtu_bytes=info.mtu_bytes,
+        half_duplex=info.half_duplex,
+        turnaround_s=info.turnaround_s,
+        delay_s=delay_s,
+        jitter_s=jitter_s,
+    )
+
+
+def always_added(crc: bool) -> Protection:
+    """What every voice packet of a station carries besides its frames, whatever adaptation chooses."""
+    return CHECKSUM if crc else NO_PROTECTION
+
+
+class LinkCare:
+    """One station's; `use_link` whenever the link's figures may have changed, before any other call."""
+
+    def __init__(self, config: StationConfig, *, crc: bool, rng: random.Random, metrics: Metrics) -> None:
+        self._config = config
+        self._always = always_added(crc)
+        self._metrics = metrics
+        self._info: LinkInfo | None = None
+        self._policy: AdaptationPolicy | None = None
+        self._verdict: LiveVerdict | None = None
+        section = config.adaptation
+        self._reports: ReportSchedule | None = None
+        if section.report == "on":
+            rules = ReportRules(spread_s=section.report_spread_s, every_s=section.report_every_s)
+            self._reports = ReportSchedule(config.station.id, rules, rng)
+
+    def use_link(self, info: LinkInfo) -> LiveVerdict | None:
+        """Take the link's figures; the verdict on live voice if they are new, else None."""
+        if info == self._info:
+            return None
+        self._info = info
+        profile, frames = profile_of(info), self._config.packets.frames_per_packet
+        self._verdict = live_verdict(profile, frames, self._always)
+        section = self._config.adaptation
+        if section.mode == "on":
+            budget = Budget(section.max_bps, section.shortest, section.longest, self._always)
+            self._policy = AdaptationPolicy(ladder(profile, budget, frames, TRANSMITTER_LEVELS))
+        return self._verdict
+
+    @property
+    def verdict(self) -> LiveVerdict | None:
+        """The latest verdict; None before the first `use_link`."""
+        return self._verdict
+
+    @property
+    def sending(self) -> str:
+        """Packet size and protection in use, for the operator."""
+        if self._policy is None:
+            return f"{self._config.packets.packet_ms} ms packets, pinned"
+        return self._policy.rung.text
+
+    def next_over(self) -> Choice | None:
+        """The choice for the over that begins; None when pinned to the configuration."""
+        if self._policy is None:
+            return None
+        choice = self._policy.next_over()
+        self._metrics.gauge("tx.frames_per_packet", choice.rung.frames_per_packet)
+        if choice.loss is not None:
+            self._metrics.gauge("adaptation.loss", round(choice.loss, 4))
+        if choice.is_news:
+            self._metrics.count("adaptation.changes")
+        return choice
+
+    def over_sent(self, over_id: int | None) -> None:
+        """The over that `next_over` was asked for goes out under this id."""
+        if self._policy is not None and over_id is not None:
+            self._policy.over_sent(over_id)
+
+    def report_heard(self, report: LinkReport) -> bool:
+        """A report came in; True if it was about this station and counted."""
+        if self._reports is not None:
+            self._reports.heard(report)
+        if report.about != self._config.station.id or self._policy is None:
+            return False
+        counted = self._policy.heard(report)
+        self._metrics.count("adaptation.reports" if counted else "adaptation.reports_unused")
+        return counted
+
+    def over_heard(self, reception: Reception | None, now_s: float) -> None:
+        """Another station's over has been played to its end."""
+        if self._reports is not None and reception is not None:
+            self._reports.over_ended(reception, now_s)
+
+    def report_due(self, now_s: float, channel_is_busy: bool) -> ReportPacket | None:
+        """The report to send now, if one is due and the channel is free."""
+        if self._reports is None or (report := self._reports.due(now_s, channel_is_busy)) is None:
+            return None
+        self._metrics.count("tx.reports")
+        return ReportPacket(report)
+
+
+def change_line(choice: Choice) -> str:
+    """What the operator is told when the choice changes."""
+    line = f"sending {choice.rung.text}: {choice.cause.value}"
+    if choice.loss is not None:
+        line += f" ({100 * choice.loss:.0f} % lost, {choice.mean_burst or 0:.1f} in a row)"
+    return line

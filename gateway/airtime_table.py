@@ -1,0 +1,245 @@
+"""What `clarilink airtime` prints: a link profile out of a file, and which packet sizes and protections it sustains.
+
+Rule: reads files and makes text; every figure comes from gateway.protocol.live.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.channel.impairments import ChannelSpec
+from gateway.channel.spec_file import load_channel, load_channel_process
+from gateway.config import FRAME_MS, StationConfig, load_toml
+from gateway.errors import ConfigError
+from gateway.protocol.live import (
+    CHECKSUM,
+    CODEC_DELAY_S,
+    LIVE_FRAMES,
+    MAX_DUTY,
+    NO_PROTECTION,
+    PROTECTIONS,
+    SECURITY_TAG,
+    Fit,
+    LinkProfile,
+    LiveRow,
+    LiveVerdict,
+    Protection,
+    live_rows,
+    live_verdict,
+    ranges,
+)
+
+DEFAULT_FRAMES = 6
+DEFAULT_CUSHION_S = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One link of a file: its figures, what its packets carry anyway, and what is configured."""
+
+    title: str
+    profile: LinkProfile
+    always: Protection
+    frames_per_packet: int
+    cushion_s: float
+    note: str = ""
+
+    @property
+    def protections(self) -> tuple[Protection, ...]:
+        """What is compared: the link's own first, then each protection on top of it, then security."""
+        # The tag of security takes the checksum's place.
+        return (*(self.always.with_(more) for more in PROTECTIONS), SECURITY_TAG)
+
+
+def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
+    """The figures of a channel that matter for air time and delay."""
+    return LinkProfile(
+        spec.name,
+        spec.rate_bps,
+        spec.overhead_bytes,
+        mtu_bytes=spec.mtu_bytes,
+        half_duplex=spec.half_duplex,
+        turnaround_s=spec.turnaround_ms / 1000,
+        delay_s=spec.delay_ms / 1000,
+        jitter_s=spec.jitter_ms / 1000,
+    )
+
+
+def load_plans(path: Path) -> tuple[Plan, ...]:
+    """The links that a station, channel or net file describes. Raises ConfigError naming file and key."""
+    keys = _top_keys(path)
+    if "station" in keys or "link" in keys:
+        return (_station_plan(path),)
+    if "endpoint" in keys:
+        config = load_channel_process(path)
+        plans = [_channel_plan(config.default, "between all stations")]
+        plans += [_channel_plan(spec, f"from {pair[0]} to {pair[1]}") for pair, spec in config.paths.items()]
+        return tuple(plans)
+    return (_channel_plan(load_channel(path), "channel"),)
+
+
+def text(plans: tuple[Plan, ...], protection: str | None = None, *, everything: bool = False) -> str:
+    """For people: per link its figures, one line per protection, and the full table of one (or all) of them.
+
+    Raises ConfigError for a protection that does not exist.
+    """
+    return "\n\n".join(_plan_text(plan, protection, everything=everything) for plan in plans)
+
+
+def as_json(plans: tuple[Plan, ...]) -> list[dict[str, object]]:
+    """All rows of all links with stable names."""
+    return [
+        {
+            "link": plan.profile.name,
+            "title": plan.title,
+            "verdict": _verdict(plan).reason,
+            "fits": _verdict(plan).fit.value,
+            "rows": [_row_json(row) for added in plan.protections for row in _rows(plan, added)],
+        }
+        for plan in plans
+    ]
+
+
+def _top_keys(path: Path) -> set[str]:
+    try:
+        return set(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read configuration: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
+    always = CHECKSUM if spec.bit_error_rate else NO_PROTECTION
+    return Plan(title, profile_of_channel(spec), always, DEFAULT_FRAMES, DEFAULT_CUSHION_S)
+
+
+def _station_plan(path: Path) -> Plan:
+    from gateway.adaptation import always_added, profile_of
+    from gateway.app import build_link, wants_crc
+    from gateway.clock import ManualClock
+    from gateway.metrics import Metrics
+
+    config = load_toml(path, StationConfig)
+    link = build_link(config, ManualClock(), Metrics())
+    delay_s = jitter_s = 0.0
+    if config.channel is not None:
+        source = config.channel.preset if config.channel.preset is not None else config.channel.file
+        assert source is not None
+        spec = load_channel(source)
+        delay_s, jitter_s = spec.delay_ms / 1000, spec.jitter_ms / 1000
+    note = ""
+    if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:
+        note = (
+            "The channel process tells a station its figures when they meet; `run` looks at them then. "
+            "Give the file of the channel process to see them here."
+        )
+    return Plan(
+        f"station {config.station.name}",
+        profile_of(link.info, delay_s, jitter_s),
+        always_added(wants_crc(config, link)),
+        config.packets.frames_per_packet,
+        config.jitter.cushion_ms / 1000,
+        note,
+    )
+
+
+def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
+    verdict = _verdict(plan)
+    word = verdict.fit.value if verdict.fitting else "buffered only"
+    lines = [
+        f"{plan.title}: {plan.profile.name}",
+        f"  {_figures(plan.profile)}",
+        f"  verdict: {word}: {verdict.reason}",
+    ]
+    if plan.note:
+        lines.append(f"  {plan.note}")
+    lines += ["", f"{'protection':<28}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
+    for added in plan.protections:
+        live = [row for row in _rows(plan, added) if row.fit is Fit.LIVE]
+        fits = ranges([row.frames_per_packet for row in live])
+        least = min((row.delay_s for row in live), default=None)
+        lines.append(f"{added.name:<28}{fits:<44}{'' if least is None else f'{1000 * least:.0f} ms':>12}")
+    for added in _chosen(plan, protection, everything=everything):
+        lines += ["", *_table(plan, added)]
+    lines += [
+        "",
+        f"Live: sending takes at most {100 * MAX_DUTY:.0f} % of the link's time (duty; keyed: with key-ups).",
+        f"Delay: codec {1000 * CODEC_DELAY_S:.0f} ms, the wait for a packet's other frames, its air time, the way, "
+        f"turn-around, {1000 * plan.cushion_s:.0f} ms of cushion, the wait for repairs.",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(profile: LinkProfile) -> str:
+    return ", ".join(
+        [
+            "no limit of rate known" if profile.rate_bps is None else f"{profile.rate_bps:g} bit/s",
+            f"{profile.overhead_bytes} bytes ({1000 * profile.airtime_s(0):.0f} ms) on top of every packet",
+            "any length" if profile.mtu_bytes is None else f"at most {profile.mtu_bytes} bytes",
+            f"half duplex, {1000 * profile.turnaround_s:.0f} ms turn-around" if profile.half_duplex else "full duplex",
+            f"{1000 * profile.delay_s:.0f} ms one way",
+        ]
+    )
+
+
+def _table(plan: Plan, protection: Protection) -> list[str]:
+    head = ("frames", "voice", "packet", "air time", "duty", "keyed", "on air", "delay", "verdict")
+    lines = [f"protection {protection.name}", _line(head)]
+    for row in _rows(plan, protection):
+        mark = " <- configured" if (row.frames_per_packet, protection) == (plan.frames_per_packet, plan.always) else ""
+        cells = (
+            str(row.frames_per_packet),
+            f"{row.frames_per_packet * FRAME_MS} ms",
+            f"{row.packet_bytes} B",
+            f"{1000 * row.airtime_s:.0f} ms",
+            f"{100 * row.duty:.0f} %",
+            f"{100 * row.keyed:.0f} %",
+            f"{row.on_air_bps:.0f} bps",
+            f"{1000 * row.delay_s:.0f} ms",
+            row.fit.value + mark,
+        )
+        lines.append(_line(cells))
+    return lines
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    widths = (7, 9, 8, 10, 8, 8, 10, 10)
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells[:-1], widths, strict=True)) + f"  {cells[-1]}"
+
+
+def _chosen(plan: Plan, name: str | None, *, everything: bool) -> tuple[Protection, ...]:
+    if everything:
+        return plan.protections
+    if name is None:
+        return (plan.always,)
+    bare = {more.name: plan.always.with_(more) for more in PROTECTIONS}
+    known = {**bare, **{added.name: added for added in plan.protections}}
+    if name not in known:
+        raise ConfigError(f"no protection {name!r}; known: {', '.join(known)}")
+    return (known[name],)
+
+
+def _rows(plan: Plan, protection: Protection) -> tuple[LiveRow, ...]:
+    return live_rows(plan.profile, protection, plan.cushion_s, LIVE_FRAMES)
+
+
+def _verdict(plan: Plan) -> LiveVerdict:
+    return live_verdict(plan.profile, plan.frames_per_packet, plan.always)
+
+
+def _row_json(row: LiveRow) -> dict[str, object]:
+    return {
+        "frames_per_packet": row.frames_per_packet,
+        "protection": row.protection.name,
+        "packet_bytes": row.packet_bytes,
+        "longest_bytes": row.longest_bytes,
+        "airtime_ms": round(1000 * row.airtime_s, 1),
+        "duty": round(row.duty, 4),
+        "keyed": round(row.keyed, 4),
+        "on_air_bps": round(row.on_air_bps, 1),
+        "delay_ms": round(1000 * row.delay_s, 1),
+        "verdict": row.fit.value,
+    }
