@@ -7,8 +7,9 @@ the next one wait twice as long, so that on a steady channel changes die out, al
 
 from __future__ import annotations
 
+import functools
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +29,8 @@ from gateway.protocol.packets import FRAME_S, OVER_IDS
 from gateway.protocol.report import LinkReport
 
 MAX_REPORTERS = 32
+_RECENT_REPORTS = 3  # looked at for a change of the channel
+_BURSTS_OF_CHANGE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,48 +141,77 @@ class Choice:
 class AdaptationRules:
     """`memory_packets` bounds how far back the estimate looks; `dwell_overs` is the least time between a change and a
     step down, doubled up to `longest_dwell_overs` when a step down was taken back. After `silent_overs` overs without
-    a report the configured start is taken again. `sure` is in standard errors.
+    a report the configured start is taken again. The last three are in standard errors.
     """
 
-    memory_packets: float = 200.0
+    memory_packets: float = 400.0
     least_packets: float = 10.0
     dwell_overs: int = 4
     longest_dwell_overs: int = 64
-    silent_overs: int = 4
-    sure: float = 1.0
-    sure_to_lower: float = 1.5
+    silent_overs: int = 8
+    sure: float = 0.5
+    sure_to_lower: float = 1.0
+    sure_of_change: float = 3.0
 
 
-@dataclass(slots=True)
-class _Reporter:
-    """What one receiver told, older packets weighing less; `over` is the latest of our overs it told of."""
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Packets of one or more overs: how many, how many of them spoilt (lost or late), in how many runs."""
 
     packets: float = 0.0
-    lost: float = 0.0
+    spoilt: float = 0.0
     bursts: float = 0.0
-    over: int = 0
 
-    def add(self, report: LinkReport, memory_packets: float) -> None:
-        spoilt = report.lost + report.late
-        bursts = report.lost / report.mean_burst if report.lost else 0.0
-        keep = min(1.0, memory_packets / (self.packets + report.expected))
-        self.packets = (self.packets + report.expected) * keep
-        self.lost = (self.lost + spoilt) * keep
-        self.bursts = (self.bursts + bursts + (report.late > 0)) * keep
+    def plus(self, other: _Counts) -> _Counts:
+        return _Counts(self.packets + other.packets, self.spoilt + other.spoilt, self.bursts + other.bursts)
+
+    def cut_to(self, packets: float) -> _Counts:
+        keep = min(1.0, packets / self.packets) if self.packets else 1.0
+        return _Counts(self.packets * keep, self.spoilt * keep, self.bursts * keep)
+
+    @property
+    def loss(self) -> float:
+        return self.spoilt / self.packets if self.packets else 0.0
 
     @property
     def mean_burst(self) -> float:
-        return max(1.0, self.lost / self.bursts) if self.bursts else 1.0
+        return max(1.0, (self.spoilt + 1.0) / (self.bursts + 1.0))
+
+    def error(self, packets: float) -> float:
+        """Standard error of the share lost of so many packets of this channel.
+
+        Losses come in runs of mean length L, which makes it greater by sqrt(2 L - 1).
+        """
+        padded = (self.spoilt + 1.0) / (self.packets + 2.0)
+        return math.sqrt(padded * (1 - padded) * (2 * self.mean_burst - 1) / packets)
+
+
+class _Reporter:
+    """What one receiver told. `over` is the latest of our overs that it told of."""
+
+    def __init__(self) -> None:
+        self.over = 0
+        self.counts = _Counts()
+        self._recent: deque[_Counts] = deque(maxlen=_RECENT_REPORTS)
+
+    def add(self, report: LinkReport, rules: AdaptationRules) -> None:
+        bursts = report.lost / report.mean_burst if report.lost else 0.0
+        told = _Counts(report.expected, report.lost + report.late, bursts + (report.late > 0))
+        self._recent.append(told)
+        recent = functools.reduce(_Counts.plus, self._recent)
+        before = self.counts
+        self.counts = before.plus(told).cut_to(rules.memory_packets)
+        if before.packets > recent.packets:
+            off = abs(recent.loss - before.loss) / before.error(recent.packets)
+            # One long burst in a clean channel is an accident; several are another channel.
+            is_better = recent.loss < before.loss
+            if off > rules.sure_of_change and (is_better or recent.bursts >= _BURSTS_OF_CHANGE):
+                self.counts = recent  # what was learnt of the channel before misleads
 
     def bounds(self, below: float, above: float) -> tuple[float, float]:
-        """Loss less `below` and plus `above` standard errors.
-
-        Losses come in runs of mean length L, which makes the error of a share greater by sqrt(2 L - 1).
-        """
-        share = self.lost / self.packets
-        padded = (self.lost + 1.0) / (self.packets + 2.0)
-        error = math.sqrt(padded * (1 - padded) * (2 * self.mean_burst - 1) / self.packets)
-        return share - below * error, share + above * error
+        """Loss less `below` and plus `above` standard errors."""
+        error = self.counts.error(self.counts.packets)
+        return self.counts.loss - below * error, self.counts.loss + above * error
 
 
 class AdaptationPolicy:
@@ -218,7 +250,7 @@ class AdaptationPolicy:
         if reporter.over == over:  # a copy of what it told before
             self._reporters[report.source] = reporter
             return False
-        reporter.add(report, self._rules.memory_packets)
+        reporter.add(report, self._rules)
         reporter.over = max(reporter.over, over)
         self._reporters[report.source] = reporter
         if len(self._reporters) > MAX_REPORTERS:
@@ -237,22 +269,23 @@ class AdaptationPolicy:
                 return Choice(self.rung, Cause.START if self._place == self._start else Cause.STEADY)
             return self._move(self._start, Cause.SILENCE, None)
         # The worst of the group decides: the over is for all of them.
-        worst = max(self._reporters.values(), key=lambda known: known.lost / known.packets)
-        if worst.packets < self._rules.least_packets:
-            return Choice(self.rung, Cause.STEADY, worst.lost / worst.packets, worst.mean_burst)
+        worst = max(self._reporters.values(), key=lambda known: known.counts.loss)
+        counts = worst.counts
+        if counts.packets < self._rules.least_packets:
+            return Choice(self.rung, Cause.STEADY, counts.loss, counts.mean_burst)
         low, high = worst.bounds(self._rules.sure, self._rules.sure_to_lower)
         if self._place + 1 < len(self._rungs) and low > self.rung.level.up_to_loss:
-            return self._move(self._enough_for(low), Cause.LOSS, worst)
+            return self._move(self._enough_for(low), Cause.LOSS, counts)
         waited = self._over - self._changed_at >= self._dwell
         if self._place > 0 and waited and high < self._rungs[self._place - 1].level.up_to_loss:
-            return self._move(self._place - 1, Cause.CLEAR, worst)
-        return Choice(self.rung, Cause.STEADY, worst.lost / worst.packets, worst.mean_burst)
+            return self._move(self._place - 1, Cause.CLEAR, counts)
+        return Choice(self.rung, Cause.STEADY, counts.loss, counts.mean_burst)
 
     def _enough_for(self, loss: float) -> int:
         last = len(self._rungs) - 1
         return next((place for place, rung in enumerate(self._rungs) if loss <= rung.level.up_to_loss), last)
 
-    def _move(self, place: int, cause: Cause, worst: _Reporter | None) -> Choice:
+    def _move(self, place: int, cause: Cause, counts: _Counts | None) -> Choice:
         rules = self._rules
         if cause is Cause.CLEAR:
             self._lowered_at = self._over
@@ -264,6 +297,6 @@ class AdaptationPolicy:
             self._lowered_at = None
         self._place, self._changed_at = place, self._over
         self.changes += 1
-        if worst is None:
+        if counts is None:
             return Choice(self.rung, cause)
-        return Choice(self.rung, cause, worst.lost / worst.packets, worst.mean_burst)
+        return Choice(self.rung, cause, counts.loss, counts.mean_burst)

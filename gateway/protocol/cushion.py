@@ -14,6 +14,7 @@ from gateway.protocol.packets import FRAME_S
 
 _BASE_PACKETS = 32  # over which the fastest packet is looked for; short enough that clock drift does not count
 _STEP_S = 0.02
+_RAISE_SHARE, _LOWER_SHARE = 0.1, 0.25  # of the cushion: a quantile of few packets is no more exact than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,13 @@ class CushionRules:
     """Times in seconds. The cushion starts at and never falls below `least_s`, and never exceeds `most_s`.
 
     It covers the lateness that a share `quantile` of the last `memory_packets` packets did not exceed. It is lowered
-    after `calm_overs` overs in a row that needed at least `slack_s` less, by half of what could be saved.
+    after `calm_overs` overs in a row that needed at least `slack_s` and a quarter less, by half of what could be saved.
     """
 
     least_s: float
     most_s: float
     quantile: float = 0.97
-    memory_packets: int = 200
+    memory_packets: int = 400
     calm_overs: int = 3
     slack_s: float = 0.06
 
@@ -74,10 +75,10 @@ class AdaptiveCushion:
         ordered = sorted(self._late_s)
         late_s = ordered[min(len(ordered) - 1, math.ceil(rules.quantile * len(ordered)) - 1)]
         needed_s = min(rules.most_s, max(rules.least_s, math.ceil(late_s / _STEP_S - 1e-9) * _STEP_S))
-        if needed_s > self._cushion_s + _STEP_S / 2:
+        if needed_s > (1 + _RAISE_SHARE) * self._cushion_s + _STEP_S / 2:
             self._cushion_s, self._calm = needed_s, 0
             return True
-        if needed_s > self._cushion_s - rules.slack_s:
+        if needed_s > self._cushion_s - max(rules.slack_s, _LOWER_SHARE * self._cushion_s):
             self._calm = 0
             return False
         self._calm += 1

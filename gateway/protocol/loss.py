@@ -6,7 +6,7 @@ are those of a Gilbert-Elliott channel: share of packets lost and mean length of
 
 from __future__ import annotations
 
-from gateway.protocol.over import FramesArrived, OverEnd, OverEnded, OverEvent, OverStarted
+from gateway.protocol.over import FramesArrived, OverEnded, OverEvent, OverStarted
 from gateway.protocol.report import Reception
 
 _WINDOW = 32  # packets: none this far behind is used any more (6.3)
@@ -22,7 +22,6 @@ class LossStatistics:
         self._next = self._first = self._highest  # all below `_next` is settled
         self._open: set[int] = set()  # heard, not settled
         self._heard = self._lost = self._bursts = self._longest = self._run = self._late = 0
-        self._past_end_index: int | None = None
         self._measurable = True
         self._snr_sum_db, self._snr_count = 0.0, 0
 
@@ -30,10 +29,8 @@ class LossStatistics:
         """Take an event of the over receiver; those of other overs change nothing."""
         if isinstance(event, FramesArrived) and event.over == self._over and self._measurable:
             self._hear(event.first_frame_index // self._frames_per_packet)
-            self._past_end_index = event.first_frame_index + len(event.frames)
-        elif isinstance(event, OverEnded) and event.over == self._over and event.cause is OverEnd.FLAGGED:
-            if self._past_end_index != event.end_frame_index:  # else its frames were told just before
-                self._hear(event.end_frame_index // self._frames_per_packet)
+        elif isinstance(event, OverEnded) and event.over == self._over and event.sequence is not None:
+            self._hear(event.sequence)  # it may have held no frames
             # Where only the end was heard the frames per packet are a guess, and numbers of stragglers as well.
             self._measurable = self._heard > 1
 

@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
@@ -151,11 +151,15 @@ class FramesArrived:
 
 @dataclass(frozen=True, slots=True)
 class OverEnded:
-    """The over is over at `end_frame_index` (one past its last frame; after a time-out: past the last one heard)."""
+    """The over is over at `end_frame_index` (one past its last frame; after a time-out: past the last one heard).
+
+    `sequence`: extended number of the packet that said so, None after a time-out.
+    """
 
     over: int
     cause: OverEnd
     end_frame_index: int
+    sequence: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +355,7 @@ class OverReceiver:
             events.append(FramesArrived(over.number, index, packet.frames))
         if packet.end_of_over and over.end_sequence is None:
             over.end_sequence = sequence
-            events.append(OverEnded(over.number, OverEnd.FLAGGED, index + len(packet.frames)))
+            events.append(OverEnded(over.number, OverEnd.FLAGGED, index + len(packet.frames), sequence))
         return tuple(events)
 
     def _end(self, over: _Over, cause: OverEnd) -> OverEnded:
