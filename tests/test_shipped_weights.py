@@ -136,3 +136,23 @@ def test_bit_errors_do_not_bang(codec: Codec, sample: np.ndarray, share: float) 
 def test_silence_stays_silent(codec: Codec) -> None:
     heard = codec.decode(codec.encode(np.zeros(48_000, np.float32)))
     assert np.abs(heard[FRAME_SAMPLES:]).max() < 0.02
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_concealment_begins_and_ends_without_a_click(codec: Codec, sample: np.ndarray, seed: int) -> None:
+    """Gaps of 1 to 18 frames: at their borders the sound jumps no more than within the speech around them."""
+    rng, raw, erased, place = np.random.default_rng(seed), codec.encode(sample), set(), 0
+    count = len(raw) // 3
+    while place < count:
+        place += int(rng.integers(3, 25))
+        gap = int(rng.choice([1, 3, 6, 12, 18]))
+        erased |= set(range(place, place + gap))
+        place += gap
+    stream = codec.decoder_stream()
+    parts = [stream.decode(None if k in erased else raw[3 * k : 3 * k + 3]) for k in range(count)]
+    jumps = np.abs(np.diff(np.concatenate(parts)))
+    borders = [k * FRAME_SAMPLES - 1 for k in range(1, count) if (k in erased) != (k - 1 in erased)]
+    assert len(borders) > 10
+    for at in borders:
+        around = np.delete(jumps[at - 320 : at + 321], 320)  # 20 ms on each side
+        assert jumps[at] <= around.max() + 2e-3

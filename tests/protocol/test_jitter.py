@@ -277,3 +277,33 @@ def test_impossible_configurations_are_refused() -> None:
         JitterConfig(0.48, -0.1, 1.0)
     with pytest.raises(LocalProtocolError, match="positive"):
         JitterConfig(0.0, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("ppm", [200, -200])
+def test_an_hour_with_a_drifting_sender_keeps_its_delay(ppm: int) -> None:
+    """Clause 8.8: 200 ppm are 0.72 s in an hour; delay stays, and the difference is made up by single frames."""
+    cushion_s, packets = 0.1, 7500
+    rng = random.Random(3)
+    jitter = buffer(cushion_s=cushion_s, cap_s=1.5)
+    arrivals = [(n + 1) * 0.48 * (1 + ppm * 1e-6) + rng.uniform(0, 0.06) for n in range(packets)]
+    waits, steps, sent, tick = [], [], 0, 0
+    while sent < packets:
+        now_s = tick * FRAME_S
+        while sent < packets and arrivals[sent] <= now_s:
+            put(jitter, 6 * sent, 6, arrivals[sent])
+            sent += 1
+        step = jitter.pop(now_s)
+        steps.append(step)
+        if isinstance(step, Play):
+            waits.append(now_s - arrivals[step.index // 6] - step.index % 6 * FRAME_S)
+        tick += 1
+    counters = jitter.counters()
+    lost_frames = 3600 * abs(ppm) * 1e-6 / FRAME_S  # what the clocks differ by
+    assert counters.skipped <= lost_frames + 2
+    assert counters.concealed <= lost_frames + 2
+    assert counters.skipped + counters.concealed >= lost_frames - 3  # the difference has to go somewhere
+    assert counters.late == 0
+    last, first = waits[-3000:], waits[:3000]
+    assert max(last) <= max(first) + FRAME_S + 1e-6
+    assert max(waits) <= cushion_s + 0.06 + 3 * FRAME_S
+    assert min(waits) >= -1e-6
