@@ -11,16 +11,21 @@ from hypothesis import strategies as st
 
 from gateway.codec import Codec
 from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import SessionBlock, VoicePacket, parse
+from gateway.protocol.packets import ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.report import LinkReport
 from gateway.receive import (
     CodecUnknown,
+    CushionChanged,
     Notice,
     Played,
     Receiver,
     RemoteOverEnded,
     RemoteOverStarted,
     RemoteTalker,
+    ReportReceived,
+    TalkersCollide,
     TextReceived,
 )
 from gateway.transmit import Transmitter
@@ -242,3 +247,120 @@ def test_a_burst_after_an_outage_does_not_leave_a_delay_behind(small_codec: Code
     assert listener.heard[-1].frame_index == 40 * 6
     assert listener.heard_last_s < 39 * PACKET_S + max(cap_s, 0.48 + 0.06) + 0.2
     assert sum(not played.concealed for played in listener.heard) >= 18 + 25 * 6
+
+
+def endings(listener: Listener) -> list[RemoteOverEnded]:
+    return [notice for notice in listener.notices if isinstance(notice, RemoteOverEnded)]
+
+
+def test_an_over_is_followed_by_how_it_arrived(small_codec: Codec, speechlike: np.ndarray) -> None:
+    packets = timed(over(small_codec, np.tile(speechlike, 3)))
+    listener = Listener(small_codec)
+    listener.listen(packets[:4] + packets[6:9] + packets[10:], until=14.0)
+    (end,) = endings(listener)
+    assert end.reception is not None
+    assert (end.reception.source, end.reception.expected, end.reception.late) == (5, len(packets), 0)
+    assert (end.reception.lost, end.reception.bursts, end.reception.longest_burst) == (3, 2, 2)
+    assert end.reception.snr_db is None
+
+
+def test_packets_after_their_turn_are_late_in_the_reception(small_codec: Codec, speechlike: np.ndarray) -> None:
+    packets = timed(over(small_codec, np.tile(speechlike, 3)))
+    held = [(at + (1.2 if n == 5 else 0.0), data) for n, (at, data) in enumerate(packets)]
+    listener = Listener(small_codec)
+    listener.listen(held, until=14.0)
+    (end,) = endings(listener)
+    assert end.reception is not None
+    assert (end.reception.lost, end.reception.late) == (0, 1)
+    assert listener.metrics.counter("rx.frames_late") == 6
+
+
+def test_the_signal_is_averaged_where_the_link_tells(small_codec: Codec, speechlike: np.ndarray) -> None:
+    receiver = Receiver(small_codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=Metrics())
+    for n, data in enumerate(over(small_codec, speechlike)):
+        receiver.on_packet(data, n * PACKET_S, 10.0 + n % 2)
+    ends, now = [], 0.0
+    while receiver.busy:
+        ends += [notice for notice in receiver.play(now)[1] if isinstance(notice, RemoteOverEnded)]
+        now += FRAME_S
+    assert ends[0].reception is not None
+    assert ends[0].reception.snr_db == pytest.approx(10.5, abs=0.1)
+
+
+def test_a_second_talker_is_kept_out_counted_and_told_once(small_codec: Codec, speechlike: np.ndarray) -> None:
+    first = timed(over(small_codec, np.tile(speechlike, 2), source=5, seed=1))
+    second = timed(over(small_codec, np.tile(speechlike, 2), source=6, seed=9), 1.1)
+    alone, crossed = Listener(small_codec), Listener(small_codec)
+    alone.listen(first, until=6.0)
+    crossed.listen(first + second, until=6.0)
+    assert np.array_equal(alone.pcm, crossed.pcm)  # not one frame of the other in this decoder
+    assert crossed.names().count("TalkersCollide") == 1
+    assert crossed.metrics.counter("rx.collisions") == 1
+    assert alone.metrics.counter("rx.collisions") == 0
+    assert TalkersCollide() not in alone.notices
+
+
+def test_stragglers_of_the_over_before_are_no_collision(small_codec: Codec, speechlike: np.ndarray) -> None:
+    first = over(small_codec, speechlike, source=5, seed=1)
+    second = over(small_codec, speechlike, source=6, seed=9)
+    begin = len(first) * PACKET_S
+    late = [(begin + 0.6, first[-2])]
+    listener = Listener(small_codec)
+    listener.listen(timed(first) + timed(second, begin) + late, until=12.0)
+    assert listener.metrics.counter("rx.ignored.other_over") == 1
+    assert listener.metrics.counter("rx.collisions") == 0
+
+
+def test_reports_are_handed_on(small_codec: Codec) -> None:
+    report = LinkReport(2, 1, 3, 20, 2, 1.0, 1)
+    listener = Listener(small_codec)
+    listener.listen([(0.0, ReportPacket(report).to_bytes(False))], until=0.1)
+    assert listener.notices == [ReportReceived(report)]
+    assert not listener.receiver.busy
+
+
+def test_the_cushion_is_learnt_between_overs(small_codec: Codec) -> None:
+    """The first over through 0.3 s of jitter has gaps, the ones after it wait for what may come late."""
+    rng, metrics = np.random.default_rng(2), Metrics()
+    frames = tuple([b"\x11\x22\x33"] * 6)
+    receiver = Receiver(
+        small_codec,
+        frames_per_packet=6,
+        crc=False,
+        cushion_s=0.06,
+        cap_s=2.0,
+        metrics=metrics,
+        cushion=AdaptiveCushion(CushionRules(0.06, 1.5)),
+    )
+    concealed, notices, now = [], [], 0.0
+    for number in range(4):
+        begin, before = now, metrics.counter("rx.frames_concealed")
+        waiting = [
+            (begin + n * PACKET_S + float(rng.uniform(0, 0.3)), VoicePacket(number, n, n == 39, frames, None))
+            for n in range(40)
+        ]
+        while waiting or receiver.busy:
+            while waiting and waiting[0][0] <= now:
+                notices += receiver.on_packet(waiting.pop(0)[1].to_bytes(False), now)
+            notices += receiver.play(now)[1]
+            now += FRAME_S
+        concealed.append(metrics.counter("rx.frames_concealed") - before)
+    assert concealed[0] >= 2
+    assert concealed[1:] == [0, 0, 0]
+    changed = [notice.cushion_s for notice in notices if isinstance(notice, CushionChanged)]
+    assert len(changed) == 1
+    assert 0.2 < changed[0] <= 0.32
+    assert metrics.snapshot()["rx.cushion_ms"] == changed[0] * 1000
+
+
+@pytest.mark.parametrize("joined", [1, 2, 5, 11, 14])
+def test_late_entry_is_heard_within_a_packet_and_the_cushion(small_codec: Codec, joined: int) -> None:
+    """Clause 4.3: sound at once, the name within twelve packets."""
+    packets = timed(over(small_codec, np.full(16_000 * 14, 0.01, np.float32)))[joined:]
+    listener = Listener(small_codec)
+    first_s = packets[0][0]
+    listener.listen(packets, until=first_s + 0.06 + FRAME_S + 0.02)
+    assert listener.heard
+    assert listener.heard[0].frame_index == 6 * joined
+    listener.listen(packets[1:], until=first_s + 12 * PACKET_S)
+    assert "RemoteTalker" in listener.names()
