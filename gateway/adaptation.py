@@ -76,7 +76,9 @@ class LinkCare:
 
     @property
     def sending(self) -> str:
-        """Packet size and protection in use, for the operator."""
+        """Packet size and protection in use, for the operator; empty before the first `use_link`."""
+        if self._info is None:
+            return ""
         if self._policy is None:
             return f"{self._config.packets.packet_ms} ms packets, pinned"
         return self._policy.rung.text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.app import build_link, wants_crc
+from gateway.app import build_cushion, build_link, check_live, wants_crc
 from gateway.clock import ManualClock
 from gateway.config import StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
@@ -54,3 +55,28 @@ def test_checksums_are_as_configured_and_automatic_where_the_link_checks_itself(
 def test_automatic_checksum_where_the_channel_damages_bits() -> None:
     made = config(MEMORY, channel={"preset": "bit-errors-1pct"})
     assert wants_crc(made, build_link(made, ManualClock(), Metrics()))
+
+
+def test_a_link_too_slow_for_live_voice_is_refused_with_a_reason() -> None:
+    made = config(MEMORY, channel={"preset": "acoustic-1km"}, packets={"frames_per_packet": 3})
+    link = build_link(made, ManualClock(), Metrics())
+    with pytest.raises(
+        ConfigError, match=r"^s\.toml: packets\.frames_per_packet: link .* is too slow.* 5 to 19 would fit$"
+    ):
+        check_live(Path("s.toml"), made, link, crc=False)
+    made = config(MEMORY, channel={"preset": "janus-like"})
+    with pytest.raises(ConfigError, match="recorded message"):
+        check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
+    made = config(MEMORY, channel={"preset": "acoustic-1km"})
+    check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
+
+
+def test_the_cushion_is_learnt_between_the_configured_and_what_the_cap_leaves() -> None:
+    cushion = build_cushion(config(MEMORY, jitter={"cushion_ms": 100, "cap_ms": 1500}))
+    assert cushion is not None
+    assert cushion.cushion_s == 0.1
+    for n in range(100):
+        cushion.arrived(6 * n, 6, 0.48 * n + 5.0 * (n % 2))
+    cushion.over_ended()
+    assert cushion.cushion_s == pytest.approx(1.5 - 0.48)
+    assert build_cushion(config(MEMORY, jitter={"adapt": "off"})) is None

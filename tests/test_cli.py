@@ -199,3 +199,23 @@ def test_the_installed_program_through_pipes(wav: Path, weights: Path) -> None:
     assert broken.returncode == 1
     assert b"Traceback" not in broken.stderr
     assert broken.stderr.startswith(b"clarilink: -: ")
+
+
+def test_airtime_prints_a_table_and_names_what_is_wrong(tmp_path: Path) -> None:
+    channel = Path(__file__).parents[1] / "configs" / "channel" / "acoustic-1km.toml"
+    out = good("airtime", "-c", channel, "--json", tmp_path / "rows.json").output
+    assert "5 to 19" in out
+    assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 7 * 24
+    assert "no.toml: cannot read" in refused("airtime", "-c", tmp_path / "no.toml")
+    assert "no protection 'rain'" in refused("airtime", "-c", channel, "--protection", "rain")
+
+
+def test_run_refuses_a_link_that_cannot_carry_live_voice(tmp_path: Path) -> None:
+    station = tmp_path / "slow.toml"
+    station.write_text(
+        '[station]\nname = "x"\nid = 1\n[audio]\ninput = "null"\noutput = "null"\n[link]\nkind = "memory"\n'
+        '[channel]\npreset = "acoustic-1km"\n[packets]\nframes_per_packet = 2\n'
+    )
+    line = refused("run", "-c", station)
+    assert "slow.toml: packets.frames_per_packet: link parrot+acoustic-1km is too slow for live voice" in line
+    assert line.endswith("frames_per_packet 5 to 19 would fit")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.adaptation import LinkCare
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.files import read_audio, write_wav
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
@@ -36,6 +37,7 @@ class Bench:
         link: Link,
         number: int,
         audio: tuple[AudioInput, AudioOutput] | None = None,
+        adaptation: dict[str, object] | None = None,
         **ptt: object,
     ) -> None:
         config = StationConfig.model_validate(
@@ -44,6 +46,7 @@ class Bench:
                 "net": {"names": {1: "alpha", 2: "bravo"}},
                 "link": {"kind": "memory"},
                 "ptt": {"tones": False, **ptt},
+                "adaptation": adaptation or {},
             }
         )
         self.metrics = Metrics()
@@ -66,6 +69,9 @@ class Bench:
             clock,
             self.metrics,
             self.said.append,
+            None
+            if adaptation is None
+            else LinkCare(config, crc=False, rng=random.Random(number), metrics=self.metrics),
         )
 
     @property
@@ -267,3 +273,112 @@ def test_tones_are_short_and_quiet(tone: Tone) -> None:
     assert len(pcm) < 16_000
     assert 0.05 < np.abs(pcm).max() <= 0.11
     assert abs(pcm[0]) < 1e-3
+
+
+class LossyLink(Link):
+    """A link that loses every so many packets on their way out, and may learn its rate late."""
+
+    def __init__(self, inner: Link, lose_every: int = 0) -> None:
+        super().__init__(Metrics())
+        self.inner, self.lose_every, self.sent = inner, lose_every, 0
+        self.rate_bps: float | None = None
+
+    @property
+    def info(self) -> LinkInfo:
+        return LinkInfo("lossy", 256, self.rate_bps, has_integrity=True)
+
+    def _open(self) -> None:
+        self.inner.open()
+
+    def _close(self) -> None:
+        self.inner.close()
+
+    def _send(self, data: bytes) -> bool:
+        self.sent += 1
+        if not self.lose_every or self.sent % self.lose_every:
+            self.inner.send(data)
+        return True
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        return self.inner.receive(timeout_s)
+
+
+def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptation: object) -> Bench:
+    return Bench(codec, clock, link, number, adaptation=adaptation)
+
+
+def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0, gap_s: float = 4.0) -> None:
+    talker.station.post(PttToggled())
+    run(clock, seconds, talker, *others)
+    talker.station.post(PttToggled())
+    run(clock, gap_s, talker, *others)
+
+
+def test_reports_in_the_gap_shorten_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
+    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
+    assert a.station.snapshot().sending == ""  # the link is looked at in the first step
+    talk(clock, a, b)
+    assert b.metrics.counter("tx.reports") == 1
+    assert any(line.startswith("bravo lost ") for line in a.said)
+    for _ in range(3):
+        talk(clock, a, b)
+    assert any(line.startswith("sending 240 ms packets, no protection: packets are lost") for line in a.said)
+    assert a.station.snapshot().sending == "240 ms packets, no protection"
+    assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
+    assert b.metrics.counter("rx.overs") == 4
+    assert not any(line.startswith("sending") for line in b.said)
+
+
+def test_a_report_never_goes_out_while_somebody_talks(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a = careful(small_codec, clock, hub.station("a"), 1)
+    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
+    talk(clock, a, b, gap_s=0.2)
+    b.station.post(PttToggled(break_in=True))  # answers before its report is due
+    run(clock, 4.0, a, b)
+    assert b.metrics.counter("tx.reports") == 0
+    b.station.post(PttToggled())
+    run(clock, 5.0, a, b)
+    assert b.metrics.counter("tx.reports") == 1
+    assert a.metrics.counter("rx.reports") == 1
+
+
+def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec: Codec, clock: ManualClock) -> None:
+    link = LossyLink(MemoryHub(clock).station("a"))
+    a = careful(small_codec, clock, link, 1)
+    run(clock, 0.1, a)
+    assert a.said == []
+    link.rate_bps = 80.0
+    run(clock, 0.1, a)
+    assert len(a.said) == 1
+    assert "link lossy is too slow for live voice" in a.said[0]
+    a.station.post(PttPressed())
+    run(clock, 0.1, a)
+    assert a.mode is Mode.IDLE
+    assert a.said[1].startswith("refused: link lossy is too slow")
+    assert a.metrics.counter("ptt.refused.too_slow") == 1
+    a.station.post(PttReleased())
+    link.rate_bps = 2400.0
+    run(clock, 0.1, a)
+    a.station.post(PttPressed())
+    run(clock, 0.1, a)
+    assert a.mode is Mode.TALKING
+    link.rate_bps = 80.0  # not in the middle of an over
+    run(clock, 0.1, a)
+    assert a.mode is Mode.TALKING
+    a.station.post(PttReleased())
+    run(clock, 1.0, a)
+    assert a.mode is Mode.IDLE
+
+
+def test_a_third_station_in_between_is_told(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a, b, c = (Bench(small_codec, clock, hub.station(name), number) for number, name in enumerate("abc", 1))
+    a.station.post(PttToggled())
+    run(clock, 1.5, a, b, c)
+    b.station.post(PttToggled(break_in=True))
+    run(clock, 2.0, a, b, c)
+    assert c.said.count("another station talks into this over") == 1
+    assert c.metrics.counter("rx.collisions") == 1
