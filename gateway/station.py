@@ -138,6 +138,7 @@ class Station:
 
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
+        self._tend_link()
         for _ in range(self._requests.qsize()):
             request = self._requests.get()
             if isinstance(request, SendText):
@@ -146,7 +147,6 @@ class Station:
                 self._session(request)
         self._hear_microphone()
         self._hear_link()
-        self._tend_link()
         self._session(Tick())
         self._play()
 

@@ -80,6 +80,16 @@ def test_a_packet_goes_out_as_soon_as_its_last_frame_is_known(small_codec: Codec
     assert len(sender.push(np.zeros(1, np.float32))) == 1
 
 
+def test_an_over_may_have_packets_of_its_own_size(small_codec: Codec, speechlike: np.ndarray) -> None:
+    sender = transmitter(small_codec, Metrics())
+    sender.start(frames_per_packet=3)
+    assert sender.over_id is not None
+    packets = [voice(data) for data in sender.push(speechlike) + sender.finish()]
+    assert {len(packet.frames) for packet in packets[:-1]} == {3}
+    assert {packet.over_id for packet in packets} == {sender.over_id}
+    assert len(voice(send(sender, speechlike)[0]).frames) == 6  # the next over is as configured again
+
+
 def test_an_over_without_speech_is_one_packet_that_ends_it(small_codec: Codec) -> None:
     sender = transmitter(small_codec, Metrics())
     packets = send(sender, np.zeros(0, np.float32))

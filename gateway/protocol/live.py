@@ -1,4 +1,4 @@
-"""Whether a link can carry live voice: which packet sizes and protections fit into its rate (SPEC.md, clauses 9.3-9.6).
+"""Whether a link can carry live voice: which packet sizes and protections fit into its rate (SPEC.md, clauses 9.3-9.7).
 
 The rule: arithmetic alone, from a link's figures and small descriptors of what protection adds; nothing is measured
 here. A verdict always comes with a sentence that says why, and which packet sizes would do.
