@@ -192,8 +192,9 @@ class Receiver:
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
         if isinstance(packet, VoicePacket):
-            notices = self._on_events(self._received.receive(packet, now_s), now_s)
-            if snr_db is not None and self._overs:
+            events = self._received.receive(packet, now_s)
+            notices = self._on_events(events, now_s)
+            if snr_db is not None and any(isinstance(event, FramesArrived) for event in events):
                 self._overs[-1].loss.snr(snr_db)
             return notices
         if isinstance(packet, TextPacket):
