@@ -13,6 +13,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.config import FRAME_MS, StationConfig, load_toml
 from gateway.errors import ConfigError
+from gateway.protocol.cushion import expected_cushion_s
 from gateway.protocol.live import (
     CHECKSUM,
     CODEC_DELAY_S,
@@ -51,6 +52,11 @@ class Plan:
         """What is compared: the link's own first, then each protection on top of it, then security."""
         # The tag of security takes the checksum's place.
         return (*(self.always.with_(more) for more in PROTECTIONS), SECURITY_TAG)
+
+    @property
+    def wait_s(self) -> float:
+        """The cushion as it will be learnt on this link."""
+        return expected_cushion_s(self.profile.jitter_s, self.cushion_s)
 
 
 def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
@@ -168,7 +174,7 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         "",
         f"Live: sending takes at most {100 * MAX_DUTY:.0f} % of the link's time (duty; keyed: with key-ups).",
         f"Delay: codec {1000 * CODEC_DELAY_S:.0f} ms, the wait for a packet's other frames, its air time, the way, "
-        f"turn-around, {1000 * plan.cushion_s:.0f} ms of cushion, the wait for repairs.",
+        f"turn-around, {1000 * plan.wait_s:.0f} ms of cushion, the wait for repairs.",
     ]
     return "\n".join(lines)
 
@@ -223,7 +229,7 @@ def _chosen(plan: Plan, name: str | None, *, everything: bool) -> tuple[Protecti
 
 
 def _rows(plan: Plan, protection: Protection) -> tuple[LiveRow, ...]:
-    return live_rows(plan.profile, protection, plan.cushion_s, LIVE_FRAMES)
+    return live_rows(plan.profile, protection, plan.wait_s, LIVE_FRAMES)
 
 
 def _verdict(plan: Plan) -> LiveVerdict:

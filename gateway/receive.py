@@ -172,6 +172,7 @@ class Receiver:
         self._overs: deque[_Over] = deque()
         self._cushion = cushion
         self._over_id_before: int | None = None
+        self._cut_off: Played | None = None  # the last sound of an over that had to make room
 
     @property
     def busy(self) -> bool:
@@ -210,6 +211,9 @@ class Receiver:
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""
         notices = self._on_events(self._received.tick(now_s), now_s)
+        if self._cut_off is not None:
+            ending, self._cut_off = self._cut_off, None
+            return ending, notices
         if not self._overs:
             return None, notices
         over = self._overs[0]
@@ -273,6 +277,7 @@ class Receiver:
             elif isinstance(event, OverStarted):
                 self._metrics.count("rx.overs")
                 if len(self._overs) == QUEUED_OVERS:
+                    self._cut_off = self._rest(self._overs[0])
                     notices += self._leave()
                 over = _Over(
                     event.over,

@@ -333,7 +333,8 @@ class Station:
                 case CushionChanged(cushion_s):
                     self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
                 case ReportReceived(report):
-                    if self._care is not None and self._care.report_heard(report):
+                    counted = self._care is not None and self._care.report_heard(report)
+                    if counted and report.lost:
                         self._say(
                             f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
                         )

@@ -364,3 +364,20 @@ def test_late_entry_is_heard_within_a_packet_and_the_cushion(small_codec: Codec,
     assert listener.heard[0].frame_index == 6 * joined
     listener.listen(packets[1:], until=first_s + 12 * PACKET_S)
     assert "RemoteTalker" in listener.names()
+
+
+def test_an_over_that_makes_room_ends_with_the_rest_of_its_sound(small_codec: Codec, speechlike: np.ndarray) -> None:
+    """Three overs at once: the first is cut off, by its synthesis window and not by a click."""
+    overs = [over(small_codec, speechlike, source=5 + n, seed=n) for n in range(3)]
+    burst = [(0.5 + 0.001 * n, data) for n, data in enumerate([*overs[1], *overs[2]])]
+    listener = Listener(small_codec, cap_s=8.0)
+    listener.listen([(0.0, data) for data in overs[0]] + burst, until=3.0)
+    indices = [played.frame_index for played in listener.heard]
+    cut = indices.index(0, 1)
+    decoder = small_codec.decoder_stream()
+    raw = small_codec.encode(speechlike)
+    for k in range(cut - 1):
+        decoder.decode(raw[3 * k : 3 * k + 3])
+    rest = decoder.flush()
+    assert np.array_equal(listener.heard[cut - 1].pcm[: len(rest)], rest)
+    assert not listener.heard[cut - 1].pcm[len(rest) :].any()

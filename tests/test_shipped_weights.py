@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,10 @@ from gateway.evaluation.asr import Recogniser, normalise, word_errors
 from gateway.evaluation.evaluate import align
 from gateway.evaluation.speech import Clip, load_clips
 from gateway.loopback import LoopbackOptions, run_loopback
+from gateway.metrics import Metrics
+from gateway.receive import Receiver
 from gateway.samples import sample_path
+from gateway.transmit import Transmitter
 
 GOLDEN = Path(__file__).parent / "golden" / "codec_v1.json"
 
@@ -156,3 +160,31 @@ def test_concealment_begins_and_ends_without_a_click(codec: Codec, sample: np.nd
     for at in borders:
         around = np.delete(jumps[at - 320 : at + 321], 320)  # 20 ms on each side
         assert jumps[at] <= around.max() + 2e-3
+
+
+def test_a_long_gap_leaves_and_returns_without_a_click(codec: Codec, sample: np.ndarray) -> None:
+    """Nothing comes for 3 s: the sound has faded before the speaker runs dry, and comes back from silence."""
+    sender = Transmitter(
+        codec, source=1, group=1, frames_per_packet=6, crc=False, rng=random.Random(1), metrics=Metrics()
+    )
+    receiver = Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=Metrics())
+    sender.start()
+    packets = sender.push(sample) + sender.finish()
+    waiting = [(0.48 * n, data) for n, data in enumerate(packets) if not 6 <= n < 12]
+    heard, now, was_dry, borders = [], 0.0, True, []
+    while waiting or receiver.busy:
+        while waiting and waiting[0][0] <= now:
+            receiver.on_packet(waiting.pop(0)[1], now)
+        played, _ = receiver.play(now)
+        if (played is None) != was_dry:
+            borders.append(len(heard) * FRAME_SAMPLES - 1)
+            was_dry = played is None
+        heard.append(np.zeros(FRAME_SAMPLES, np.float32) if played is None else played.pcm)
+        now += 0.08
+    assert len(borders) >= 3  # in, out into the gap, back
+    jumps = np.abs(np.diff(np.concatenate([*heard, np.zeros(FRAME_SAMPLES, np.float32)])))
+    assert max(jumps[at] for at in borders if at >= 0) < 5e-3
+    for at in borders:
+        if at >= 0:
+            around = np.delete(jumps[max(0, at - 320) : at + 321], min(at, 320))
+            assert jumps[at] <= around.max() + 2e-3

@@ -12,12 +12,14 @@ from gateway.adaptation import LinkCare
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.files import read_audio, write_wav
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
 from gateway.console.keyboard import SendText
 from gateway.errors import LinkError
 from gateway.links.base import Link, LinkInfo, Received
+from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
@@ -382,3 +384,28 @@ def test_a_third_station_in_between_is_told(small_codec: Codec, clock: ManualClo
     run(clock, 2.0, a, b, c)
     assert c.said.count("another station talks into this over") == 1
     assert c.metrics.counter("rx.collisions") == 1
+
+
+def test_a_group_behind_a_lossy_channel_settles_on_one_choice(small_codec: Codec, clock: ManualClock) -> None:
+    """10 % loss in bursts of 2: shorter packets within three overs, and then no change."""
+    hub, rng, channel = MemoryHub(clock), np.random.default_rng(1), load_channel("lossy-satellite")
+
+    def link(name: str) -> Link:
+        return EmulatedLink(hub.station(name), channel, rng.spawn(1)[0], clock)
+
+    a = careful(small_codec, clock, link("a"), 1, mode="on")
+    group = [
+        careful(small_codec, clock, link(name), number, report="on", report_every_s=0.0)
+        for number, name in enumerate("bc", 2)
+    ]
+    sizes = []
+    for _ in range(7):
+        talk(clock, a, *group, seconds=6.0, gap_s=6.0)
+        sizes.append(int(a.metrics.snapshot()["tx.frames_per_packet"]))
+    assert sizes[0] == 6
+    assert sizes[3:] == [3, 3, 3, 3]
+    assert a.metrics.counter("adaptation.changes") == 1
+    assert 0.03 < a.metrics.snapshot()["adaptation.loss"] < 0.3
+    # One report an over is enough unless a worse one follows; they do not pile up.
+    assert 5 <= sum(member.metrics.counter("tx.reports") for member in group) <= 14
+    assert all(member.metrics.counter("rx.overs") == 7 for member in group)

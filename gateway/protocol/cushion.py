@@ -17,6 +17,11 @@ _STEP_S = 0.02
 _RAISE_SHARE, _LOWER_SHARE = 0.1, 0.25  # of the cushion: a quantile of few packets is no more exact than that
 
 
+def expected_cushion_s(mean_jitter_s: float, least_s: float, quantile: float = 0.97) -> float:
+    """What is learnt on a link whose packets come late by an exponentially distributed time with this mean."""
+    return max(least_s, -math.log(1 - quantile) * mean_jitter_s)
+
+
 @dataclass(frozen=True, slots=True)
 class CushionRules:
     """Times in seconds. The cushion starts at and never falls below `least_s`, and never exceeds `most_s`.

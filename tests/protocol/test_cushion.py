@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.cushion import AdaptiveCushion, CushionRules
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules, expected_cushion_s
 
 RULES = CushionRules(least_s=0.06, most_s=1.0)
 PACKET_S = 0.48
@@ -121,3 +121,9 @@ def test_rules_are_checked() -> None:
         CushionRules(least_s=0.5, most_s=0.1)
     with pytest.raises(LocalProtocolError):
         CushionRules(0.1, 0.5, memory_packets=0)
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 0.04, 0.1])
+def test_the_expected_cushion_is_about_the_one_learnt(jitter_s: float) -> None:
+    learnt = float(np.mean([run(jitter_s, seed)[-1] for seed in range(10)]))
+    assert expected_cushion_s(jitter_s, 0.06) == pytest.approx(learnt, rel=0.2)
