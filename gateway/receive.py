@@ -120,6 +120,8 @@ class Played:
     concealed: bool
 
 
+IDS_IN_USE_S = 60.0
+"""How long the id of another station's over is left alone."""
 QUEUED_OVERS = 2
 """The one being played and the next: more would be a backlog, and old speech must not pile up."""
 
@@ -172,6 +174,7 @@ class Receiver:
         self._overs: deque[_Over] = deque()
         self._cushion = cushion
         self._over_id_before: int | None = None
+        self._ids_heard_s: dict[int, float] = {}
         self._cut_off: Played | None = None  # the last sound of an over that had to make room
 
     @property
@@ -183,6 +186,10 @@ class Receiver:
     def receiving(self) -> bool:
         """Whether the newest over is still coming in; after it the channel is free, though it may be played yet."""
         return bool(self._overs) and not self._overs[-1].ended
+
+    def over_ids_in_use(self, now_s: float) -> frozenset[int]:
+        """Ids of overs of others lately: one's own over had better have another (4.4)."""
+        return frozenset(known for known, at_s in self._ids_heard_s.items() if now_s - at_s < IDS_IN_USE_S)
 
     def on_packet(self, data: bytes, now_s: float, snr_db: float | None = None) -> list[Notice]:
         """Take one packet as it came off the link, with its signal-to-noise ratio where the link tells; returns what
@@ -273,9 +280,11 @@ class Receiver:
         for event in events:
             if isinstance(event, PacketIgnored):
                 self._metrics.count(f"rx.ignored.{event.reason.value}")
+                self._ids_heard_s[event.over_id] = now_s
                 notices += self._collision(event)
             elif isinstance(event, OverStarted):
                 self._metrics.count("rx.overs")
+                self._ids_heard_s[event.over_id] = now_s
                 if len(self._overs) == QUEUED_OVERS:
                     self._cut_off = self._rest(self._overs[0])
                     notices += self._leave()

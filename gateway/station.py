@@ -197,7 +197,8 @@ class Station:
 
     def _start_over(self) -> None:
         choice = None if self._care is None else self._care.next_over()
-        self._transmitter.start(None if choice is None else choice.rung.frames_per_packet)
+        in_use = self._receiver.over_ids_in_use(self._clock.now())
+        self._transmitter.start(None if choice is None else choice.rung.frames_per_packet, in_use)
         if self._care is not None and choice is not None:
             self._care.over_sent(self._transmitter.over_id)
             if choice.is_news:

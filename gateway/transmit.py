@@ -6,7 +6,7 @@ Rule: one `Transmitter` per station; the encoder's state lives from `start` to `
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import numpy as np
@@ -75,9 +75,10 @@ class Transmitter:
         """Id of the over being sent, or of the last one."""
         return self._over_id
 
-    def start(self, frames_per_packet: int | None = None) -> None:
-        """Begin an over, in packets of its own size if one is given; one that was still open is abandoned."""
-        self._over_id = next_over_id(self._over_id, self._rng)
+    def start(self, frames_per_packet: int | None = None, avoid_ids: Collection[int] = ()) -> None:
+        """Begin an over, in packets of its own size if one is given, under an id that none of `avoid_ids` has; one that
+        was still open is abandoned."""
+        self._over_id = next_over_id(self._over_id, self._rng, avoid_ids)
         self._encoder = self._codec.encoder_stream(self._lookahead)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(frames_per_packet or self._frames_per_packet, self._session, self._over_id)

@@ -381,3 +381,16 @@ def test_an_over_that_makes_room_ends_with_the_rest_of_its_sound(small_codec: Co
     rest = decoder.flush()
     assert np.array_equal(listener.heard[cut - 1].pcm[: len(rest)], rest)
     assert not listener.heard[cut - 1].pcm[len(rest) :].any()
+
+
+def test_ids_of_others_are_in_use_for_a_minute(small_codec: Codec, speechlike: np.ndarray) -> None:
+    first = parse(over(small_codec, speechlike, seed=1)[0], crc=False)
+    second = parse(over(small_codec, speechlike, source=6, seed=9)[0], crc=False)
+    assert isinstance(first, VoicePacket)
+    assert isinstance(second, VoicePacket)
+    listener = Listener(small_codec)
+    assert listener.receiver.over_ids_in_use(0.0) == set()
+    listener.listen([(0.0, first.to_bytes(False)), (0.5, second.to_bytes(False))], until=1.0)
+    assert listener.receiver.over_ids_in_use(59.9) == {first.over_id, second.over_id}
+    assert listener.receiver.over_ids_in_use(60.2) == {second.over_id}
+    assert listener.receiver.over_ids_in_use(61.0) == set()

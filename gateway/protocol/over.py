@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -27,9 +27,11 @@ def carries_session(sequence: int) -> bool:
     return sequence == 0 or sequence % SESSION_EVERY == 2
 
 
-def next_over_id(previous: int | None, rng: random.Random) -> int:
-    """Random for a station's first over, then one more each time (4.4)."""
-    return rng.randrange(OVER_IDS) if previous is None else (previous + 1) % OVER_IDS
+def next_over_id(previous: int | None, rng: random.Random, avoid: Collection[int] = ()) -> int:
+    """Random for a station's first over, then one more each time, passing over what others use (4.4)."""
+    first = rng.randrange(OVER_IDS) if previous is None else (previous + 1) % OVER_IDS
+    free = (chosen for step in range(OVER_IDS) if (chosen := (first + step) % OVER_IDS) not in avoid)
+    return next(free, first)
 
 
 class Packetizer:

@@ -112,6 +112,14 @@ def test_over_ids_start_anywhere_and_count_up() -> None:
     assert [next_over_id(previous, random.Random(0)) for previous in (0, 30, 31)] == [1, 31, 0]
 
 
+def test_over_ids_of_others_are_passed_over() -> None:
+    rng = random.Random(1)
+    assert next_over_id(4, rng, {5, 6}) == 7
+    assert next_over_id(30, rng, {31, 0}) == 1
+    assert next_over_id(None, rng, set(range(31))) == 31
+    assert next_over_id(4, rng, range(32)) == 5  # all in use: as without
+
+
 def test_a_whole_over() -> None:
     rx = receiver()
     events: list[OverEvent] = []
