@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import Quantized, unit_moments_loss
-from gateway.codec.recognition import POSITIONS
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
 from gateway.trainer.losses import relative_l1
@@ -55,15 +54,13 @@ class AcousticNets(nn.Module):
 
 class AcousticBatch(NamedTuple):
     """What one step works on: mels (batch, frames, 80) heard and wanted, lookahead gates (2,), damage of the digits,
-    the recogniser's layers for the wanted mels (empty when it is not asked), and where in its round of positions the
-    encoder's recognition branch begins."""
+    and the recogniser's layers for the wanted mels (empty when it is not asked)."""
 
     heard: Tensor
     clean: Tensor
     gates: Tensor
     damage: Damage
     target: list[Tensor]
-    position: Tensor | None = None
 
 
 class Outcome(NamedTuple):
@@ -116,19 +113,16 @@ class AcousticTask:
         lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
         gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)], device=self.device)
         damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
-        position = None
-        if self.codec.spec.recognition_depth:  # not drawn elsewhere: recipes from before it draw the clips they drew
-            position = torch.tensor(int(rng.integers(POSITIONS)), device=self.device)
         with torch.no_grad():
             heard = self.codec.mels(torch.from_numpy(heard_pcm).to(self.device))
             clean = self.codec.mels(torch.from_numpy(clean_pcm).to(self.device))
             with self.autocast():
                 target = self._layers(as_whisper_hears(clean)) if self.listens else []
-        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target, position)
+        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target)
 
     def forward(self, batch: AcousticBatch) -> tuple[Outcome, Quantized]:
         """Through the codec and, where it is asked, the recogniser."""
-        quantized = self.codec.encode_mels(batch.heard, batch.gates, batch.position)
+        quantized = self.codec.encode_mels(batch.heard, batch.gates)
         received = apply_damage(quantized.digits, quantized.values, batch.damage)
         latent = self.codec.quantizer.restore(received, batch.damage.doubt)
         decoded, _ = self.codec.decoder(latent, self.codec.decoder.initial_state(latent.shape[0]))
