@@ -17,7 +17,7 @@ import structlog
 
 from gateway.adaptation import LinkCare, always_added, profile_of
 from gateway.audio.base import DeviceEvent
-from gateway.audio.denoise import DELAY_MS, wanted
+from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
