@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gateway.audio.denoise import available, denoise
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.loopback import LoopbackOptions, run_loopback
@@ -24,7 +24,8 @@ System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
 DENOISED = "ours-300-denoised"
-SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, DENOISED, "ours-150")
+SEARCHED = "ours-300-search"
+SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, SEARCHED, DENOISED, "ours-150")
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -54,6 +55,8 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
                 continue
             ours = _ours(Codec.load(weights), 2)
             systems[name] = _after_denoising(ours)
+        elif name == SEARCHED:
+            systems[name] = _ours(Codec.load(weights), 2, SearchSettings())
         elif name in (OURS, "ours-150"):
             systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
         else:
@@ -82,8 +85,8 @@ def _codec2(mode: str) -> System:
     return lambda _number, pcm: codec2.through_codec2(pcm, mode)
 
 
-def _ours(codec: Codec, stages: int) -> System:
-    return lambda _number, pcm: codec.decode(codec.encode(pcm), stages=stages)[: len(pcm)]
+def _ours(codec: Codec, stages: int, search: SearchSettings | None = None) -> System:
+    return lambda _number, pcm: codec.decode(codec.encode(pcm, search=search), stages=stages)[: len(pcm)]
 
 
 def _after_denoising(system: System) -> System:

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gateway.codec.ear import FEATURE_LAYERS, relative_l1
 from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import Quantized, unit_moments_loss
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
-from gateway.trainer.losses import relative_l1
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
 from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
@@ -33,8 +33,6 @@ from gateway.trainer.words import (
     teacher_lines,
 )
 
-FEATURE_LAYERS = (1, 2, 3)
-"""Whisper layers whose outputs are compared (0-based; tiny has 4): middle to last."""
 FEATURES_A_LATENT = 4
 """Whisper's features are at 50 Hz, latents at 12.5 Hz."""
 SPELLINGS_A_LATENT = 2
