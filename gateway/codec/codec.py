@@ -6,6 +6,7 @@ every bit, is the same for a file and for a live stream.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from gateway.codec.encoder import EncoderState
 from gateway.codec.level import LevelState, control_level
 from gateway.codec.model import CodecModel
 from gateway.codec.packed import pack
-from gateway.codec.search import Search, SearchSettings
+from gateway.codec.search import Search, SearchSettings, for_search
 from gateway.codec.spec import (
     DIGITS,
     FRAME_BYTES,
@@ -88,8 +89,8 @@ class Codec:
     def _listening(self) -> tuple[CodecModel, WhisperEncoder]:
         """The networks with gradients, and the recogniser that listens; loaded at the first search."""
         if self._ear is None:
-            model = self._model if self._weights is None else load_model(self._weights)
-            self._ear = model, load_ear().requires_grad_(False)
+            model = copy.deepcopy(self._model) if self._weights is None else load_model(self._weights)
+            self._ear = for_search(model, load_ear())
         return self._ear
 
     def decoder_stream(self) -> DecoderStream:
@@ -162,23 +163,24 @@ class EncoderStream:
     def _rest(self) -> list[bytes]:
         """The frames held back by the lookahead."""
         with torch.inference_mode():
-            digits = self._digits(self._model.encoder.finish(self._state, self.lookahead))
-            return self._chosen(torch.zeros(0, MELS), digits)
+            latent = self._model.encoder.finish(self._state, self.lookahead)
+            self._state = self._state._replace(waiting=self._state.waiting[:, :0])
+            return self._chosen(torch.zeros(0, MELS), latent)
 
     def _step(self, frame: Pcm) -> list[bytes]:
         levelled, self._level = control_level(frame, self._level)
         with torch.inference_mode():
             mel, self._mel = self._model.mel(torch.from_numpy(levelled)[None], self._mel)
             latent, self._state = self._model.encoder(mel, self._state, self.lookahead)
-            return self._chosen(mel[0], self._digits(latent))
+            return self._chosen(mel[0], latent)
 
     def _digits(self, latent: Tensor) -> Tensor:
         """Latents (1, n, width) to digits (n, 8)."""
         return self._model.quantizer(latent).digits[0] if latent.shape[1] else torch.zeros(0, DIGITS, dtype=torch.long)
 
-    def _chosen(self, mel: Tensor, digits: Tensor) -> list[bytes]:
-        """Frames to hand out, of mels (8 n, 80) that came in and the digits (m, 8) the networks gave."""
-        return [bits.pack(frame) for frame in digits.numpy()]
+    def _chosen(self, mel: Tensor, latent: Tensor) -> list[bytes]:
+        """Frames to hand out, of mels (8 n, 80) that came in and latents (1, m, width) that became ready."""
+        return pack_frames(self._digits(latent))
 
 
 class SearchingEncoderStream(EncoderStream):
@@ -192,11 +194,12 @@ class SearchingEncoderStream(EncoderStream):
         super()._start()
         self._search = self._new_search()
 
-    def _chosen(self, mel: Tensor, digits: Tensor) -> list[bytes]:
-        return super()._chosen(mel, self._search.push(mel, digits))
+    def _chosen(self, mel: Tensor, latent: Tensor) -> list[bytes]:
+        guess = self._digits(self._model.encoder.finish(self._state, self.lookahead))
+        return pack_frames(self._search.push(mel, self._digits(latent), guess))
 
     def _rest(self) -> list[bytes]:
-        return super()._rest() + super()._chosen(torch.zeros(0, MELS), self._search.flush())
+        return super()._rest() + pack_frames(self._search.flush())
 
 
 class DecoderStream:
@@ -245,6 +248,11 @@ class DecoderStream:
     def flush(self) -> Pcm:
         """The samples still in the overlap of the window: (SYNTHESIS_DELAY,)."""
         return np.asarray(np.clip(self._vocoder.tail[0].numpy() * self._gain, -1.0, 1.0), dtype=np.float32)
+
+
+def pack_frames(digits: Tensor) -> list[bytes]:
+    """Digits (n, 8) to n frames of 3 bytes."""
+    return [bits.pack(frame) for frame in digits.numpy()]
 
 
 def frames_of(raw: bytes) -> Iterator[bytes]:

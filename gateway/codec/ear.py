@@ -66,14 +66,14 @@ class WhisperEncoder(WhisperPart):
             if name.startswith("encoder/"):
                 self._keep(name, value)
 
-    def forward(self, mel: Tensor) -> list[Tensor]:
-        """Mels (batch, frames, 80) in Whisper's units, an even number of frames up to 3000, to the output of every
-        layer, each (batch, frames / 2, width)."""
+    def forward(self, mel: Tensor, layers: int | None = None) -> list[Tensor]:
+        """Mels (batch, frames, 80) in Whisper's units, an even number of frames up to 3000, to the outputs of the
+        first `layers` (all if None), each (batch, frames / 2, width)."""
         x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
         x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
         x = x + self._w("position_encodings/encodings")[: x.shape[1]]
         outputs = []
-        for i in range(self.layers):
+        for i in range(self.layers if layers is None else layers):
             layer = f"layer_{i}"
             qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
             q, k, v = self._heads(qkv, 3)
@@ -81,6 +81,12 @@ class WhisperEncoder(WhisperPart):
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
             outputs.append(x)
         return outputs
+
+    def matrices_to(self, kind: torch.dtype) -> None:
+        """Convert what is multiplied; norms and positions stay."""
+        for name, value in self.named_buffers():
+            if value.ndim >= 2 and not name.endswith("encodings"):
+                setattr(self, name, value.to(kind))
 
     def normalised(self, last: Tensor) -> Tensor:
         """The last layer's output as the decoder attends to it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder, relative_l1
 from gateway.codec.mel import FLOOR
@@ -24,8 +24,6 @@ from gateway.codec.spec import DIGITS, FRAME_HOPS, MELS
 
 _RANGE = 2.0
 """What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
-_FEATURES_WEIGHT = 1.5
-"""Of the recogniser's features against log-mel L1."""
 _EDGE = 0.95
 """Level values are kept this far inside (-1, 1), where the map to the real line is finite."""
 _MOMENTA = (0.8, 0.95)
@@ -41,6 +39,21 @@ class SearchSettings:
     segment_frames: int = 75
     ahead_frames: int = 6
     context_frames: int = 12
+    features_weight: float = 1.5
+    """Of the recogniser's features against log-mel L1."""
+    layers: tuple[int, ...] = FEATURE_LAYERS
+    """Of the recogniser, compared (0-based)."""
+
+    @property
+    def window_frames(self) -> int:
+        """Frames chosen at a time."""
+        return self.segment_frames + self.ahead_frames
+
+    @classmethod
+    def live(cls, frames_per_packet: int) -> SearchSettings:
+        """For speech that leaves in packets: each is searched when it is full, with the frames the encoder guesses
+        ahead, so no delay is added but that of computing."""
+        return cls(segment_frames=frames_per_packet, ahead_frames=2)
 
 
 class Search:
@@ -52,35 +65,36 @@ class Search:
         self._settings = SearchSettings() if settings is None else settings
         self._decoder = model.decoder.initial_state(1)
         self._target = torch.zeros(0, MELS)
-        self._digits = torch.zeros(0, DIGITS, dtype=torch.long)
+        self._digits = self._guess = torch.zeros(0, DIGITS, dtype=torch.long)
         self._past_target = torch.zeros(0, MELS)
         self._past_decoded = torch.zeros(0, MELS)
 
-    def push(self, mel: Tensor, digits: Tensor) -> Tensor:
-        """Mels (8 n, 80) and the encoder's digits (n, 8) of the next frames, not always the same n: whatever of either
-        is missing is waited for. Gives the digits (m, 8) that are chosen now, perhaps none."""
+    def push(self, mel: Tensor, digits: Tensor, guess: Tensor) -> Tensor:
+        """Mels (8 n, 80) that came in, and the encoder's digits (m, 8) of the next frames; `guess` (k, 8) are those it
+        would give the frames after them if no more came. Gives the digits that are chosen now, perhaps none."""
         self._target = torch.cat([self._target, mel])
-        self._digits = torch.cat([self._digits, digits])
+        self._digits, self._guess = torch.cat([self._digits, digits]), guess
         settings, chosen = self._settings, [self._digits[:0]]
-        while self._ready() >= settings.segment_frames + settings.ahead_frames:
-            chosen.append(self._segment(settings.segment_frames, settings.segment_frames + settings.ahead_frames))
+        while len(self._digits) >= settings.segment_frames and self._heard() >= settings.window_frames:
+            chosen.append(self._segment(settings.segment_frames, settings.window_frames))
         return torch.cat(chosen)
 
     def flush(self) -> Tensor:
         """The digits (m, 8) of all frames that are left."""
-        chosen, segment = [self._digits[:0]], self._settings.segment_frames
-        while left := self._ready():
-            chosen.append(self._segment(min(left, segment), min(left, segment + self._settings.ahead_frames)))
+        chosen, settings = [self._digits[:0]], self._settings
+        while left := len(self._digits):
+            chosen.append(self._segment(min(left, settings.segment_frames), min(left, settings.window_frames)))
         return torch.cat(chosen)
 
-    def _ready(self) -> int:
-        return min(len(self._digits), len(self._target) // FRAME_HOPS)
+    def _heard(self) -> int:
+        """Frames with mels and digits or a guess at them."""
+        return min(len(self._digits) + len(self._guess), len(self._target) // FRAME_HOPS)
 
     def _segment(self, keep: int, frames: int) -> Tensor:
         """Choose digits of the next `frames` and hand out the first `keep` of them."""
         target = torch.cat([self._past_target, self._target[: frames * FRAME_HOPS]])
-        values = self._choose(self._digits[:frames], target)[:, :keep]
-        with torch.inference_mode(False), torch.no_grad():
+        values = self._choose(torch.cat([self._digits, self._guess])[:frames], target)[:, :keep]
+        with torch.no_grad(), _fast():
             decoded, self._decoder = self._decode(values)
         hops, kept = keep * FRAME_HOPS, self._settings.context_frames * FRAME_HOPS
         self._past_decoded = torch.cat([self._past_decoded, decoded[0].float()])[-kept:]
@@ -98,7 +112,7 @@ class Search:
         settings = self._settings
         floor = max(FLOOR, float(target.max()) - _RANGE)
         heard = target.clamp_min(floor)[None]
-        with torch.inference_mode(False), torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
+        with torch.inference_mode(False), _fast():
             with torch.no_grad():
                 wanted = self._features(heard)
             point = torch.atanh(level_value(digits)[None].clamp(-_EDGE, _EDGE)).requires_grad_(True)
@@ -109,7 +123,9 @@ class Search:
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()
                 decoded = self._decode(values)[0].float()
                 window = torch.cat([self._past_decoded[None], decoded], dim=1).clamp_min(floor)
-                loss = (window - heard).abs().mean() + _FEATURES_WEIGHT * relative_l1(self._features(window), wanted)
+                loss = (window - heard).abs().mean() + settings.features_weight * relative_l1(
+                    self._features(window), wanted
+                )
                 if float(loss.detach()) < least:
                     best, least = values.detach(), float(loss.detach())
                 if step < settings.steps:
@@ -119,8 +135,24 @@ class Search:
         return best
 
     def _features(self, mel: Tensor) -> list[Tensor]:
-        outputs = self._ear(mel)
-        return [outputs[layer] for layer in FEATURE_LAYERS]
+        outputs = self._ear(mel, 1 + max(self._settings.layers))
+        return [outputs[layer] for layer in self._settings.layers]
+
+
+def for_search(model: CodecModel, ear: WhisperEncoder) -> tuple[CodecModel, WhisperEncoder]:
+    """Both, frozen, their matrices in bfloat16 where the processor is fast with it: else autocast would convert them at
+    every use."""
+    model.requires_grad_(False)
+    if has_fast_bfloat16():
+        for layer in model.decoder.modules():
+            if isinstance(layer, nn.Linear):
+                layer.to(torch.bfloat16)
+        ear.matrices_to(torch.bfloat16)
+    return model, ear
+
+
+def _fast() -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16())
 
 
 def has_fast_bfloat16() -> bool:
