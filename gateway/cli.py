@@ -65,16 +65,24 @@ def _codec(weights: Path | None) -> Any:
 @click.argument("target", metavar="OUT.clk")
 @click.option("--raw", is_flag=True, help="Headerless: exactly 3 bytes per 80 ms frame.")
 @click.option("--denoise", is_flag=True, help="Suppress noise first (extra denoise).")
+@click.option(
+    "--search/--no-search",
+    default=True,
+    show_default=True,
+    help="Try digits on the decoder and keep those that a recogniser hears best: several times the computing.",
+)
 @lookahead_option
 @weights_option
-def encode(source: str, target: str, raw: bool, denoise: bool, lookahead: int | None, weights: Path | None) -> None:
+def encode(
+    source: str, target: str, raw: bool, denoise: bool, search: bool, lookahead: int | None, weights: Path | None
+) -> None:
     """Encode a sound file (any rate, any channels; - is standard input) to 300 bit/s."""
     from gateway.audio.denoise import wanted
     from gateway.transcode import encode_file
 
     if denoise:
         wanted("on")
-    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise)
+    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise, search=search)
     for remark in done.remarks:
         _remark(remark)
     click.echo(f"{done.samples / 16000:.2f} s of speech, {done.frames} frames, {done.frames * 3} bytes", err=True)

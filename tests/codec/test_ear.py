@@ -1,4 +1,4 @@
-"""The recogniser's ear: the shipped one is Whisper's encoder, and the distance of features is a share of the original."""
+"""The recogniser's ear: the shipped one is Whisper's encoder; the distance of features is a share of the original."""
 
 from __future__ import annotations
 
