@@ -247,7 +247,9 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
     "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
 )
 @click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
-@click.option("--measures", default="stoi,pesq,dnsmos", show_default=True, help="Comma-separated; empty for none.")
+@click.option(
+    "--measures", default="stoi,pesq,dnsmos,phones", show_default=True, help="Comma-separated; empty for none."
+)
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Also how fast ours runs here.")
 @click.option("--mrt", type=PATH, help="Instead: the rhyme test ABC-MRT16 on this folder of its recordings.")
 @click.option("--out", type=PATH, help="Folder for report.json, report.csv, pictures and the decoded audio.")

@@ -100,7 +100,7 @@ def _phones(original: Pcm, decoded: Pcm) -> float | None:
 
     A recogniser of another kind than Whisper (Gaussian mixtures, no network): what only pleases Whisper shows here.
     """
-    wanted = _phone_string(original)
+    wanted = _phone_string(original) if np.any(original) else []
     if not wanted:
         return None
     return min(1.0, _distance(wanted, _phone_string(decoded)) / len(wanted))

@@ -24,8 +24,11 @@ System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
 DENOISED = "ours-300-denoised"
-SEARCHED = "ours-300-search"
-SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, SEARCHED, DENOISED, "ours-150")
+SEARCHED, SEARCHED_LIVE = "ours-300-search", "ours-300-live"
+"""Ours with the encoder's search, over 6 s at a time as for files, or packet by packet as on the air."""
+LIVE_FRAMES = 6
+CODEC2 = tuple(f"codec2-{mode}" for mode in codec2.MODES)
+SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, "ours-150")
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -55,8 +58,9 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
                 continue
             ours = _ours(Codec.load(weights), 2)
             systems[name] = _after_denoising(ours)
-        elif name == SEARCHED:
-            systems[name] = _ours(Codec.load(weights), 2, SearchSettings())
+        elif name in (SEARCHED, SEARCHED_LIVE):
+            settings = SearchSettings() if name == SEARCHED else SearchSettings.live(LIVE_FRAMES)
+            systems[name] = _ours(Codec.load(weights), 2, settings)
         elif name in (OURS, "ours-150"):
             systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
         else:
