@@ -28,6 +28,8 @@ ALLOWED = {
     "audio": PURE,
     "links": PURE,
     "console": PURE | {"session", "audio"},
+    "messages": PURE,
+    "voice_messages": PURE | {"codec", "messages", "transmit"},
     "transmit": PURE | {"codec"},
     "receive": PURE | {"codec"},
 }
