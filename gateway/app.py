@@ -22,13 +22,14 @@ from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec
 from gateway.config import StationConfig, load_toml
-from gateway.console.keyboard import Keyboard, Quit, SendText, TextEdited, UnknownKey
+from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
+from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
 from gateway.session.events import PttToggled
@@ -110,6 +111,7 @@ def run_station(path: Path) -> None:
             clock,
             metrics,
             say,
+            Mailbox.of(config, codec, suppressor, link.info, crc, metrics, say),
         )
         log.info(
             "station ready",
@@ -170,7 +172,7 @@ def _serve_keys(station: Station, media: MediaThread, stop: threading.Event) -> 
                 match event:
                     case Quit():
                         stop.set()
-                    case PttToggled() | SendText():
+                    case PttToggled() | SendText() | RecordToggled() | PlayLast():
                         station.post(event)
                     case TextEdited(text):
                         _draw_line(text)
@@ -185,7 +187,9 @@ def _draw_line(text: str | None) -> None:
 
 
 def _draw_hint() -> None:
-    sys.stderr.write("keys: space talks and ends, b breaks in, t text message, q quits\n")
+    sys.stderr.write(
+        "keys: space talks and ends, b breaks in, t text message, m records a message, l plays the last, q quits\n"
+    )
 
 
 def _load_codec(config: StationConfig) -> Codec:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.protocol.bulk_packets import Message, parse_message
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.messages import TextAssembler, TextMessage
 from gateway.protocol.over import (
@@ -27,7 +28,16 @@ from gateway.protocol.over import (
     PacketIgnored,
     TalkerKnown,
 )
-from gateway.protocol.packets import FRAME_S, AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import (
+    FRAME_S,
+    AckPacket,
+    Dropped,
+    MessagePacket,
+    SessionBlock,
+    TextPacket,
+    VoicePacket,
+    parse,
+)
 
 Pcm = NDArray[np.float32]
 
@@ -65,7 +75,14 @@ class TextReceived:
     message: TextMessage
 
 
-Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived
+@dataclass(frozen=True, slots=True)
+class MessageHeard:
+    """A packet of a buffered message, for whomever."""
+
+    message: Message
+
+
+Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived | MessageHeard
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,12 @@ class Receiver:
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
             return [] if message is None else [TextReceived(message)]
+        if isinstance(packet, MessagePacket):
+            heard = parse_message(packet)
+            if isinstance(heard, Dropped):
+                self._metrics.count(f"rx.dropped.{heard.reason.value}")
+                return []
+            return [MessageHeard(heard)]
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
         return []

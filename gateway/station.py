@@ -17,13 +17,22 @@ from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
 from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
-from gateway.console.keyboard import SendText
+from gateway.console.keyboard import PlayLast, RecordToggled, SendText
 from gateway.errors import LinkError, LocalProtocolError
 from gateway.links.base import Link
+from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES
-from gateway.receive import CodecUnknown, Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
+from gateway.receive import (
+    CodecUnknown,
+    MessageHeard,
+    Receiver,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    TextReceived,
+)
 from gateway.receive import Notice as RadioNotice
 from gateway.session.events import (
     Action,
@@ -37,6 +46,9 @@ from gateway.session.events import (
     OverEnded,
     OverStarted,
     PlayTone,
+    PttPressed,
+    PttReleased,
+    PttToggled,
     Refused,
     Shutdown,
     StartOver,
@@ -62,7 +74,7 @@ _TONES = {
 }
 
 
-Request = Event | SendText
+Request = Event | SendText | RecordToggled | PlayLast
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +101,14 @@ class Station:
         clock: Clock,
         metrics: Metrics,
         say: Callable[[str], None],
+        mailbox: Mailbox | None = None,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread."""
         self._config = config
         self._transmitter, self._receiver, self._link = transmitter, receiver, link
         self._input, self._output = audio
         self._clock, self._metrics, self._say = clock, metrics, say
+        self._mailbox = mailbox
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
@@ -119,20 +133,51 @@ class Station:
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
         for _ in range(self._requests.qsize()):
-            request = self._requests.get()
-            if isinstance(request, SendText):
-                self._send_text(request.text)
-            else:
-                self._session(request)
+            self._request(self._requests.get())
         self._hear_microphone()
         self._hear_link()
+        self._send_messages()
         self._session(Tick())
         self._play()
 
     def close(self) -> None:
-        """Unkey, end the over on the air, close the link."""
+        """Unkey, end the over on the air, keep a message being recorded, close the link."""
         self._session(Shutdown())
+        if self._mailbox is not None:
+            self._mailbox.stop()
         self._link.close()
+
+    def _request(self, request: Request) -> None:
+        mailbox = self._mailbox
+        match request:
+            case SendText(text):
+                self._send_text(text)
+            case RecordToggled() | PlayLast() if mailbox is None:
+                self._say("no messages here: the station file has no [messages] section")
+            case RecordToggled():
+                assert mailbox is not None
+                self._record(request)
+            case PlayLast():
+                assert mailbox is not None
+                mailbox.play_last()
+            case PttPressed() | PttReleased() | PttToggled() if mailbox is not None and mailbox.is_buffered:
+                self._record(request)
+            case _:
+                self._session(request)
+
+    def _record(self, request: RecordToggled | PttPressed | PttReleased | PttToggled) -> None:
+        """Nothing goes on the air while a message is recorded, so that the session has no part in it."""
+        assert self._mailbox is not None
+        if isinstance(request, PttPressed) or (not isinstance(request, PttReleased) and not self._mailbox.is_recording):
+            if self._state.is_transmitting:
+                self._say("not recorded: on the air")
+                return
+            self._output.clear()
+            self._input.rewind()
+            self._act(PlayTone(Tone.PERMIT))
+            self._mailbox.record(self._clock.now())
+        else:
+            self._mailbox.release(self._clock.now())
 
     def _session(self, event: Event) -> None:
         self._state, actions = self._machine.handle(self._state, event, self._clock.now())
@@ -146,6 +191,8 @@ class Station:
             case KeyDown():
                 self._metrics.count("ptt.key_down")
             case StartOver():
+                if self._mailbox is not None:
+                    self._mailbox.stop()
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
                 self._transmitter.start()
@@ -168,6 +215,17 @@ class Station:
             self._level_db = float(10 * np.log10(np.mean(np.square(pcm, dtype=np.float64)) + 1e-10))
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             self._send(self._transmitter.push(pcm))
+        elif self._mailbox is not None:
+            self._mailbox.hear(pcm, self._clock.now())
+
+    def _send_messages(self) -> None:
+        """One packet of a message, if the air is free for it; live voice goes first."""
+        if self._mailbox is None or self._retry_s is not None or not self._link.ready():
+            return
+        voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
+        packet = self._mailbox.next(self._clock.now(), voice_is_live=voice_is_live)
+        if packet is not None:
+            self._send([packet.to_bytes(self._transmitter.crc)])
 
     def _send(self, packets: list[bytes]) -> None:
         if self._retry_s is not None:
@@ -186,6 +244,9 @@ class Station:
 
     def _send_text(self, text: str) -> None:
         station = self._config.station
+        if self._mailbox is not None and (self._retry_s is not None or len(text.encode()) > MAX_TEXT_BYTES):
+            self._mailbox.send_text(text)
+            return
         if self._retry_s is not None:
             self._say("message not sent: no link")
             return
@@ -252,9 +313,10 @@ class Station:
         while self._output.queued_samples < LOW_WATER_SAMPLES:
             played, notices = self._receiver.play(now)
             self._tell(notices)
-            if played is None:
+            pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
+            if pcm is None:
                 return
-            self._output.write(played.pcm)
+            self._output.write(pcm)
 
     def _tell(self, notices: list[RadioNotice]) -> None:
         for notice in notices:
@@ -275,6 +337,10 @@ class Station:
                     self._session(OverEnded())
                 case TextReceived(message):
                     self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
+                case MessageHeard(heard) if self._mailbox is not None:
+                    self._mailbox.on_message(heard, self._clock.now())
+                case MessageHeard():
+                    self._metrics.count("rx.messages_ignored")
 
 
 def tone_pcm(tone: Tone) -> NDArray[np.float32]:

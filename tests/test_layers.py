@@ -29,7 +29,7 @@ ALLOWED = {
     "links": PURE,
     "console": PURE | {"session", "audio"},
     "messages": PURE,
-    "voice_messages": PURE | {"codec", "messages", "transmit"},
+    "mailbox": PURE | {"codec", "messages", "transmit", "links"},
     "transmit": PURE | {"codec"},
     "receive": PURE | {"codec"},
 }

@@ -24,6 +24,9 @@ class Disk(Protocol):
     def size(self, path: Path) -> int:
         """Bytes of a file."""
 
+    def free(self, folder: Path) -> int:
+        """Bytes that the disk of a folder has room for."""
+
     def read(self, path: Path) -> bytes:
         """A whole file."""
 
@@ -63,6 +66,10 @@ class RealDisk:
 
     def size(self, path: Path) -> int:
         return path.stat().st_size
+
+    def free(self, folder: Path) -> int:
+        figures = os.statvfs(folder)
+        return figures.f_bavail * figures.f_frsize
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()

@@ -86,6 +86,11 @@ def whole_file(head: MessageHead, stamps: Stamps, content: bytes) -> bytes:
     return head_bytes(head, stamps) + b"".join(records)
 
 
+def file_bytes(head: MessageHead) -> int:
+    """Length of the file of a complete message."""
+    return HEAD_BYTES + layout_of(head).total * (2 + head.block_bytes + _CHECK_BYTES)
+
+
 def read_file(data: bytes) -> StoredMessage | None:
     """What is good of a message file; None if its head is not."""
     fixed, check = data[: HEAD_BYTES - _CHECK_BYTES], data[HEAD_BYTES - _CHECK_BYTES : HEAD_BYTES]

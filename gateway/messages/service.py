@@ -225,7 +225,6 @@ class MessageService:
     def _conclude(self, name: str, entry: Entry, outgoing: Outgoing) -> None:
         head, whom = outgoing.head, self._whom(outgoing.head)
         del self._outgoing[name]
-        self._settled.add(name)
         self._metrics.count(f"message.{outgoing.state.value}")
         folder = Folder.FAILED
         if outgoing.state is SendState.DELIVERED:
@@ -240,6 +239,7 @@ class MessageService:
         try:
             self._spool.move(entry, folder)
         except OSError as error:
+            self._settled.add(name)  # not sent again in this run
             self._say(f"spool: {name} cannot be moved to {folder.value}: {error.strerror or error}")
 
     # From the link.

@@ -24,6 +24,7 @@ from gateway.messages.disk import Disk
 from gateway.messages.files import (
     Stamps,
     StoredMessage,
+    file_bytes,
     head_bytes,
     name_of,
     read_file,
@@ -164,7 +165,18 @@ class Spool:
     # What a station does with a message that comes in.
 
     def begin(self, head: MessageHead) -> StoredMessage | None:
-        """Start a partial message, or find what is held of it. Raises SpoolFull."""
+        """Start a partial message, or find what is held of it.
+
+        Raises SpoolFull, also when the message would not fit to its end: it is not begun for nothing.
+        """
+        whole = file_bytes(head)
+        self._make_room(whole)
+        try:
+            free = self._disk.free(self._root)
+        except OSError as error:
+            raise _full(error) from error
+        if free < 2 * whole:  # the blocks as they come, and the message made of them
+            raise SpoolFull(f"the disk has no room for its {2 * whole} bytes")
         entry = self.read(Folder.PARTIAL, name_of(head))
         if entry is not None and entry.message.head == head:
             path = self._path(Folder.PARTIAL, entry.name)

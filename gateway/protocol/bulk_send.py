@@ -7,8 +7,9 @@ Theory of operation
 -------------------
 ASK: an offer that wants an answer goes out, and for `answer_wait_s` nothing else does. An answer that lists blocks puts
 these, and a share of parity blocks with them, into the queue; when the queue has been sent, it asks again. Without an
-answer it asks again too: twice soon, then at doubling intervals up to `backoff_cap_s`; after `give_up_s` and at least
-four questions without any answer it has failed. A station's answer counts at once; those of a group are gathered until the wait is over.
+answer it asks again too: twice soon, then at doubling intervals up to `backoff_cap_s`. After `give_up_s` and at least
+four questions without any answer it has failed. A station's answer counts at once; those of a group are gathered until
+the wait is over.
 """
 
 from __future__ import annotations

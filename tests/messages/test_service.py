@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import random
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.network import Network
 from gateway.clock import ManualClock
 from gateway.config import MessagesSection
-from gateway.errors import GatewayError
+from gateway.errors import LocalProtocolError
 from gateway.messages.disk import RealDisk
 from gateway.messages.files import local_head
 from gateway.messages.service import Identity, MessageService, Pace
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
+from gateway.protocol.bulk_airtime import message_airtime
 from gateway.protocol.bulk_packets import TYPE_TEXT, Addressee, parse_message, voice_type
 from gateway.protocol.packets import Dropped, MessagePacket, parse
 
@@ -149,3 +150,220 @@ def test_even_10_bps_carries_a_message(tmp_path: Path) -> None:
     a.queue(VOICE, kind=voice_type(1, 1))
     air.run_until("delivered to bravo", a, 4000)
     assert b.contents() == [VOICE]
+
+
+def test_the_smallest_mtu_carries_a_message(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 80, packet_bytes=18)  # 16 and the checksum
+    air = Air(radio(80, 0.3), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run_until("delivered to bravo", a, 4000)
+    assert b.contents() == [VOICE]
+
+
+def test_losses_in_long_bursts_delay_copies_and_exchanged_packets_do_no_harm(tmp_path: Path) -> None:
+    spec = ChannelSpec(
+        "bad", rate_bps=300, loss=0.3, mean_burst=8, delay_ms=700, jitter_ms=300, ordered=False, duplicate=0.3,
+        reorder=0.3, reorder_ms=4000,
+    )  # fmt: skip
+    a, b = two(tmp_path, 300, round_trip_s=4.0)
+    air = Air(spec, [a, b], seed=5)
+    for number in (1, 2, 3):
+        a.queue(VOICE + bytes([number]), kind=voice_type(1, 1), number=number)
+    for number in (1, 2, 3):
+        air.run_until(f"0000000{number} delivered", a, 4000)
+    assert sorted(b.contents(), key=str) == sorted((VOICE + bytes([n]) for n in (1, 2, 3)), key=str)
+
+
+def test_a_message_sent_twice_is_shown_once(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 2400)
+    air = Air(radio(2400, 0.0), [a, b])
+    for _ in range(2):
+        a.queue(b"once", number=5)
+        air.run_until("delivered", a, 60)
+        a.said.clear()
+    b.spool.delete(b.spool.entries([Folder.INBOX])[0])
+    b.start()
+    a.queue(b"once", number=5)
+    air.run_until("delivered", a, 60)
+    assert b.said.count("message from alpha: once") == 1
+    assert b.contents() == []
+
+
+def test_the_estimate_is_near_what_it_takes(tmp_path: Path) -> None:
+    for loss, tolerance in ((0.0, 0.25), (0.3, 0.5)):
+        taken = []
+        for seed in range(6):
+            a, b = two(tmp_path / f"{loss}-{seed}", 80)
+            air = Air(radio(80, loss), [a, b], seed)
+            a.queue(VOICE, kind=voice_type(1, 1))
+            taken.append(air.run_until("voice message", b, 2000))
+        estimate = message_airtime(225, rate_bps=80, mtu_bytes=20, extra_bytes=2, turnaround_s=0.2, loss=loss)
+        assert sum(taken) / len(taken) == pytest.approx(estimate.seconds, rel=tolerance), loss
+
+
+def test_clock_jumps_cost_nothing(tmp_path: Path) -> None:
+    """A suspended machine: hours pass between two steps, on one side's clock and on both."""
+    a, b = two(tmp_path, 80)
+    air = Air(radio(80, 0.2), [a, b], start_s=1e6)
+    a.queue(VOICE, kind=voice_type(1, 1))
+    for _ in range(3):
+        air.run(15.0)
+        air.clock.sleep(50_000.0)
+    air.run_until("delivered to bravo", a, 3000)
+    assert b.contents() == [VOICE]
+    # The next run's monotonic clock starts anew, below where it was.
+    a.start()
+    b.start()
+    back = Air(radio(80, 0.2), [a, b])
+    a.queue(TEXT.encode(), number=2)
+    back.run_until("00000002 delivered", a, 3000)
+
+
+class SmallDisk(RealDisk):
+    """Has room for so many bytes more (None: enough), and may not know it beforehand."""
+
+    room: int | None = None
+    knows = True
+
+    def free(self, folder: Path) -> int:
+        return self.room if self.room is not None and self.knows else super().free(folder)
+
+    def append(self, path: Path, data: bytes) -> None:
+        self._take(len(data))
+        super().append(path, data)
+
+    def write(self, path: Path, data: bytes) -> None:
+        self._take(len(data))
+        super().write(path, data)
+
+    def _take(self, size: int) -> None:
+        if self.room is not None:
+            if self.room < size:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.room -= size
+
+
+@pytest.mark.parametrize(
+    ("knows", "why", "most_packets"),
+    [
+        (True, "the disk has no room for its 862 bytes", 15),
+        (False, "cannot write to the spool: No space left on device", 250),
+    ],
+)
+def test_a_full_disk_makes_a_message_wait_and_says_so_once(
+    tmp_path: Path, knows: bool, why: str, most_packets: int
+) -> None:
+    disk = SmallDisk()
+    a = Post(tmp_path / "a", "alpha", 80)
+    b = Post(tmp_path / "b", "bravo", 80, disk)
+    air = Air(radio(80, 0.1), [a, b])
+    disk.room, disk.knows = 200, knows
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run(3000)
+    assert [line for line in b.said if "has to wait" in line] == [f"message 0000abcd has to wait: {why}"]
+    assert a.contents(Folder.OUTBOX) == [VOICE]
+    assert a.metrics.counter("message.tx_packets") < most_packets
+    disk.room = None
+    air.run_until("delivered to bravo", a, 3000)
+    assert b.contents() == [VOICE]
+
+
+def test_live_voice_goes_first(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 80)
+    air = Air(radio(80, 0.0), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run(20)
+    air.voice = True
+    air.run(5)  # the packet that was under way
+    sent = a.metrics.counter("message.tx_packets") + b.metrics.counter("message.tx_packets")
+    air.run(100)
+    assert a.metrics.counter("message.tx_packets") + b.metrics.counter("message.tx_packets") == sent > 3
+    air.voice = False
+    air.run_until("delivered to bravo", a, 300)
+
+
+def test_both_directions_share_one_channel(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 80)
+    air = Air(radio(80, 0.1), [a, b], seed=3)
+    a.queue(VOICE, kind=voice_type(1, 1))
+    b.queue(TEXT.encode(), to=1)
+    air.run_until("delivered to bravo", a, 3000)
+    air.run_until("delivered to alpha", b, 3000)
+    assert (b.contents(), a.contents()) == ([VOICE], [TEXT.encode()])
+
+
+def test_all_members_of_a_group_get_it(tmp_path: Path) -> None:
+    posts = [Post(tmp_path / name, name, 80) for name in NUMBERS]
+    air = Air(radio(80, 0.2), posts, seed=2)
+    posts[0].queue(VOICE, to=None, kind=voice_type(1, 1))
+    air.run_until("delivered to group 7", posts[0], 4000)
+    assert [post.contents() for post in posts] == [[], [VOICE], [VOICE]]
+
+
+def test_nobody_there_is_given_up_kept_and_sent_later(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 300, give_up_s=600)
+    deaf = Air(radio(300, 1.0), [a, b])
+    a.queue(TEXT.encode())
+    deaf.run_until("not delivered: no answer from bravo for 10 min; kept", a, 2000)
+    assert a.metrics.counter("message.tx_packets") < 20
+    (entry,) = a.spool.entries([Folder.FAILED])
+    a.spool.move(entry, Folder.OUTBOX)
+    air = Air(radio(300, 0.0), [a, b], start_s=deaf.clock.now())
+    air.run_until("delivered to bravo", a, 100)
+
+
+def test_what_the_other_cannot_use_is_refused(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 300)
+    air = Air(radio(300, 0.0), [a, b])
+    a.queue(VOICE, kind=voice_type(2, 1))
+    air.run_until("bravo refused, type", a, 100)
+    a.queue(b"\x1b[2J", number=2)  # a terminal's command is no text
+    air.run_until("00000002: bravo refused, type", a, 100)
+    assert b.contents() == []
+    assert len(a.contents(Folder.FAILED)) == 2
+
+
+def test_the_command_line_takes_messages_away_under_way(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 80)
+    air = Air(radio(80, 0.0), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run_until("25 % received", b, 200)
+    tool = Spool(b.folder, RealDisk(), max_bytes=1_000_000, wall_s=lambda: 0.0)
+    tool.delete(tool.entries([Folder.PARTIAL])[0])
+    air.run_until("bravo refused, unwanted", a, 300)
+    b.start()
+    assert b.contents(Folder.PARTIAL) == []
+    a.queue(VOICE, kind=voice_type(1, 1), number=2)
+    air.run(30)
+    tool = Spool(a.folder, RealDisk(), max_bytes=1_000_000, wall_s=lambda: 0.0)
+    tool.delete(tool.entries([Folder.OUTBOX])[0])
+    air.run(10)
+    sent = a.metrics.counter("message.tx_packets")
+    air.run(100)
+    assert a.metrics.counter("message.tx_packets") == sent
+
+
+def test_damaged_files_in_the_outbox_are_set_aside(tmp_path: Path) -> None:
+    a, _ = two(tmp_path, 80)
+    a.queue(VOICE)
+    path = a.folder / "outbox" / "0001-0000abcd.msg"
+    path.write_bytes(path.read_bytes()[:-1])
+    (a.folder / "outbox" / "0001-00000001.msg").write_bytes(b"no message at all")
+    a.service.next(0.0, voice_is_live=False)
+    assert sum("moved to damaged" in line for line in a.said) == 2
+    assert a.spool.names(Folder.OUTBOX) == []
+
+
+@pytest.mark.parametrize(
+    ("rate_bps", "mtu", "room"), [(80, 64, 18), (10, 64, 18), (300, 64, 62), (300, 1024, 73), (1e6, 1024, 264)]
+)
+def test_packets_are_as_long_as_two_seconds_allow(tmp_path: Path, rate_bps: float, mtu: int, room: int) -> None:
+    section = MessagesSection(spool=tmp_path)
+    pace = Pace.of(section, mtu_bytes=mtu, rate_bps=rate_bps, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
+    assert pace.room_bytes == room
+
+
+def test_a_link_with_too_short_packets_is_one_clear_error(tmp_path: Path) -> None:
+    section = MessagesSection(spool=tmp_path)
+    with pytest.raises(LocalProtocolError, match="packets of 14 bytes: a message needs 16"):
+        Pace.of(section, mtu_bytes=16, rate_bps=80, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
