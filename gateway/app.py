@@ -111,7 +111,7 @@ def run_station(path: Path) -> None:
             clock,
             metrics,
             say,
-            Mailbox.of(config, codec, suppressor, link.info, crc, metrics, say),
+            Mailbox.of(config, codec, suppressor, link.info, crc, random.SystemRandom(), metrics, say),
         )
         log.info(
             "station ready",

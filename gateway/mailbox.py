@@ -94,10 +94,14 @@ class Mailbox:
         suppressor: Callable[[], Suppressor] | None,
         link: LinkInfo,
         crc: bool,
+        rng: random.Random,
         metrics: Metrics,
         say: Callable[[str], None],
     ) -> Mailbox | None:
-        """The mailbox that a station file asks for. Raises GatewayError for a spool or link that cannot be used."""
+        """The mailbox that a station file asks for; `rng` must not repeat after a restart, for ids come from it.
+
+        Raises GatewayError for a spool or link that cannot be used.
+        """
         section = config.messages
         if section is None:
             return None
@@ -110,8 +114,6 @@ class Mailbox:
             turnaround_s=link.turnaround_s,
         )
         identity = Identity(config.station.id, config.station.group, takes(codec), config.net.name_of)
-        # Ids must not repeat after a restart: the system's own randomness.
-        rng = random.SystemRandom()
         service = MessageService(section, identity, pace, open_spool(section, RealDisk()), rng, metrics, say)
         return cls(
             section,

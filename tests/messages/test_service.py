@@ -246,7 +246,7 @@ class SmallDisk(RealDisk):
 @pytest.mark.parametrize(
     ("knows", "why", "most_packets"),
     [
-        (True, "the disk has no room for its 862 bytes", 15),
+        (True, "the disk has no room for its 856 bytes", 15),
         (False, "cannot write to the spool: No space left on device", 250),
     ],
 )
