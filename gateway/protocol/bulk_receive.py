@@ -89,16 +89,31 @@ class ReceiveConfig:
 class _Incoming:
     head: MessageHead
     layout: Layout
+    lacking: list[int]
+    """Blocks of each generation still needed, whichever they are."""
     blocks: dict[Place, bytes] = field(default_factory=dict)
 
-    def lacking(self, generation: int) -> int:
-        """Blocks of a generation still needed, whichever they are."""
-        have = sum(g == generation for g, _ in self.blocks)
-        return max(0, self.layout.data_blocks[generation] - have)
+    @classmethod
+    def of(cls, head: MessageHead) -> _Incoming:
+        layout = layout_of(head)
+        return cls(head, layout, list(layout.data_blocks))
 
     @property
     def lacks(self) -> int:
-        return sum(self.lacking(generation) for generation in range(len(self.layout.data_blocks)))
+        return sum(self.lacking)
+
+    def add(self, place: Place, data: bytes) -> bool:
+        """Take a block; False if it is of no use."""
+        fits = len(data) == self.head.block_bytes and self.layout.holds(place)
+        if not fits or place in self.blocks or not self.lacking[place[0]]:
+            return False
+        self.blocks[place] = data
+        self.lacking[place[0]] -= 1
+        return True
+
+    def clear(self) -> None:
+        self.blocks.clear()
+        self.lacking = list(self.layout.data_blocks)
 
     def wanted(self) -> list[Wanted]:
         """Of each generation as many missing data blocks as it needs, then everything behind the last block heard."""
@@ -109,8 +124,8 @@ class _Incoming:
         entries = []
         for generation, count in enumerate(counts):
             until = count if generation < tail[0] else tail[1] if generation == tail[0] else 0
-            need = self.lacking(generation)
-            missing = [index for index in range(until) if (generation, index) not in self.blocks][:need]
+            missing = [index for index in range(until) if (generation, index) not in self.blocks]
+            missing = missing[: self.lacking[generation]]
             if missing:
                 entries.append(Wanted(generation, tuple(missing)))
         if tail < end:
@@ -135,10 +150,9 @@ class BulkReceiver:
         """Go on with a message of which `blocks` were kept from before."""
         incoming = self._open.get(head.key)
         if incoming is None or incoming.head != head:
-            incoming = self._open[head.key] = _Incoming(head, layout_of(head))
+            incoming = self._open[head.key] = _Incoming.of(head)
         for place, data in blocks.items():
-            if incoming.layout.holds(place) and len(data) == head.block_bytes:
-                incoming.blocks[place] = data
+            incoming.add(place, data)
 
     def finish(self, key: Key, state: StatusState = StatusState.COMPLETE) -> None:
         """The message is stored (or, with a refusal, will never be taken): this is the answer from now on."""
@@ -186,11 +200,8 @@ class BulkReceiver:
         place = (block.generation, block.index)
         for incoming in self._open.values():
             head = incoming.head
-            if head.message_id != block.message_id or head.block_bytes != len(block.data):
+            if head.message_id != block.message_id or not incoming.add(place, block.data):
                 continue
-            if not incoming.layout.holds(place) or place in incoming.blocks or not incoming.lacking(place[0]):
-                continue
-            incoming.blocks[place] = block.data
             self._open[head.key] = self._open.pop(head.key)
             return [BlockHeld(head, place, block.data)]
         self.ignored += 1
@@ -208,7 +219,7 @@ class BulkReceiver:
                 continue
             content = join(incoming.head, incoming.blocks)
             if content is None:
-                incoming.blocks.clear()
+                incoming.clear()
                 events.append(Cleared(incoming.head))
             else:
                 events.append(Arrived(incoming.head, content))
@@ -246,7 +257,7 @@ class BulkReceiver:
             # The one not heard for longest: the caller has its blocks, and gives them back by `restore`.
             del self._open[next(iter(self._open))]
         self._paused.discard(head.key)
-        self._open[head.key] = _Incoming(head, layout_of(head))
+        self._open[head.key] = _Incoming.of(head)
         events: list[Event] = [Opened(head)]
         for stashed in [known for known in self._stash if known[0] == head.message_id]:
             events += self.on_block(self._stash.pop(stashed))

@@ -7,9 +7,9 @@ Theory of operation
 -------------------
 ASK: an offer that wants an answer goes out, and for `answer_wait_s` nothing else does. An answer that lists blocks puts
 these, and a share of parity blocks with them, into the queue; when the queue has been sent, it asks again. Without an
-answer it asks again too: twice soon, then at doubling intervals up to `backoff_cap_s`. After `give_up_s` and at least
-four questions without any answer it has failed. A station's answer counts at once; those of a group are gathered until
-the wait is over.
+answer it asks again too: a few times soon, then at doubling intervals up to `backoff_cap_s`. After `give_up_s` and some
+questions without any answer it has failed. It is more patient with receivers that have answered before in this run. A
+station's answer counts at once; those of a group are gathered until the wait is over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from gateway.protocol.bulk_packets import (
     Wanted,
 )
 
-QUICK_ASKS = 3  # questions at once before the intervals double
+QUICK_ASKS = 5  # questions before the intervals double, to receivers not heard yet in this run
+QUICK_ASKS_KNOWN = 8  # the same to those who have answered before: they are there, and only packets are lost
+LEAST_ASKS = 6  # questions without an answer before it gives up, as above
+LEAST_ASKS_KNOWN = 16
 OFFER_EVERY = 16  # blocks to a group, so that those who missed the question can keep what they hear
 QUIET_ASKS = 2  # questions to a group that nobody answers with a wish, before it counts as served
 
@@ -93,6 +96,7 @@ class Outgoing:
         self._ask_s = now_s
         self._heard_s = now_s
         self._unanswered = 0
+        self._ever_answered = False
         self._quiet = 0
         self._answered = False
         self._wishes: dict[int, tuple[Wanted, ...]] = {}
@@ -132,7 +136,7 @@ class Outgoing:
         to_station = self.head.addressee is Addressee.STATION
         if to_station and status.source != self.head.destination:
             return
-        self._heard_s, self._unanswered, self._answered = now_s, 0, True
+        self._heard_s, self._unanswered, self._answered, self._ever_answered = now_s, 0, True, True
         if status.state is StatusState.COMPLETE:
             self.confirmed.add(status.source)
             self._wishes.pop(status.source, None)
@@ -163,18 +167,23 @@ class Outgoing:
             self._ask_s = now_s
             if self._quiet >= QUIET_ASKS:
                 self._held, self.state = self._layout.total, SendState.DELIVERED
-        elif self._unanswered >= QUICK_ASKS and now_s - self._heard_s >= self._timing.give_up_s:
+        elif self._unanswered + 1 >= self._least_asks and now_s - self._heard_s >= self._timing.give_up_s:
             self.state = SendState.GIVEN_UP
         else:
             self._unanswered += 1
             self._ask_s = now_s + self._backoff()
 
+    @property
+    def _least_asks(self) -> int:
+        return LEAST_ASKS_KNOWN if self._ever_answered else LEAST_ASKS
+
     def _backoff(self) -> float:
         wait_s = self._timing.answer_wait_s
-        if self._unanswered < QUICK_ASKS:
+        slow = self._unanswered - (QUICK_ASKS_KNOWN if self._ever_answered else QUICK_ASKS)
+        if slow < 0:
             return self._spread(wait_s / 2)
         # 2 ** 30 answer waits are beyond any cap.
-        return self._spread(min(self._timing.backoff_cap_s, wait_s * 2 ** min(30, self._unanswered - QUICK_ASKS + 1)))
+        return self._spread(min(self._timing.backoff_cap_s, wait_s * 2 ** min(30, slow + 1)))
 
     def _spread(self, longest_s: float) -> float:
         """Half to all of it: two stations that collided once must not do so for ever."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import random
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.network import Network
@@ -14,12 +15,25 @@ from gateway.clock import ManualClock
 from gateway.config import MessagesSection
 from gateway.errors import LocalProtocolError
 from gateway.messages.disk import RealDisk
+from gateway.messages.faults import Crash, FaultyDisk
 from gateway.messages.files import local_head
 from gateway.messages.service import Identity, MessageService, Pace
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_airtime import message_airtime
-from gateway.protocol.bulk_packets import TYPE_TEXT, Addressee, parse_message, voice_type
+from gateway.protocol.bulk_packets import (
+    TYPE_TEXT,
+    Addressee,
+    Message,
+    MessageBlock,
+    MessageHead,
+    MessageOffer,
+    MessageStatus,
+    StatusState,
+    Wanted,
+    parse_message,
+    voice_type,
+)
 from gateway.protocol.packets import Dropped, MessagePacket, parse
 
 NAMES = {1: "alpha", 2: "bravo", 3: "charlie"}
@@ -54,7 +68,7 @@ class Post:
         takes = {TYPE_TEXT, voice_type(1, 1)}.__contains__
         self.service = MessageService(
             self.section,
-            Identity(NUMBERS[self.name], 7, takes, NAMES.__getitem__),
+            Identity(NUMBERS[self.name], 7, takes, lambda number: NAMES.get(number, str(number))),
             pace,
             self.spool,
             random.Random(self.starts * 100 + NUMBERS[self.name]),
@@ -219,30 +233,6 @@ def test_clock_jumps_cost_nothing(tmp_path: Path) -> None:
     back.run_until("00000002 delivered", a, 3000)
 
 
-class SmallDisk(RealDisk):
-    """Has room for so many bytes more (None: enough), and may not know it beforehand."""
-
-    room: int | None = None
-    knows = True
-
-    def free(self, folder: Path) -> int:
-        return self.room if self.room is not None and self.knows else super().free(folder)
-
-    def append(self, path: Path, data: bytes) -> None:
-        self._take(len(data))
-        super().append(path, data)
-
-    def write(self, path: Path, data: bytes) -> None:
-        self._take(len(data))
-        super().write(path, data)
-
-    def _take(self, size: int) -> None:
-        if self.room is not None:
-            if self.room < size:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            self.room -= size
-
-
 @pytest.mark.parametrize(
     ("knows", "why", "most_packets"),
     [
@@ -253,11 +243,11 @@ class SmallDisk(RealDisk):
 def test_a_full_disk_makes_a_message_wait_and_says_so_once(
     tmp_path: Path, knows: bool, why: str, most_packets: int
 ) -> None:
-    disk = SmallDisk()
+    disk = FaultyDisk()
     a = Post(tmp_path / "a", "alpha", 80)
     b = Post(tmp_path / "b", "bravo", 80, disk)
     air = Air(radio(80, 0.1), [a, b])
-    disk.room, disk.knows = 200, knows
+    disk.room, disk.knows_room = 200, knows
     a.queue(VOICE, kind=voice_type(1, 1))
     air.run(3000)
     assert [line for line in b.said if "has to wait" in line] == [f"message 0000abcd has to wait: {why}"]
@@ -367,3 +357,107 @@ def test_a_link_with_too_short_packets_is_one_clear_error(tmp_path: Path) -> Non
     section = MessagesSection(spool=tmp_path)
     with pytest.raises(LocalProtocolError, match="packets of 14 bytes: a message needs 16"):
         Pace.of(section, mtu_bytes=16, rate_bps=80, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([5, 6]), st.binary(max_size=60)), max_size=30), st.integers(0, 1 << 30))
+def test_random_packets_are_harmless(tmp_path: Path, bodies: list[tuple[int, bytes]], seed: int) -> None:
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    b = Post(folder, "bravo", 80)
+    b.queue(VOICE, to=1, kind=voice_type(1, 1))
+    rng = random.Random(seed)
+    heads = [
+        MessageHead(rng.getrandbits(2), rng.randrange(3), rng.choice(list(Addressee)), rng.randrange(8), 17, 40, 9)
+        for _ in range(5)
+    ]
+    lists = (Wanted(0, (rng.randrange(255),), onwards=True), Wanted(rng.randrange(3), (1, 7)))
+    forged: list[Message] = [MessageOffer(head, rng.random() < 0.5) for head in heads]
+    forged += [MessageBlock(rng.getrandbits(2), 0, rng.randrange(255), rng.randbytes(9)) for _ in range(40)]
+    forged += [MessageStatus(0xABCD, 1, StatusState.WANTING, lists), MessageStatus(0xABCD, 1, StatusState.PAUSED)]
+    random_ones = [parse_message(MessagePacket(kind, body)) for kind, body in bodies]
+    messages = [*forged, *(message for message in random_ones if not isinstance(message, Dropped))]
+    rng.shuffle(messages)
+    for now, message in enumerate(messages):
+        b.service.on_message(message, float(now))
+        b.service.next(float(now), voice_is_live=rng.random() < 0.2)
+    assert not any("voice message" in line for line in b.said)
+    b.disk.close()
+
+
+@pytest.mark.parametrize("side", ["alpha", "bravo"])
+def test_a_crash_at_any_step_on_either_side_loses_nothing(tmp_path: Path, side: str) -> None:
+    """The program dies in the middle of a step on the disk, starts again, and the message arrives once and exactly."""
+    for crash_at in range(0, 400, 3):
+        disk = FaultyDisk()
+        disks = {name: disk if name == side else RealDisk() for name in ("alpha", "bravo")}
+        root = tmp_path / str(crash_at)
+        a, b = (Post(root / name, name, 2400, disks[name], packet_bytes=30) for name in ("alpha", "bravo"))
+        air = Air(radio(2400, 0.0), [a, b], crash_at)
+        a.queue(VOICE, kind=voice_type(1, 1))
+        disk.crash_at = disk.steps + crash_at
+        crashed = False
+        began = air.clock.now()
+        while not a.contents(Folder.SENT):
+            assert air.clock.now() < began + 1500, (crash_at, a.said, b.said)
+            try:
+                air.step()
+            except Crash:
+                crashed = True
+                disk.crash_at = None
+                {"alpha": a, "bravo": b}[side].start()
+        assert b.contents() == [VOICE], crash_at
+        assert sum("voice message" in line for line in b.said) <= 1
+        for post in (a, b):
+            post.disk.close()
+        if not crashed:
+            assert crash_at > 5
+            return
+    raise AssertionError("more steps than thought")
+
+
+class DiaryDisk(RealDisk):
+    """Knows whether anything appended is not synced yet."""
+
+    unsynced = False
+
+    def append(self, path: Path, data: bytes) -> None:
+        self.unsynced = True
+        super().append(path, data)
+
+    def sync(self, path: Path) -> None:
+        self.unsynced = False
+        super().sync(path)
+
+
+def test_what_an_answer_says_is_held_is_on_the_disk_before(tmp_path: Path) -> None:
+    disk = DiaryDisk()
+    a, b = Post(tmp_path / "a", "alpha", 80), Post(tmp_path / "b", "bravo", 80, disk)
+    air = Air(radio(80, 0.5), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    answers = unsynced = 0
+    while not a.contents(Folder.SENT):
+        before = b.metrics.counter("message.tx_packets")
+        unsynced += disk.unsynced
+        air.step()
+        if b.metrics.counter("message.tx_packets") > before:
+            answers += 1
+            assert not disk.unsynced
+    assert answers > 2
+    assert unsynced > 0
+
+
+def test_an_answer_that_cannot_be_made_safe_is_not_given(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 80)
+    air = Air(radio(80, 0.0), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run_until("50 % received", b, 200)
+
+    def fails(path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    b.disk.sync = fails  # type: ignore[method-assign]
+    head = local_head(1, 1, Addressee.STATION, 2, TYPE_TEXT, b"x" * 500)
+    b.service.on_message(MessageOffer(head, answer_wanted=True), air.clock.now())
+    for _ in range(100):
+        air.step()
+    assert any("has to wait: cannot write to the spool: Input/output error" in line for line in b.said)

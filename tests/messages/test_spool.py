@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,69 +10,13 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.messages.disk import RealDisk
+from gateway.messages.faults import Crash, FaultyDisk
 from gateway.messages.files import file_bytes, local_head, name_of
 from gateway.messages.spool import KEEP_SEEN, Entry, Folder, Spool, SpoolFull
 from gateway.protocol.bulk_code import cut
 from gateway.protocol.bulk_packets import Addressee, MessageHead, StatusState
 
 CONTENT = random.Random(2).randbytes(225)
-
-
-class Crash(Exception):
-    """The machine died."""
-
-
-class FaultyDisk(RealDisk):
-    """Dies at its `crash_at`-th changing step, having done half of it where that is possible; may also be full."""
-
-    def __init__(self, crash_at: int | None = None) -> None:
-        super().__init__()
-        self.steps = 0
-        self.crash_at = crash_at
-        self.room: int | None = None
-
-    def _step(self, half: Callable[[], object]) -> None:
-        if self.crash_at is not None and self.steps >= self.crash_at:
-            if self.steps == self.crash_at:
-                self.steps += 1
-                half()
-            raise Crash
-        self.steps += 1
-
-    def _fit(self, path: Path, data: bytes, begin: Callable[[Path, bytes], None]) -> None:
-        if self.room is None:
-            return
-        if len(data) > self.room:
-            begin(path, data[: self.room])
-            self.room = 0
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self.room -= len(data)
-
-    def write(self, path: Path, data: bytes) -> None:
-        self._step(lambda: path.write_bytes(data[: len(data) // 2]))
-        self._fit(path, data, super().write)
-        super().write(path, data)
-
-    def append(self, path: Path, data: bytes) -> None:
-        self._step(lambda: RealDisk.append(self, path, data[: len(data) // 2]))
-        self._fit(path, data, super().append)
-        super().append(path, data)
-
-    def sync(self, path: Path) -> None:
-        self._step(lambda: None)
-        super().sync(path)
-
-    def truncate(self, path: Path, size: int) -> None:
-        self._step(lambda: None)
-        super().truncate(path, size)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._step(lambda: None)
-        super().rename(source, target)
-
-    def remove(self, path: Path) -> None:
-        self._step(lambda: None)
-        super().remove(path)
 
 
 def spool_at(root: Path, disk: RealDisk | None = None, max_bytes: int = 1_000_000) -> Spool:
