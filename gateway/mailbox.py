@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from gateway.links.base import LinkInfo
 from gateway.messages.disk import RealDisk
 from gateway.messages.files import StoredMessage
 from gateway.messages.service import Identity, MessageService, Pace
-from gateway.messages.spool import Spool
+from gateway.messages.spool import open_spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_code import pieces
 from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Message, voice_codec, voice_type
@@ -31,16 +30,6 @@ from gateway.transmit import Suppressor
 
 Pcm = NDArray[np.float32]
 MAX_FRAMES = MAX_CONTENT_BYTES // FRAME_BYTES
-
-
-def wall_clock_s() -> float:
-    """What stamps in the spool show; never reckoned with."""
-    return datetime.now().timestamp()
-
-
-def open_spool(section: MessagesSection, disk: RealDisk) -> Spool:
-    """The spool that [messages] names; raises GatewayError."""
-    return Spool(section.spool, disk, max_bytes=section.max_bytes, wall_s=wall_clock_s)
 
 
 def frames_of_message(message: StoredMessage) -> list[bytes | None]:
@@ -67,6 +56,7 @@ class Mailbox:
         self,
         section: MessagesSection,
         service: MessageService,
+        disk: RealDisk,
         codec: Codec,
         say: Callable[[str], None],
         *,
@@ -76,7 +66,8 @@ class Mailbox:
         release_s: float,
     ) -> None:
         """A recording ends after `time_out_s`, and `release_s` after the key was let go."""
-        self._section, self._service, self._codec, self._say = section, service, codec, say
+        self._section, self._service, self._disk = section, service, disk
+        self._codec, self._say = codec, say
         self._lookahead, self._new_suppressor = lookahead, suppressor
         self._time_out_s, self._release_s = time_out_s, release_s
         self._encoder: EncoderStream | None = None
@@ -114,10 +105,12 @@ class Mailbox:
             turnaround_s=link.turnaround_s,
         )
         identity = Identity(config.station.id, config.station.group, takes(codec), config.net.name_of)
-        service = MessageService(section, identity, pace, open_spool(section, RealDisk()), rng, metrics, say)
+        disk = RealDisk()
+        service = MessageService(section, identity, pace, open_spool(section, disk), rng, metrics, say)
         return cls(
             section,
             service,
+            disk,
             codec,
             say,
             lookahead=config.codec.lookahead,
@@ -176,6 +169,11 @@ class Mailbox:
             self._service.queue(voice_type(spec.codec_id, spec.codec_version), b"".join(frames))
         else:
             self._say("nothing recorded")
+
+    def close(self) -> None:
+        """Keep a message being recorded, and let others use the spool."""
+        self.stop()
+        self._disk.close()
 
     def send_text(self, text: str) -> None:
         """Put a text into the outbox."""

@@ -15,7 +15,7 @@ from gateway.config import MessagesSection, NetSection, StationConfig, load_toml
 from gateway.errors import ConfigError, GatewayError
 from gateway.messages.disk import RealDisk
 from gateway.messages.files import local_head
-from gateway.messages.spool import Entry, Folder, Spool, SpoolFull
+from gateway.messages.spool import Entry, Folder, SpoolFull, open_spool
 from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Addressee, MessageHead, voice_codec, voice_type
 from gateway.protocol.packets import FRAME_BYTES, FRAME_S, control_character
 
@@ -53,9 +53,7 @@ class MessageTool:
             raise ConfigError(f"{config_path}: messages: missing; this section with its key spool is needed")
         self.section: MessagesSection = self.config.messages
         self.net: NetSection = self.config.net
-        self.spool = Spool(
-            self.section.spool, RealDisk(), max_bytes=self.section.max_bytes, wall_s=lambda: datetime.now().timestamp()
-        )
+        self.spool = open_spool(self.section, RealDisk())
 
     def target(self, to: str | None, group: int | None) -> Target:
         """From the command line: a station by name or number, or a group; else what the file says."""

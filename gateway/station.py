@@ -144,7 +144,7 @@ class Station:
         """Unkey, end the over on the air, keep a message being recorded, close the link."""
         self._session(Shutdown())
         if self._mailbox is not None:
-            self._mailbox.stop()
+            self._mailbox.close()
         self._link.close()
 
     def _request(self, request: Request) -> None:

@@ -227,6 +227,7 @@ def test_a_recording_ends_by_itself_by_talking_and_by_the_end(
     a.station.close()
     assert sum("to bravo is in the outbox" in line for line in a.said) == 3
     assert len(a.spool.entries([Folder.OUTBOX])) == 3
+    a.spool.claim()  # the closed station let go of it
 
 
 def test_without_a_link_a_text_waits_in_the_outbox(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:

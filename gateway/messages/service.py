@@ -129,6 +129,8 @@ class MessageService:
             say(line)
         for key, state in spool.seen().items():
             self._receiver.finish(key, state)
+        for entry in spool.entries([Folder.INBOX]):
+            self._receiver.finish(entry.message.head.key)
         self._outgoing: dict[str, tuple[Entry, Outgoing]] = {}
         self._settled: set[str] = set()
         self._free_s = self._quiet_until_s = self._scan_s = self._expire_s = float("-inf")

@@ -15,10 +15,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from zlib import crc32
 
+from gateway.config import MessagesSection
 from gateway.errors import GatewayError
 from gateway.messages.disk import Disk
 from gateway.messages.files import (
@@ -109,8 +111,9 @@ class Spool:
             if entry is None:
                 told.append(self.set_aside(Folder.INBOX, name))
             elif entry.message.head.key not in known:
-                self._remember(entry.message.head.key, StatusState.COMPLETE)  # the crash came between the two
-        known = self.seen()
+                known[entry.message.head.key] = StatusState.COMPLETE  # the crash came between the two
+                with contextlib.suppress(OSError):  # on a full disk at the next start
+                    self._remember(entry.message.head.key, StatusState.COMPLETE)
         for name in self._disk.names(self._path(Folder.PARTIAL)):
             entry = self.read(Folder.PARTIAL, name)
             if entry is None:
@@ -122,7 +125,8 @@ class Spool:
                 if self._disk.size(self._path(Folder.PARTIAL, name)) != stored.good_bytes:
                     self._disk.truncate(self._path(Folder.PARTIAL, name), stored.good_bytes)
                     told.append(f"spool: {name} was torn; {stored.held} of {stored.total} blocks of it are good")
-        self._shorten_seen()
+        with contextlib.suppress(OSError):
+            self._shorten_seen()
         return told
 
     # What both the station and the command line do.
@@ -169,21 +173,22 @@ class Spool:
 
         Raises SpoolFull, also when the message would not fit to its end: it is not begun for nothing.
         """
-        whole = file_bytes(head)
-        self._make_room(whole)
+        entry = self.read(Folder.PARTIAL, name_of(head))
+        held = entry.message if entry is not None and entry.message.head == head else None
+        # The blocks as they come, and at the end the message made of them beside these.
+        needed = 2 * file_bytes(head) - (0 if held is None else held.good_bytes)
+        self._make_room(needed)
+        path = self._path(Folder.PARTIAL, name_of(head))
         try:
-            free = self._disk.free(self._root)
+            if self._disk.free(self._root) < needed:
+                raise SpoolFull(f"the disk has no room for its {needed} bytes")
+            if held is not None and self._disk.size(path) != held.good_bytes:
+                self._disk.truncate(path, held.good_bytes)
         except OSError as error:
             raise _full(error) from error
-        if free < 2 * whole:  # the blocks as they come, and the message made of them
-            raise SpoolFull(f"the disk has no room for its {2 * whole} bytes")
-        entry = self.read(Folder.PARTIAL, name_of(head))
-        if entry is not None and entry.message.head == head:
-            path = self._path(Folder.PARTIAL, entry.name)
-            if self._disk.size(path) != entry.message.good_bytes:
-                self._disk.truncate(path, entry.message.good_bytes)
-            self._sizes[entry.name] = entry.message.good_bytes
-            return entry.message
+        if held is not None:
+            self._sizes[path.name] = held.good_bytes
+            return held
         data = head_bytes(head, self._stamps())
         self._put(Folder.PARTIAL, name_of(head), data)
         self._sizes[name_of(head)] = len(data)
@@ -350,6 +355,11 @@ class Spool:
             return float(int(self._disk.read(self._root / "age")))
         except (FileNotFoundError, ValueError):
             return 0.0
+
+
+def open_spool(section: MessagesSection, disk: Disk) -> Spool:
+    """The spool that [messages] names. Raises GatewayError if its folder cannot be made."""
+    return Spool(section.spool, disk, max_bytes=section.max_bytes, wall_s=lambda: datetime.now().timestamp())
 
 
 def _seen_record(key: Key, state: StatusState) -> bytes:

@@ -461,3 +461,20 @@ def test_an_answer_that_cannot_be_made_safe_is_not_given(tmp_path: Path) -> None
     for _ in range(100):
         air.step()
     assert any("has to wait: cannot write to the spool: Input/output error" in line for line in b.said)
+
+
+def test_a_station_starts_on_a_full_disk(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    a, b = Post(tmp_path / "a", "alpha", 2400), Post(tmp_path / "b", "bravo", 2400, disk)
+    air = Air(radio(2400, 0.0), [a, b])
+    a.queue(VOICE, kind=voice_type(1, 1))
+    air.run_until("delivered", a, 100)
+    (b.folder / "seen").unlink()  # as if the crash came before it was written
+    disk.room = 0
+    b.start()
+    a.start()
+    a.queue(VOICE, kind=voice_type(1, 1))
+    a.said.clear()
+    air.run_until("delivered", a, 100)
+    assert sum("voice message" in line for line in b.said) == 1
+    assert b.contents() == [VOICE]
