@@ -21,16 +21,17 @@ FILE_VERSION = 1
 LOCAL_BLOCK_BYTES = 240
 """Block size of a message that has not been on a link yet; the station cuts it as its link needs."""
 _OFFER_BYTES = 13
-HEAD_BYTES = len(MAGIC) + 1 + _OFFER_BYTES + 4 + 8 + 4
+HEAD_BYTES = len(MAGIC) + 1 + _OFFER_BYTES + 4 + 4 + 8 + 4
 _CHECK_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """When a message came into the spool: the spool's running time, which its age counts by, and the wall clock, which
-    is shown and never reckoned with, for clocks jump."""
+    """When a message came into the spool: the spool's running time, which its age counts by; its number in the order of
+    coming; and the wall clock, which is shown and never reckoned with, for clocks jump."""
 
     spool_s: int
+    order: int
     wall_s: int
 
 
@@ -68,8 +69,8 @@ def name_of(head: MessageHead) -> str:
 
 
 def head_bytes(head: MessageHead, stamps: Stamps) -> bytes:
-    """Magic, file version, the 13 bytes of the offer, running time u32, wall clock u64, CRC-32."""
-    times = stamps.spool_s.to_bytes(4, "big") + stamps.wall_s.to_bytes(8, "big")
+    """Magic, file version, the 13 bytes of the offer, running time u32, order u32, wall clock u64, CRC-32."""
+    times = stamps.spool_s.to_bytes(4, "big") + stamps.order.to_bytes(4, "big") + stamps.wall_s.to_bytes(8, "big")
     fixed = MAGIC + bytes((FILE_VERSION,)) + head.to_bytes() + times
     return fixed + crc32(fixed).to_bytes(_CHECK_BYTES, "big")
 
@@ -104,7 +105,8 @@ def read_file(data: bytes) -> StoredMessage | None:
         return None
     head = offer.head
     at += _OFFER_BYTES
-    stamps = Stamps(int.from_bytes(fixed[at : at + 4], "big"), int.from_bytes(fixed[at + 4 : at + 12], "big"))
+    spool_s, order, wall_s = (int.from_bytes(fixed[at + a : at + b], "big") for a, b in ((0, 4), (4, 8), (8, 16)))
+    stamps = Stamps(spool_s, order, wall_s)
     size = 2 + head.block_bytes + _CHECK_BYTES
     whole = (len(data) - HEAD_BYTES) // size * size + HEAD_BYTES
     layout, blocks, damaged = layout_of(head), dict[Place, bytes](), 0

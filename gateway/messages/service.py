@@ -198,10 +198,10 @@ class MessageService:
         for gone in [name for name in self._outgoing if name not in names]:
             del self._outgoing[gone]
         self._settled &= set(names)
-        for name in names:
-            if name in self._outgoing or name in self._settled:
-                continue
-            entry = self._spool.read(Folder.OUTBOX, name)
+        fresh = [name for name in names if name not in self._outgoing and name not in self._settled]
+        entries = {name: self._spool.read(Folder.OUTBOX, name) for name in fresh}
+        for name in sorted(fresh, key=lambda new: -1 if (e := entries[new]) is None else e.message.stamps.order):
+            entry = entries[name]
             content = None if entry is None else entry.message.content
             if entry is None or content is None:
                 if name in self._spool.names(Folder.OUTBOX):

@@ -86,6 +86,8 @@ class Spool:
         self._age_written_s = self._age_s
         self._ticked_s: float | None = None
         self._sizes: dict[str, int] = {}
+        self._order = 0
+        self.entries()  # to know the last number of the order
 
     def claim(self) -> list[str]:
         """Take the folder for this process and put it in order after a crash; returns lines for the operator.
@@ -141,12 +143,15 @@ class Spool:
             stored = read_file(self._disk.read(self._path(folder, name)))
         except OSError:
             return None
-        return None if stored is None else Entry(folder, name, stored)
+        if stored is None:
+            return None
+        self._order = max(self._order, stored.stamps.order)
+        return Entry(folder, name, stored)
 
     def entries(self, folders: Iterable[Folder] = Folder) -> list[Entry]:
-        """All readable messages, by the spool's running time and name."""
+        """All readable messages in the order in which they came."""
         found = (self.read(folder, name) for folder in folders for name in self.names(folder))
-        return sorted((e for e in found if e is not None), key=lambda e: (e.message.stamps.spool_s, e.name))
+        return sorted((e for e in found if e is not None), key=lambda e: (e.message.stamps.order, e.name))
 
     def queue(self, head: MessageHead, content: bytes) -> None:
         """Put a new message into the outbox. Raises SpoolFull."""
@@ -348,7 +353,8 @@ class Spool:
         return self._root / folder.value / name if name else self._root / folder.value
 
     def _stamps(self) -> Stamps:
-        return Stamps(min(int(self._age_s), 0xFFFF_FFFF), max(0, int(self._wall_s())))
+        self._order += 1
+        return Stamps(min(int(self._age_s), 0xFFFF_FFFF), self._order & 0xFFFF_FFFF, max(0, int(self._wall_s())))
 
     def _read_age(self) -> float:
         try:

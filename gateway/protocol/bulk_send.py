@@ -147,7 +147,8 @@ class Outgoing:
             # With blocks still queued this is a late copy: what it asks for is on its way.
             if not self._queue:
                 self._wishes[status.source] = status.wanted
-                self._held = min(self._layout.total - len(self._places(w)) for w in self._wishes.values())
+                most = max(len(self._places(wanted)) for wanted in self._wishes.values())
+                self._held = max(0, self._layout.total - most)
                 if to_station or self._asked_until_s is None:
                     self._close_question(now_s)
         elif to_station and status.state.is_refusal:

@@ -24,7 +24,7 @@ from gateway.protocol.bulk_packets import Addressee, MessageHead
 
 CONTENT = random.Random(2).randbytes(1000)
 HEAD = local_head(0xABC, 1, Addressee.STATION, 2, 17, CONTENT)
-STAMPS = Stamps(12, 1_800_000_000)
+STAMPS = Stamps(12, 3, 1_800_000_000)
 FILE = whole_file(HEAD, STAMPS, CONTENT)
 RECORD = 2 + LOCAL_BLOCK_BYTES + 4
 

@@ -236,7 +236,7 @@ def test_clock_jumps_cost_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("knows", "why", "most_packets"),
     [
-        (True, "the disk has no room for its 856 bytes", 15),
+        (True, "the disk has no room for its 864 bytes", 15),
         (False, "cannot write to the spool: No space left on device", 250),
     ],
 )
@@ -478,3 +478,14 @@ def test_a_station_starts_on_a_full_disk(tmp_path: Path) -> None:
     air.run_until("delivered", a, 100)
     assert sum("voice message" in line for line in b.said) == 1
     assert b.contents() == [VOICE]
+
+
+def test_messages_are_sent_in_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    a, b = two(tmp_path, 2400)
+    air = Air(radio(2400, 0.0), [a, b])
+    for number in (5, 2, 9):
+        a.queue(str(number).encode(), number=number)
+    air.run(60)
+    assert [line for line in b.said if line.startswith("message from")] == [
+        f"message from alpha: {n}" for n in (5, 2, 9)
+    ]

@@ -124,7 +124,7 @@ def test_putting_in_order_survives_a_crash_at_every_step(tmp_path: Path) -> None
         assert done.seen() == {(1, 1): StatusState.COMPLETE}
         assert done.names(Folder.PARTIAL) == ["0001-00000002.msg"]
         assert done.names(Folder.DAMAGED) == ["0001-00000003.msg"]
-        assert (root / "partial" / "0001-00000002.msg").stat().st_size == 38
+        assert (root / "partial" / "0001-00000002.msg").stat().st_size == 42
         assert not list(root.glob("*.part"))
 
 
@@ -152,7 +152,7 @@ def test_sending_survives_a_crash_at_every_step(tmp_path: Path) -> None:
 
 def test_a_full_disk_refuses_messages_and_leaves_good_files(tmp_path: Path) -> None:
     data = list(cut(head_of(), CONTENT).items())
-    needed = 2 * (38 + len(data) * 15) + 11
+    needed = 2 * (42 + len(data) * 15) + 11
     for room in range(0, needed, 31):
         root, disk = tmp_path / str(room), FaultyDisk()
         spool = spool_at(root, disk)
@@ -276,3 +276,13 @@ def test_a_spool_that_another_station_has_is_one_clear_error(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(GatewayError, match="file: cannot be used"):
         spool_at(tmp_path / "file")
+
+
+def test_messages_keep_the_order_in_which_they_came(tmp_path: Path) -> None:
+    numbers = [9, 3, 7, 1, 8]
+    for number in numbers[:3]:  # each call of the command line opens the spool anew
+        spool_at(tmp_path).queue(local_head(number, 1, Addressee.STATION, 2, 17, CONTENT), CONTENT)
+    spool = spool_at(tmp_path)
+    for number in numbers[3:]:
+        receive(spool, head_of(number))
+    assert [entry.message.head.message_id for entry in spool.entries()] == numbers
