@@ -14,7 +14,7 @@ from zlib import crc32
 
 from reedsolo import ReedSolomonError, RSCodec
 
-from gateway.protocol.bulk_packets import CHECK_BYTES, Addressee, MessageHead
+from gateway.protocol.bulk_packets import CHECK_BYTES, MAX_BLOCK_BYTES, Addressee, MessageHead
 
 PARITY_BLOCKS = 32  # of every generation; few of them are ever sent
 MAX_DATA_BLOCKS = 96  # of a generation
@@ -74,24 +74,42 @@ def parity(data: list[bytes]) -> list[bytes]:
     return [bytes(block) for block in zip(*columns, strict=True)]
 
 
+class Restoration:
+    """The data blocks of one generation from any `count` of its blocks, in steps that each take little time."""
+
+    def __init__(self, count: int, held: Mapping[int, bytes]) -> None:
+        """`held`: blocks by index, all of one size."""
+        total = count + PARITY_BLOCKS
+        self._missing = [index for index in range(total) if index not in held]
+        self.failed = len(self._missing) > PARITY_BLOCKS
+        """They are too few, or contradict each other."""
+        blank = b"" if not held else bytes(len(next(iter(held.values()))))
+        rows = [held.get(index, blank) for index in range(total)]
+        self._columns = [bytes(column) for column in zip(*rows, strict=True)] if not self.failed else []
+        self._done: list[bytes] = []
+
+    def step(self, columns: int) -> bool:
+        """Work on so many byte places more, about 1 ms each; True when there is nothing left to do."""
+        for column in self._columns[len(self._done) : len(self._done) + columns]:
+            try:
+                self._done.append(bytes(_code().decode(column, erase_pos=self._missing, only_erasures=True)[0]))
+            except ReedSolomonError:
+                self.failed = True
+        return self.failed or len(self._done) == len(self._columns)
+
+    def blocks(self) -> list[bytes]:
+        """The data blocks, once `step` has said True and unless `failed`."""
+        return [bytes(block) for block in zip(*self._done, strict=True)]
+
+
 def restore(count: int, held: Mapping[int, bytes]) -> list[bytes] | None:
     """The `count` data blocks of a generation from those `held` by index; None if they are too few or contradict."""
     if all(index in held for index in range(count)):
         return [held[index] for index in range(count)]
-    total = count + PARITY_BLOCKS
-    missing = [index for index in range(total) if index not in held]
-    if len(missing) > PARITY_BLOCKS:
-        return None
-    code, size = _code(), len(next(iter(held.values())))
-    blank = bytes(size)
-    rows = [held.get(index, blank) for index in range(total)]
-    try:
-        columns = [
-            code.decode(bytes(column), erase_pos=missing, only_erasures=True)[0] for column in zip(*rows, strict=True)
-        ]
-    except ReedSolomonError:
-        return None
-    return [bytes(block) for block in zip(*columns, strict=True)]
+    whole = Restoration(count, held)
+    while not whole.step(MAX_BLOCK_BYTES):
+        pass
+    return None if whole.failed else whole.blocks()
 
 
 def join(head: MessageHead, held: Mapping[Place, bytes]) -> bytes | None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.protocol.bulk_code import Layout, Place, join, layout_of
+from gateway.protocol.bulk_code import Layout, Place, Restoration, join, layout_of
 from gateway.protocol.bulk_packets import (
     MAX_CONTENT_BYTES,
     Addressee,
@@ -31,6 +31,7 @@ from gateway.protocol.bulk_send import Progress, Wait
 ANSWER_SLOTS = 4  # of a group; a station addressed by its number answers at once
 MAX_OPEN = 8  # messages held in memory
 MAX_STASHED = 128
+COLUMNS_A_STEP = 16  # byte places restored at one call of `work`
 MAX_REMEMBERED = 4096
 Key = tuple[int, int]
 """Source and message id."""
@@ -92,6 +93,9 @@ class _Incoming:
     lacking: list[int]
     """Blocks of each generation still needed, whichever they are."""
     blocks: dict[Place, bytes] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
+    """Generations of which all data blocks are here, heard or restored."""
+    restoring: tuple[int, Restoration] | None = None
 
     @classmethod
     def of(cls, head: MessageHead) -> _Incoming:
@@ -113,7 +117,42 @@ class _Incoming:
 
     def clear(self) -> None:
         self.blocks.clear()
+        self.whole.clear()
+        self.restoring = None
         self.lacking = list(self.layout.data_blocks)
+
+    def work(self) -> Event | None:
+        """A little of what is to be done with generations that have enough blocks; the message when all is done."""
+        if self.restoring is None and not self._begin_restoring():
+            if self.lacks:
+                return None
+            content = join(self.head, self.blocks)
+            return self._spoilt() if content is None else Arrived(self.head, content)
+        assert self.restoring is not None
+        generation, restoration = self.restoring
+        if restoration.step(COLUMNS_A_STEP):
+            if restoration.failed:
+                return self._spoilt()
+            self.blocks.update({(generation, n): data for n, data in enumerate(restoration.blocks())})
+            self.whole.add(generation)
+            self.restoring = None
+        return None
+
+    def _begin_restoring(self) -> bool:
+        for generation, count in enumerate(self.layout.data_blocks):
+            if self.lacking[generation] or generation in self.whole:
+                continue
+            held = {index: data for (g, index), data in self.blocks.items() if g == generation}
+            if all(index in held for index in range(count)):
+                self.whole.add(generation)
+            else:
+                self.restoring = generation, Restoration(count, held)
+                return True
+        return False
+
+    def _spoilt(self) -> Cleared:
+        self.clear()
+        return Cleared(self.head)
 
     def wanted(self) -> list[Wanted]:
         """Of each generation as many missing data blocks as it needs, then everything behind the last block heard."""
@@ -212,18 +251,9 @@ class BulkReceiver:
         return []
 
     def work(self) -> list[Event]:
-        """Put together what has enough blocks: up to 0.1 s of arithmetic, so not while somebody talks."""
-        events: list[Event] = []
-        for incoming in self._open.values():
-            if incoming.lacks:
-                continue
-            content = join(incoming.head, incoming.blocks)
-            if content is None:
-                incoming.clear()
-                events.append(Cleared(incoming.head))
-            else:
-                events.append(Arrived(incoming.head, content))
-        return events
+        """Put together what has enough blocks, a little at each call: some 20 ms of arithmetic at the most."""
+        events = (incoming.work() for incoming in self._open.values())
+        return [event for event in events if event is not None]
 
     def next(self, now_s: float) -> MessageStatus | Wait | None:
         """The answer to send now, when one is due, or None; call `work` first."""
@@ -232,6 +262,8 @@ class BulkReceiver:
         key = min(self._answers, key=lambda known: self._answers[known])
         if self._answers[key] > now_s:
             return Wait(self._answers[key])
+        if key in self._open and not self._open[key].lacks:
+            return Wait(now_s)  # enough is here: `work` will tell whether it is the message
         del self._answers[key]
         return self._status(key)
 
@@ -241,7 +273,6 @@ class BulkReceiver:
             return MessageStatus(message_id, station, self._done[key])
         incoming = self._open.get(key)
         wanted = () if incoming is None else fit_entries(incoming.wanted(), self._config.room_bytes)
-        # Enough is here but it is not stored yet: that is no completion, the next question will tell.
         state = StatusState.WANTING if wanted else StatusState.PAUSED
         return MessageStatus(message_id, station, state, wanted)
 

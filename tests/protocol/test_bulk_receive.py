@@ -86,11 +86,16 @@ def test_parity_counts_as_blocks_that_need_not_be_asked_for() -> None:
     there.on_block(MessageBlock(7, 0, 26 + 31, parity(list(data.values()))[31]))
     assert answer(there, head).wanted == (Wanted(0, (0,)),)
     there.on_block(MessageBlock(7, 0, 26, parity(list(data.values()))[0]))
+    # Until it is put together and stored there is no answer.
+    there.on_offer(MessageOffer(head, answer_wanted=True), 5.0)
+    assert there.next(6.0) == Wait(6.0)
+    assert there.work() == []
     assert there.work() == [Arrived(head, CONTENT)]
-    # Until it is stored the answer is no "complete".
-    assert answer(there, head).state is StatusState.PAUSED
+    assert there.next(7.0) == Wait(7.0)
     there.finish(head.key)
-    assert answer(there, head).state is StatusState.COMPLETE
+    status = there.next(7.0)
+    assert isinstance(status, MessageStatus)
+    assert status.state is StatusState.COMPLETE
     assert there.work() == []
 
 
@@ -268,3 +273,25 @@ def test_few_more_packets_than_needed_are_sent() -> None:
     assert carry(content, 9, 1, 0.0, 0.0, 0.0, 40) <= blocks * 1.25 + 5
     lossy = sum(carry(content, 9, seed, 0.3, 0.0, 0.0, 40) for seed in range(10)) / 10
     assert lossy <= blocks / 0.7 * 1.35 + 15
+
+
+def test_the_longest_message_is_put_together_in_small_steps() -> None:
+    content = random.Random(4).randbytes(65_531)
+    head = MessageHead(7, 1, Addressee.STATION, 2, 17, 65_535, 60)
+    there = BulkReceiver(ReceiveConfig(2, 4, 1.0, 40, takes=lambda kind: True), random.Random(1))
+    answer(there, head)
+    data = cut(head, content)
+    counts = layout_of(head).data_blocks
+    assert len(counts) == 12
+    for generation, count in enumerate(counts):
+        blocks = [data[generation, index] for index in range(count)]
+        for index in range(5, count):
+            there.on_block(MessageBlock(7, generation, index, blocks[index]))
+        code = parity(blocks)
+        for extra in (0, 7, 14, 21, 28):
+            there.on_block(MessageBlock(7, generation, count + extra, code[extra]))
+    steps = 0
+    while not (events := there.work()):
+        steps += 1
+    assert events == [Arrived(head, content)]
+    assert steps == 12 * 4  # 60 byte places, 16 at a time
