@@ -201,7 +201,8 @@ class MessagesSection(StrictModel):
 
     `voice = "buffered"` records what is said and sends it as a message instead of live, `to` a station or, without
     it, the own group. `rate_bps` is for links that do not tell their rate (default 300), `packet_bytes` the packet
-    length (default: 2 s on the air, at least 20), `round_trip_s` the link's delay there and back.
+    length (default: 2 s on the air, at least 20), `round_trip_s` the link's delay there and back. `text_acks`: short
+    texts ask for an acknowledgement and get one, for nets of two.
     """
 
     spool: ConfigPath
@@ -209,6 +210,7 @@ class MessagesSection(StrictModel):
     max_age_days: float = Field(default=30.0, gt=0, le=3650)
     voice: Literal["live", "buffered"] = "live"
     to: StationId | None = None
+    text_acks: bool = False
     parity_share: float = Field(default=0.25, ge=0, le=2)
     rate_bps: float | None = Field(default=None, ge=1, le=1e9)
     packet_bytes: int | None = Field(default=None, ge=16, le=270)

@@ -25,7 +25,7 @@ from gateway.messages.spool import open_spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_code import pieces
 from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Message, voice_codec, voice_type
-from gateway.protocol.packets import CRC_BYTES, FRAME_S, MessagePacket
+from gateway.protocol.packets import CRC_BYTES, FRAME_S, AckPacket, MessagePacket, TextPacket
 from gateway.transmit import Suppressor
 
 Pcm = NDArray[np.float32]
@@ -186,7 +186,24 @@ class Mailbox:
         """A packet of a message came off the link."""
         self._service.on_message(message, now_s)
 
-    def next(self, now_s: float, *, voice_is_live: bool) -> MessagePacket | None:
+    @property
+    def asks_acks(self) -> bool:
+        """Whether short texts ask for acknowledgements."""
+        return self._section.text_acks
+
+    def await_acks(self, parts: tuple[TextPacket, ...], now_s: float) -> None:
+        """A short text that asks for them was sent."""
+        self._service.await_acks(parts, now_s)
+
+    def on_ack_wanted(self, part: TextPacket) -> None:
+        """Another station's text asks for one."""
+        self._service.on_ack_wanted(part)
+
+    def on_ack(self, ack: AckPacket) -> None:
+        """An acknowledgement was heard."""
+        self._service.on_ack(ack)
+
+    def next(self, now_s: float, *, voice_is_live: bool) -> MessagePacket | TextPacket | AckPacket | None:
         """A packet of a message to send now, if any."""
         return self._service.next(now_s, voice_is_live=voice_is_live)
 

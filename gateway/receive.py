@@ -82,7 +82,30 @@ class MessageHeard:
     message: Message
 
 
-Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived | MessageHeard
+@dataclass(frozen=True, slots=True)
+class AckWanted:
+    """A part of a text, the first copy or a repeat, whose sender wants to know that it is here."""
+
+    packet: TextPacket
+
+
+@dataclass(frozen=True, slots=True)
+class AckHeard:
+    """Somebody has a part of a text."""
+
+    packet: AckPacket
+
+
+Notice = (
+    RemoteOverStarted
+    | RemoteTalker
+    | CodecUnknown
+    | RemoteOverEnded
+    | TextReceived
+    | MessageHeard
+    | AckWanted
+    | AckHeard
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +178,8 @@ class Receiver:
             return self._on_events(self._received.receive(packet, now_s), now_s)
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
-            return [] if message is None else [TextReceived(message)]
+            shown: list[Notice] = [] if message is None else [TextReceived(message)]
+            return [*shown, AckWanted(packet)] if packet.ack_wanted else shown
         if isinstance(packet, MessagePacket):
             heard = parse_message(packet)
             if isinstance(heard, Dropped):
@@ -164,7 +188,7 @@ class Receiver:
             return [MessageHeard(heard)]
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
-        return []
+        return [AckHeard(packet)]
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""

@@ -25,6 +25,8 @@ from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES
 from gateway.receive import (
+    AckHeard,
+    AckWanted,
     CodecUnknown,
     MessageHeard,
     Receiver,
@@ -256,7 +258,7 @@ class Station:
                 source=station.id,
                 group=station.group,
                 message_id=self._message_id,
-                ack_wanted=False,
+                ack_wanted=self._mailbox is not None and self._mailbox.asks_acks,
                 max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16),
             )
         except LocalProtocolError as error:
@@ -264,6 +266,8 @@ class Station:
             return
         self._message_id = (self._message_id + 1) % 256
         self._send([packet.to_bytes(self._transmitter.crc) for packet in packets])
+        if self._mailbox is not None and self._mailbox.asks_acks:
+            self._mailbox.await_acks(packets, self._clock.now())
         self._say(f"message sent: {text}")
 
     def _hear_link(self) -> None:
@@ -341,6 +345,10 @@ class Station:
                     self._mailbox.on_message(heard, self._clock.now())
                 case MessageHeard():
                     self._metrics.count("rx.messages_ignored")
+                case AckWanted(packet) if self._mailbox is not None:
+                    self._mailbox.on_ack_wanted(packet)
+                case AckHeard(ack) if self._mailbox is not None:
+                    self._mailbox.on_ack(ack)
 
 
 def tone_pcm(tone: Tone) -> NDArray[np.float32]:

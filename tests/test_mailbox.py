@@ -257,3 +257,27 @@ def test_what_a_codec_takes(small_codec: Codec) -> None:
     version = small_codec.spec.codec_version
     assert [of_use(kind) for kind in (TYPE_TEXT, voice_type(1, version))] == [True, True]
     assert [of_use(kind) for kind in (2, voice_type(1, 15), voice_type(2, 1), voice_type(15, 0))] == [False] * 4
+
+
+def test_short_texts_are_acknowledged_and_repeated_where_both_want_it(
+    small_codec: Codec, clock: ManualClock, tmp_path: Path
+) -> None:
+    spec = ChannelSpec("radio", rate_bps=1200, half_duplex=True, turnaround_ms=100, loss=0.2, mtu_bytes=64)
+    link_a, link_b = links(clock, spec)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, text_acks=True)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path, text_acks=True)
+    for number in range(5):
+        a.station.post(SendText(f"number {number}"))
+        run_until(clock, 120.0, f"text {number} is at bravo", a, a, b)
+    assert [line for line in b.said if "number" in line] == [f"message from alpha: number {n}" for n in range(5)]
+    assert a.metrics.counter("message.tx_packets") > 0  # some had to go again
+
+
+def test_a_text_that_nobody_acknowledges_is_given_up(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, link_b = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, text_acks=True)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)  # does not give any
+    a.station.post(SendText("hello"))
+    run_until(clock, 200.0, "text 0 was not acknowledged", a, a, b)
+    assert a.metrics.counter("message.tx_packets") == 4
+    assert b.said.count("message from alpha: hello") == 1

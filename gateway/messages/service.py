@@ -7,8 +7,10 @@ voice. Pull model: the station asks `next` for a packet whenever it could send o
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.config import MessagesSection
 from gateway.messages.files import StoredMessage
@@ -30,7 +32,8 @@ from gateway.protocol.bulk_packets import (
 )
 from gateway.protocol.bulk_receive import ANSWER_SLOTS, Arrived, BlockHeld, BulkReceiver, Event, Opened, ReceiveConfig
 from gateway.protocol.bulk_send import Outgoing, Progress, SendState, SendTiming, Wait
-from gateway.protocol.packets import FRAME_S, MessagePacket, control_character
+from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
+from gateway.protocol.text_retry import TextRetry
 
 DEFAULT_RATE_BPS = 300.0
 """Where neither link nor configuration tells a rate: what live voice would need, too."""
@@ -41,8 +44,12 @@ STATUS_ROOM_BYTES = 40
 QUIET_S = 1.0
 """After voice, and after packets of others, before a message goes on: they may not be through."""
 MAX_TOLD = 1000
+MAX_ACKS = 32
 SCAN_S = 1.0
 EXPIRE_S = 3600.0
+
+
+P = TypeVar("P", MessagePacket, TextPacket, AckPacket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,8 @@ class MessageService:
             self._receiver.finish(key, state)
         for entry in spool.entries([Folder.INBOX]):
             self._receiver.finish(entry.message.head.key)
+        self._texts = TextRetry(pace.answer_wait_s(Addressee.STATION), rng)
+        self._acks: deque[AckPacket] = deque(maxlen=MAX_ACKS)
         self._outgoing: dict[str, tuple[Entry, Outgoing]] = {}
         self._settled: set[str] = set()
         self._free_s = self._quiet_until_s = self._scan_s = self._expire_s = float("-inf")
@@ -138,7 +147,7 @@ class MessageService:
 
     # Towards the link.
 
-    def next(self, now_s: float, *, voice_is_live: bool) -> MessagePacket | None:
+    def next(self, now_s: float, *, voice_is_live: bool) -> MessagePacket | TextPacket | AckPacket | None:
         """A packet to send now, if there is one and the air is free for it."""
         self._spool.tick(now_s)
         if voice_is_live:
@@ -147,11 +156,18 @@ class MessageService:
         if now_s < self._free_s:
             return None
         self._on_events(self._receiver.work())
+        if self._acks:
+            return self._leaves(self._acks.popleft(), now_s)
         answer = self._receiver.next(now_s)
         if isinstance(answer, MessageStatus):
             return self._leaves(answer.packet(), now_s) if self._is_safe(answer) else None
         if now_s < self._quiet_until_s:
             return None
+        text = self._texts.next(now_s)
+        if isinstance(text, TextPacket):
+            return self._leaves(text, now_s)
+        if text is not None:
+            self._say(f"text {text.message_id} was not acknowledged")
         try:
             self._housekeeping(now_s)
         except OSError as error:
@@ -166,8 +182,8 @@ class MessageService:
                 return None
         return None
 
-    def _leaves(self, packet: MessagePacket, now_s: float) -> MessagePacket:
-        self._free_s = now_s + self._pace.turnaround_s + self._pace.airtime_s(3 + len(packet.body))
+    def _leaves(self, packet: P, now_s: float) -> P:
+        self._free_s = now_s + self._pace.turnaround_s + self._pace.airtime_s(len(packet.to_bytes(False)))
         self._metrics.count("message.tx_packets")
         return packet
 
@@ -265,6 +281,24 @@ class MessageService:
         else:
             self._hold(now_s, 1)
             self._on_events(self._receiver.on_block(message))
+
+    def on_ack_wanted(self, part: TextPacket) -> None:
+        """A part of a short text wants an acknowledgement: it gets one, where this station gives them (5.6)."""
+        ack = AckPacket(self._identity.station, part.source, part.message_id, part.part)
+        if self._section.text_acks and ack not in self._acks:
+            self._acks.append(ack)
+
+    def on_ack(self, ack: AckPacket) -> None:
+        """Somebody acknowledges a part of a short text, this station's or another's."""
+        if ack.destination != self._identity.station:
+            return
+        fate = self._texts.on_ack(ack)
+        if fate is not None:
+            self._say(f"text {fate.message_id} is at {self._identity.name_of(ack.source)}")
+
+    def await_acks(self, parts: tuple[TextPacket, ...], now_s: float) -> None:
+        """These parts of a short text went out and want acknowledgements: they go again until they have them."""
+        self._texts.start(parts, now_s)
 
     def _hold(self, now_s: float, packets: int) -> None:
         """Others are at it: they go on within `packets` more of the longest."""
