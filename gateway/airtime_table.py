@@ -11,8 +11,10 @@ from pathlib import Path
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
-from gateway.config import FRAME_MS, StationConfig, load_toml
-from gateway.errors import ConfigError
+from gateway.config import FRAME_MS, MessagesSection, StationConfig, load_toml
+from gateway.errors import ConfigError, LocalProtocolError
+from gateway.messages.service import Pace
+from gateway.protocol.bulk_airtime import message_airtime
 from gateway.protocol.cushion import expected_cushion_s
 from gateway.protocol.live import (
     CHECKSUM,
@@ -31,9 +33,14 @@ from gateway.protocol.live import (
     live_verdict,
     ranges,
 )
+from gateway.protocol.packets import FRAME_BYTES, FRAME_S
 
 DEFAULT_FRAMES = 6
 DEFAULT_CUSHION_S = 0.06
+MESSAGE_S = 6.0
+MESSAGE_LOSS = 0.3
+MAX_PACKET_BYTES = 270
+"""As long as a message packet may be configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Plan:
     frames_per_packet: int
     cushion_s: float
     note: str = ""
+    messages: MessagesSection | None = None
 
     @property
     def protections(self) -> tuple[Protection, ...]:
@@ -102,6 +110,7 @@ def as_json(plans: tuple[Plan, ...]) -> list[dict[str, object]]:
             "title": plan.title,
             "verdict": _verdict(plan).reason,
             "fits": _verdict(plan).fit.value,
+            "message_s": None if _verdict(plan).fitting else _message_seconds(plan),
             "rows": [_row_json(row) for added in plan.protections for row in _rows(plan, added)],
         }
         for plan in plans
@@ -149,6 +158,7 @@ def _station_plan(path: Path) -> Plan:
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,
         note,
+        config.messages,
     )
 
 
@@ -160,6 +170,8 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         f"  {_figures(plan.profile)}",
         f"  verdict: {word}: {verdict.reason}",
     ]
+    if not verdict.fitting:
+        lines.append(f"  {_message_text(plan)}")
     if plan.note:
         lines.append(f"  {plan.note}")
     lines += ["", f"{'protection':<28}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
@@ -177,6 +189,49 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         f"turn-around, {1000 * plan.wait_s:.0f} ms of cushion, the wait for repairs.",
     ]
     return "\n".join(lines)
+
+
+def _message_text(plan: Plan) -> str:
+    """How long a recorded message takes where live voice does not fit."""
+    try:
+        whole, lossy = (message_time_s(plan, loss) for loss in (0.0, MESSAGE_LOSS))
+    except LocalProtocolError as error:
+        return f"recorded messages: not on this link: {error}"
+    return (
+        f"recorded messages: {MESSAGE_S:.0f} s of speech take {whole:.0f} s, "
+        f"{lossy:.0f} s where {100 * MESSAGE_LOSS:.0f} % of all packets are lost"
+    )
+
+
+def _message_seconds(plan: Plan) -> float | None:
+    try:
+        return round(message_time_s(plan, 0.0), 1)
+    except LocalProtocolError:
+        return None
+
+
+def message_time_s(plan: Plan, loss: float) -> float:
+    """Seconds until a message of 6 s of speech is at another station. Raises LocalProtocolError for a tiny MTU."""
+    profile = plan.profile
+    section = MessagesSection(spool=Path("spool")) if plan.messages is None else plan.messages
+    pace = Pace.of(
+        section,
+        mtu_bytes=MAX_PACKET_BYTES if profile.mtu_bytes is None else profile.mtu_bytes,
+        rate_bps=profile.rate_bps,
+        extra_bytes=plan.always.packet_bytes,
+        overhead_bytes=profile.overhead_bytes,
+        turnaround_s=profile.turnaround_s,
+    )
+    return message_airtime(
+        round(MESSAGE_S / FRAME_S) * FRAME_BYTES,
+        rate_bps=pace.rate_bps,
+        mtu_bytes=pace.room_bytes + plan.always.packet_bytes,
+        extra_bytes=plan.always.packet_bytes,
+        overhead_bytes=profile.overhead_bytes,
+        turnaround_s=profile.turnaround_s + 2 * profile.delay_s,
+        parity_share=section.parity_share,
+        loss=loss,
+    ).seconds
 
 
 def _figures(profile: LinkProfile) -> str:

@@ -23,7 +23,7 @@ from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec
 from gateway.config import StationConfig, load_toml
-from gateway.console.keyboard import Keyboard, Quit, SendText, TextEdited, UnknownKey
+from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
@@ -31,6 +31,7 @@ from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
+from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.live import Fit, live_verdict
@@ -69,11 +70,11 @@ def wants_crc(config: StationConfig, link: Link) -> bool:
 def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None:
     """Raise ConfigError where the link's known figures leave no room for live voice as configured.
 
-    A link that learns its figures from the other side is looked at again when it has (`Station`). Buffered mode, for
-    links on which nothing fits, has its place here and in `Station._fits_live`.
+    A link that learns its figures from the other side is looked at again when it has (`Station`). A station with a
+    [messages] section starts all the same: what is said on it goes as a recorded message.
     """
     verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(crc))
-    if verdict.fit is not Fit.LIVE:
+    if verdict.fit is not Fit.LIVE and config.messages is None:
         raise ConfigError(f"{path}: packets.frames_per_packet: {verdict.reason}")
 
 
@@ -137,6 +138,8 @@ def run_station(path: Path) -> None:
             metrics,
             say,
             LinkCare(config, crc=crc, rng=random.Random(), metrics=metrics),
+            Mailbox.of(config, codec, suppressor, link.info, crc, random.SystemRandom(), metrics, say),
+            random.SystemRandom(),
         )
         log.info(
             "station ready",
@@ -197,7 +200,7 @@ def _serve_keys(station: Station, media: MediaThread, stop: threading.Event) -> 
                 match event:
                     case Quit():
                         stop.set()
-                    case PttToggled() | SendText():
+                    case PttToggled() | SendText() | RecordToggled() | PlayLast():
                         station.post(event)
                     case TextEdited(text):
                         _draw_line(text)
@@ -212,7 +215,9 @@ def _draw_line(text: str | None) -> None:
 
 
 def _draw_hint() -> None:
-    sys.stderr.write("keys: space talks and ends, b breaks in, t text message, q quits\n")
+    sys.stderr.write(
+        "keys: space talks and ends, b breaks in, t text message, m records a message, l plays the last, q quits\n"
+    )
 
 
 def _load_codec(config: StationConfig) -> Codec:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gateway.errors import GatewayError
+from gateway.message_cli import message
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -301,3 +302,6 @@ def evaluate(
         threads=threads,
     )
     click.echo(table(run_evaluation(options)))
+
+
+main.add_command(message)

@@ -223,6 +223,28 @@ class ChannelSection(StrictModel):
         return self
 
 
+class MessagesSection(StrictModel):
+    """Buffered messages: `spool` is their folder; without this section there are none.
+
+    `voice = "buffered"` records what is said and sends it as a message instead of live, `to` a station or, without
+    it, the own group. `rate_bps` is for links that do not tell their rate (default 300), `packet_bytes` the packet
+    length (default: 2 s on the air, at least 20), `round_trip_s` the link's delay there and back. `text_acks`: short
+    texts ask for an acknowledgement and get one, for nets of two.
+    """
+
+    spool: ConfigPath
+    max_bytes: int = Field(default=16_000_000, ge=100_000)
+    max_age_days: float = Field(default=30.0, gt=0, le=3650)
+    voice: Literal["live", "buffered"] = "live"
+    to: StationId | None = None
+    text_acks: bool = False
+    parity_share: float = Field(default=0.25, ge=0, le=2)
+    rate_bps: float | None = Field(default=None, ge=1, le=1e9)
+    packet_bytes: int | None = Field(default=None, ge=16, le=270)
+    round_trip_s: float = Field(default=2.0, ge=0, le=600)
+    give_up_s: float = Field(default=3600.0, ge=60, le=604_800)
+
+
 class LogSection(StrictModel):
     """Logging: `console` for people, `json` for machines."""
 
@@ -243,6 +265,7 @@ class StationConfig(StrictModel):
     adaptation: AdaptationSection = AdaptationSection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
+    messages: MessagesSection | None = None
     log: LogSection = LogSection()
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.protocol.bulk_packets import Message, parse_message
 from gateway.protocol.cushion import AdaptiveCushion
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.loss import LossStatistics
@@ -34,6 +35,7 @@ from gateway.protocol.packets import (
     FRAME_S,
     AckPacket,
     Dropped,
+    MessagePacket,
     ReportPacket,
     SessionBlock,
     TextPacket,
@@ -99,6 +101,27 @@ class TextReceived:
     message: TextMessage
 
 
+@dataclass(frozen=True, slots=True)
+class MessageHeard:
+    """A packet of a buffered message, for whomever."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class AckWanted:
+    """A part of a text, the first copy or a repeat, whose sender wants to know that it is here."""
+
+    packet: TextPacket
+
+
+@dataclass(frozen=True, slots=True)
+class AckHeard:
+    """Somebody has a part of a text."""
+
+    packet: AckPacket
+
+
 Notice = (
     RemoteOverStarted
     | RemoteTalker
@@ -108,6 +131,9 @@ Notice = (
     | TalkersCollide
     | CushionChanged
     | ReportReceived
+    | MessageHeard
+    | AckWanted
+    | AckHeard
 )
 
 
@@ -207,13 +233,20 @@ class Receiver:
             return notices
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
-            return [] if message is None else [TextReceived(message)]
+            shown: list[Notice] = [] if message is None else [TextReceived(message)]
+            return [*shown, AckWanted(packet)] if packet.ack_wanted else shown
         if isinstance(packet, ReportPacket):
             self._metrics.count("rx.reports")
             return [ReportReceived(packet.report)]
+        if isinstance(packet, MessagePacket):
+            heard = parse_message(packet)
+            if isinstance(heard, Dropped):
+                self._metrics.count(f"rx.dropped.{heard.reason.value}")
+                return []
+            return [MessageHeard(heard)]
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
-        return []
+        return [AckHeard(packet)]
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""

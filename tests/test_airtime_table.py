@@ -34,6 +34,9 @@ def test_the_acoustic_modem() -> None:
 def test_janus_is_for_recorded_messages_only() -> None:
     out = printed("channel/janus-like.toml")
     assert "verdict: buffered only: " in out
+    assert "recorded messages: 6 s of speech take 101 s, 155 s where 30 % of all packets are lost" in out
+    assert as_json(load_plans(CONFIGS / "channel/janus-like.toml"))[0]["message_s"] == pytest.approx(101, abs=0.6)
+    assert as_json(load_plans(CONFIGS / "channel/acoustic-1km.toml"))[0]["message_s"] is None
     assert " live" not in [line[-5:] for line in out.splitlines()]
 
 

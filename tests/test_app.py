@@ -67,6 +67,8 @@ def test_a_link_too_slow_for_live_voice_is_refused_with_a_reason() -> None:
     made = config(MEMORY, channel={"preset": "janus-like"})
     with pytest.raises(ConfigError, match="recorded message"):
         check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
+    made = config(MEMORY, channel={"preset": "janus-like"}, messages={"spool": Path("spool")})
+    check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)  # it is buffered instead
     made = config(MEMORY, channel={"preset": "acoustic-1km"})
     check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
 

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from gateway.codec import Codec
 from gateway.metrics import Metrics
+from gateway.protocol.bulk_packets import MessageBlock
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
 from gateway.protocol.report import LinkReport
 from gateway.receive import (
     CodecUnknown,
     CushionChanged,
+    MessageHeard,
     Notice,
     Played,
     Receiver,
@@ -177,6 +179,15 @@ def test_an_over_that_breaks_off_ends_by_itself(small_codec: Codec, speechlike: 
     assert listener.names()[-1] == "RemoteOverEnded"
     assert not listener.receiver.busy
     assert max(p.frame_index for p in listener.heard) < 18 + 13 + 1  # 1 s of concealment, then silence
+
+
+def test_packets_of_messages_are_handed_on_and_damaged_ones_counted(small_codec: Codec) -> None:
+    listener = Listener(small_codec)
+    block = MessageBlock(1, 0, 0, bytes(9))
+    sent = [block.packet().to_bytes(False), MessagePacket(6, b"short").to_bytes(False)]
+    listener.listen([(0.0, data) for data in sent], 0.1)
+    assert listener.notices == [MessageHeard(block)]
+    assert listener.metrics.counter("rx.dropped.bad_length") == 1
 
 
 def test_text_arrives_whole(small_codec: Codec) -> None:

@@ -25,7 +25,8 @@ from gateway.metrics import Metrics
 from gateway.receive import Receiver
 from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
 from gateway.session.machine import Mode
-from gateway.station import Station, tone_pcm
+from gateway.station import Station
+from gateway.tones import tone_pcm
 from gateway.transmit import Transmitter
 
 

@@ -30,6 +30,7 @@ CRC_BYTES = 2
 _TYPE_VOICE, _TYPE_VOICE_SESSION, _TYPE_EXTENDED = 0, 1, 2
 _KIND_TEXT, _KIND_ACK = 1, 2
 _KIND_REPORT = 4
+MESSAGE_KINDS = frozenset((5, 6))  # blocks and status of buffered messages: bodies are read by bulk_packets (14)
 _TEXT_FIXED_BYTES = HEADER_BYTES + 1 + 2 + 1 + 1 + 1
 _ACK_BYTES = HEADER_BYTES + 1 + 2 + 2 + 1 + 1
 _ACK_WANTED, _LAST_PART, _PART_MASK = 0x80, 0x40, 0x0F
@@ -170,7 +171,23 @@ class ReportPacket:
         return _seal(_header(_TYPE_EXTENDED) + bytes((_KIND_REPORT,)) + self.report.body(), crc)
 
 
-Packet = VoicePacket | TextPacket | AckPacket | ReportPacket
+@dataclass(frozen=True, slots=True)
+class MessagePacket:
+    """An extended packet of a buffered message, its body still to be read by `bulk_packets.parse_message` (14)."""
+
+    kind: int
+    body: bytes
+
+    def __post_init__(self) -> None:
+        if self.kind not in MESSAGE_KINDS:
+            raise LocalProtocolError(f"message packet of kind {self.kind}: needs one of {sorted(MESSAGE_KINDS)}")
+
+    def to_bytes(self, crc: bool) -> bytes:
+        """The packet as sent; `crc` appends the checksum of clause 2.5."""
+        return _seal(_header(_TYPE_EXTENDED) + bytes((self.kind,)) + self.body, crc)
+
+
+Packet = VoicePacket | TextPacket | AckPacket | ReportPacket | MessagePacket
 
 
 def parse(data: bytes, *, crc: bool) -> Packet | Dropped:
@@ -244,6 +261,8 @@ def _parse_extended(data: bytes) -> Packet | Dropped:
         return _parse_ack(data)
     if kind == _KIND_REPORT:
         return _parse_report(data[HEADER_BYTES + 1 :])
+    if kind in MESSAGE_KINDS:
+        return MessagePacket(kind, data[HEADER_BYTES + 1 :])
     return Dropped(DropReason.UNKNOWN_KIND, f"extended kind {kind}")
 
 
