@@ -31,6 +31,7 @@ from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
+from gateway.secured import open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
@@ -58,8 +59,9 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
 
 
 def wants_crc(config: StationConfig, link: Link) -> bool:
-    """Whether packets carry a CRC: as configured, or where the link has no check of its own."""
-    return config.packets.crc == "on" or (config.packets.crc == "auto" and not link.info.has_integrity)
+    """Whether packets carry a CRC: as configured, or where neither the link nor security checks them."""
+    checked = link.info.has_integrity or config.security.mode != "none"
+    return config.packets.crc == "on" or (config.packets.crc == "auto" and not checked)
 
 
 def run_station(path: Path) -> None:
@@ -82,6 +84,8 @@ def run_station(path: Path) -> None:
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
+        security = open_security(config, log.warning)
+        stack.callback(security.close)
         link = build_link(config, clock, metrics)
         crc = wants_crc(config, link)
         station = Station(
@@ -96,6 +100,7 @@ def run_station(path: Path) -> None:
                 metrics=metrics,
                 lookahead=config.codec.lookahead,
                 suppressor=suppressor,
+                sealer=security.sealer,
             ),
             Receiver(
                 codec,
@@ -104,6 +109,7 @@ def run_station(path: Path) -> None:
                 cushion_s=config.jitter.cushion_ms / 1000,
                 cap_s=config.jitter.cap_ms / 1000,
                 metrics=metrics,
+                opener=security.opener,
             ),
             link,
             (audio.input, audio.output),
@@ -111,6 +117,7 @@ def run_station(path: Path) -> None:
             metrics,
             say,
         )
+        (log.info if security.sealer else log.warning)(security.told)
         log.info(
             "station ready",
             name=config.station.name,

@@ -107,6 +107,13 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--security",
+    type=click.Choice(["none", "authenticate", "authenticate-encrypt"]),
+    default="none",
+    show_default=True,
+    help="Seal packets with a throwaway key.",
+)
 @lookahead_option
 @weights_option
 def loopback(
@@ -120,6 +127,7 @@ def loopback(
     cushion_ms: int,
     cap_ms: int,
     seed: int,
+    security: str,
     lookahead: int | None,
     weights: Path | None,
 ) -> None:
@@ -127,6 +135,7 @@ def loopback(
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
     from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.protocol.security import SecurityMode, Suite
     from gateway.samples import sample_path
 
     spec = load_channel(channel)
@@ -136,6 +145,7 @@ def loopback(
         cushion_s=cushion_ms / 1000,
         cap_s=cap_ms / 1000,
         seed=seed,
+        security=None if security == "none" else Suite(SecurityMode(security)),
         lookahead=lookahead,
         realtime=realtime,
     )

@@ -182,6 +182,24 @@ class MemoryLink(StrictModel):
 LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink, Field(discriminator="kind")]
 
 
+class SecuritySection(StrictModel):
+    """Who can hear this net and talk on it (SPEC.md, clause 13); the same on all its stations but for `state_file`.
+
+    `key_file` comes from `clarilink keygen`; `state_file` holds used counters (default: beside the key file).
+    """
+
+    mode: Literal["none", "authenticate", "authenticate-encrypt"] = "none"
+    key_file: ConfigPath | None = None
+    state_file: ConfigPath | None = None
+    tag_bytes: Literal[3, 4] = 4
+
+    @model_validator(mode="after")
+    def _key_where_needed(self) -> SecuritySection:
+        if self.mode != "none" and self.key_file is None:
+            raise ValueError(f'mode "{self.mode}" needs key_file; `clarilink keygen FILE` makes one')
+        return self
+
+
 class ChannelSection(StrictModel):
     """A channel wrapped around the link: a packaged preset by name, or a file; repeatable by `seed`."""
 
@@ -215,7 +233,14 @@ class StationConfig(StrictModel):
     jitter: JitterSection = JitterSection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
+    security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _sender_is_given(self) -> StationConfig:
+        if self.security.mode != "none" and self.station.id == 0:
+            raise ValueError("station.id 0 (not given) cannot be with security: replays are told by station")
+        return self
 
     @model_validator(mode="after")
     def _cap_holds_a_packet(self) -> StationConfig:

@@ -7,6 +7,7 @@ overs are played one after the other, so that a quick answer does not cut off th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.messages import TextAssembler, TextMessage
+from gateway.protocol.opening import Opener
 from gateway.protocol.over import (
     FramesArrived,
     OverConfig,
@@ -27,7 +29,16 @@ from gateway.protocol.over import (
     PacketIgnored,
     TalkerKnown,
 )
-from gateway.protocol.packets import FRAME_S, AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import (
+    FRAME_S,
+    AckPacket,
+    Dropped,
+    SessionBlock,
+    TextPacket,
+    VoicePacket,
+    parse,
+    without_crc,
+)
 
 Pcm = NDArray[np.float32]
 
@@ -65,7 +76,14 @@ class TextReceived:
     message: TextMessage
 
 
-Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived
+@dataclass(frozen=True, slots=True)
+class PacketsRefused:
+    """Packets that are not of this net or not new, by reason, since the last time this was told."""
+
+    counts: Mapping[str, int]
+
+
+Notice = RemoteOverStarted | RemoteTalker | CodecUnknown | RemoteOverEnded | TextReceived | PacketsRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +129,16 @@ class Receiver:
         cushion_s: float,
         cap_s: float,
         metrics: Metrics,
+        opener: Opener | None = None,
     ) -> None:
-        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it."""
+        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it; `opener` lets
+        through what is of this net (None: no security)."""
         self._codec = codec
         self._crc = crc
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
+        self._opener = opener
         self._received = OverReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
@@ -130,7 +151,27 @@ class Receiver:
     def on_packet(self, data: bytes, now_s: float) -> list[Notice]:
         """Take one packet as it came off the link; returns what the operator should know."""
         self._metrics.count("rx.packets")
-        packet = parse(data, crc=self._crc)
+        return self._on_plain(data, self._crc, now_s) if self._opener is None else self._on_sealed(data, now_s)
+
+    def _on_sealed(self, data: bytes, now_s: float) -> list[Notice]:
+        """Verify before anything else sees it (SPEC.md 13.9)."""
+        assert self._opener is not None
+        sealed = without_crc(data) if self._crc else data
+        if isinstance(sealed, Dropped):
+            self._metrics.count(f"rx.dropped.{sealed.reason.value}")
+            return []
+        opened = self._opener.open(sealed, now_s)
+        for refusal in opened.refused:
+            self._metrics.count(f"rx.dropped.{refusal.value}")
+        notices: list[Notice] = []
+        if opened.alarm:
+            notices.append(PacketsRefused({refusal.value: count for refusal, count in opened.alarm.items()}))
+        for plain in opened.packets:
+            notices += self._on_plain(plain, False, now_s)
+        return notices
+
+    def _on_plain(self, data: bytes, crc: bool, now_s: float) -> list[Notice]:
+        packet = parse(data, crc=crc)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []

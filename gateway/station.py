@@ -18,12 +18,20 @@ from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
 from gateway.console.keyboard import SendText
-from gateway.errors import LinkError, LocalProtocolError
+from gateway.errors import LinkError, LocalProtocolError, SecurityError
 from gateway.links.base import Link
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES
-from gateway.receive import CodecUnknown, Receiver, RemoteOverEnded, RemoteOverStarted, RemoteTalker, TextReceived
+from gateway.receive import (
+    CodecUnknown,
+    PacketsRefused,
+    Receiver,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    TextReceived,
+)
 from gateway.receive import Notice as RadioNotice
 from gateway.session.events import (
     Action,
@@ -148,7 +156,13 @@ class Station:
             case StartOver():
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
-                self._transmitter.start()
+                try:
+                    self._transmitter.start()
+                except SecurityError as error:
+                    # The key is down, but nothing is said on it: speech that cannot be made safe stays here.
+                    self._metrics.count("tx.dropped.no_counter")
+                    self._say(f"not talking: {error}")
+                    return
                 self._say("talking")
             case EndOver():
                 self._send(self._transmitter.finish())
@@ -196,13 +210,17 @@ class Station:
                 group=station.group,
                 message_id=self._message_id,
                 ack_wanted=False,
-                max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16),
+                max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16 - self._transmitter.overhead_bytes),
             )
         except LocalProtocolError as error:
             self._say(f"message not sent: {error}")
             return
         self._message_id = (self._message_id + 1) % 256
-        self._send([packet.to_bytes(self._transmitter.crc) for packet in packets])
+        try:
+            self._send([self._transmitter.on_air(packet) for packet in packets])
+        except SecurityError as error:
+            self._say(f"message not sent: {error}")
+            return
         self._say(f"message sent: {text}")
 
     def _hear_link(self) -> None:
@@ -273,6 +291,9 @@ class Station:
                 case RemoteOverEnded():
                     self._talker = None
                     self._session(OverEnded())
+                case PacketsRefused(counts):
+                    listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+                    self._say(f"packets refused: {listed}")
                 case TextReceived(message):
                     self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
 
