@@ -31,7 +31,7 @@ from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
-from gateway.secured import open_security
+from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
@@ -46,9 +46,10 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
-        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock)
+        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "zeromq-channel":
-        link = ZeromqChannelLink(section.endpoint, section.station or config.station.name, metrics, clock)
+        name = section.station or config.station.name
+        link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -206,7 +207,7 @@ def run_channel(path: Path) -> None:
     """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
     config = load_channel_process(path)
     configure_logging("info", "console")
-    process = ChannelProcess(config)
+    process = ChannelProcess(config, curve=open_curve(config.curve))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     report = process.run()

@@ -182,6 +182,39 @@ def channel(config: Path) -> None:
 
 
 @main.command()
+@click.argument("path", metavar="[FILE]", type=PATH, default="net.key")
+@click.option("--force", is_flag=True, help="Overwrite: the key that was there is gone.")
+@click.option("--add", is_flag=True, help="Add a key to the file: accepted at once, not yet sending.")
+@click.option("--use", type=int, metavar="ID", help="Let this key of the file send.")
+@click.option("--drop", type=int, metavar="ID", help="Accept this key no longer.")
+@click.option("--curve", is_flag=True, help="Instead: a ZeroMQ CURVE key pair, FILE and FILE.public.")
+def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None, curve: bool) -> None:
+    """Make the key file of a net (net.key), or change the keys in it; with --curve, a ZeroMQ key pair."""
+    from gateway import keys
+
+    if add + (use is not None) + (drop is not None) + curve > 1:
+        raise click.UsageError("one of --add, --use, --drop and --curve at a time")
+    if curve:
+        from gateway.links.zeromq import curve_keypair
+
+        pair = keys.CurvePair(*curve_keypair())
+        public = keys.save_curve(path, pair, force=force)
+        click.echo(f"{path}: secret, stays here; {public}: for those who connect: {pair.public}")
+        return
+    if add:
+        key = keys.add_key(path)
+        click.echo(f"{path}: key {key.key_id} added; bring the file to every station, then `--use {key.key_id}`")
+    elif use is not None:
+        keys.use_key(path, use)
+    elif drop is not None:
+        keys.drop_key(path, drop)
+    else:
+        keys.make_keys(path, force=force)
+    for line in keys.describe(keys.load_keys(path)):
+        click.echo(line)
+
+
+@main.command()
 def devices() -> None:
     """List sound devices."""
     from gateway.audio.device import list_devices

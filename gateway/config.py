@@ -62,6 +62,27 @@ def _check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+_LOOPBACK = re.compile(r"tcp://(127\.[\d.]+|localhost|lo|\[::1\]|::1):\d+|ipc://.*|inproc://.*")
+
+
+def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool) -> None:
+    """Raises ValueError for an address that other machines reach and nothing guards."""
+    if not (is_guarded or insecure or _LOOPBACK.fullmatch(endpoint)):
+        raise ValueError(
+            f"{key} {endpoint} can be reached from other machines by anybody; needed: a [curve] section "
+            "(`clarilink keygen --curve`), an address of this machine only (127.0.0.1), or insecure = true"
+        )
+
+
+def _check_curve_key(key: str) -> str:
+    if re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key) is None:
+        raise ValueError("needs the 40 characters of `public` in a .public file")
+    return key
+
+
+CurveKey = Annotated[str, AfterValidator(_check_curve_key)]
+"""A public key of ZeroMQ CURVE in Z85 (ZeroMQ RFC 32)."""
+
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]
 """A path in a configuration file; a relative one counts from that file's folder."""
 
@@ -156,12 +177,48 @@ class PttSection(StrictModel):
         return self
 
 
+class CurveSection(StrictModel):
+    """ZeroMQ CURVE at an address that this program binds: its `secret_key` file, and whose public keys may connect.
+
+    `allow` lists keys, `allow_folder` holds `*.public` files.
+    """
+
+    secret_key: ConfigPath
+    allow: tuple[CurveKey, ...] = ()
+    allow_folder: ConfigPath | None = None
+
+
+class PeersCurveSection(CurveSection):
+    """`peer_keys`: the public key at each address in `connect`, in that order; they may connect here, too."""
+
+    peer_keys: tuple[CurveKey, ...] = ()
+
+
+class ChannelCurveSection(StrictModel):
+    """ZeroMQ CURVE to a channel process: our `secret_key` file, its public key."""
+
+    secret_key: ConfigPath
+    server_key: CurveKey
+
+
 class ZeromqPeersLink(StrictModel):
     """Stations as peers: this one listens at `bind` and sends to each address in `connect`."""
 
     kind: Literal["zeromq-peers"]
     bind: Endpoint
     connect: tuple[Endpoint, ...] = ()
+    curve: PeersCurveSection | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _guarded(self) -> ZeromqPeersLink:
+        check_exposure("bind", self.bind, is_guarded=self.curve is not None, insecure=self.insecure)
+        if self.curve is not None and len(self.curve.peer_keys) != len(self.connect):
+            raise ValueError(
+                f"curve.peer_keys has {len(self.curve.peer_keys)} keys; needed: one for each of the "
+                f"{len(self.connect)} addresses in connect"
+            )
+        return self
 
 
 class ZeromqChannelLink(StrictModel):
@@ -170,6 +227,7 @@ class ZeromqChannelLink(StrictModel):
     kind: Literal["zeromq-channel"]
     endpoint: Endpoint
     station: Name | None = None
+    curve: ChannelCurveSection | None = None
 
 
 class MemoryLink(StrictModel):

@@ -10,6 +10,7 @@ A net key file is TOML with a format number, the id of the key that sends, and a
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.config import StrictModel, parse_toml
+from gateway.config import CurveKey, M, StrictModel, parse_toml
 from gateway.errors import ConfigError, SecurityError
 from gateway.protocol.security import KEY_IDS, MASTER_BYTES, NetKey, check_value
 
@@ -46,12 +47,12 @@ class _KeyTable(StrictModel):
 class _KeyFile(StrictModel):
     format: Literal[1]
     send: int
-    key: tuple[_KeyTable, ...] = Field(min_length=1)
+    key: tuple[_KeyTable, ...]
 
 
 class _CurveFile(StrictModel):
     format: Literal[1]
-    public: str
+    public: CurveKey
     secret: str | None = Field(default=None, repr=False)
 
 
@@ -67,14 +68,15 @@ def read_secret_file(path: Path) -> str:
     """The text of a file that only its owner can read. Raises SecurityError otherwise, saying how to mend it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise SecurityError(f"{path}: not a file")
     except FileNotFoundError as error:
         raise SecurityError(f"{path}: no such key file; `clarilink keygen {path}` makes one") from error
     except OSError as error:
         raise SecurityError(f"{path}: cannot read the key file: {error.strerror or error}") from error
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(found):
-            raise SecurityError(f"{path}: not a file")
         if found & 0o077:
             raise SecurityError(
                 f"{path}: a secret that others may read (mode {stat.S_IMODE(found):04o}); needed: `chmod 600 {path}`"
@@ -87,7 +89,7 @@ def read_secret_file(path: Path) -> str:
 
 def load_keys(path: Path) -> NetKeys:
     """Read a net key file. Raises SecurityError or ConfigError, neither with a secret in it."""
-    file = parse_toml(read_secret_file(path), _KeyFile, path)
+    file = _parse(path, _KeyFile)
     keys: dict[int, NetKey] = {}
     for index, table in enumerate(file.key):
         if table.id in keys:
@@ -144,6 +146,14 @@ def drop_key(path: Path, key_id: int) -> None:
     _write(path, _key_text(NetKeys(keys.sends, left)), SECRET_MODE, force=True)
 
 
+def describe(keys: NetKeys) -> list[str]:
+    """One line per key, without its secret."""
+    return [
+        f"key {key.key_id}, check {check_value(key)}: {'sends' if key == keys.sends else 'accepted'}"
+        for key in keys.accepted.values()
+    ]
+
+
 def save_curve(path: Path, pair: CurvePair, *, force: bool = False) -> Path:
     """Write a CURVE pair: the secret at `path`, the public half beside it as `.public`; returns where that is."""
     public_path = path.with_name(path.name + ".public")
@@ -160,12 +170,11 @@ def save_curve(path: Path, pair: CurvePair, *, force: bool = False) -> Path:
 
 def load_curve_secret(path: Path) -> CurvePair:
     """Read a CURVE secret key file. Raises SecurityError or ConfigError."""
-    file = parse_toml(read_secret_file(path), _CurveFile, path)
+    file = _parse(path, _CurveFile)
     if file.secret is None:
         raise ConfigError(f"{path}: secret: missing; this is the public half")
-    for name, value in (("public", file.public), ("secret", file.secret)):
-        if not is_z85_key(value):
-            raise ConfigError(f"{path}: {name}: needs 40 characters of Z85")
+    if len(file.secret) != len(file.public):
+        raise ConfigError(f"{path}: secret: needs {len(file.public)} characters")
     return CurvePair(file.public, file.secret)
 
 
@@ -181,18 +190,18 @@ def load_curve_folder(folder: Path) -> frozenset[str]:
             file = parse_toml(path.read_text(encoding="utf-8"), _CurveFile, path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot read the key: {error}") from error
-        if not is_z85_key(file.public):
-            raise ConfigError(f"{path}: public: needs 40 characters of Z85")
         keys.add(file.public)
     return frozenset(keys)
 
 
-_Z85 = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#")
-
-
-def is_z85_key(text: str) -> bool:
-    """Whether `text` can be a CURVE key: 40 characters of ZeroMQ's base 85 (ZeroMQ RFC 32)."""
-    return len(text) == 40 and set(text) <= _Z85
+def _parse(path: Path, model: type[M]) -> M:
+    """Read a secret file; messages name the key at fault but not the value got, for that may be the secret."""
+    text = read_secret_file(path)
+    try:
+        return parse_toml(text, model, path)
+    except ConfigError as error:
+        lines = [re.sub(r": got .*; ", ": ", line) for line in str(error).split("\n")]
+    raise ConfigError("\n".join(lines))
 
 
 def _key_text(keys: NetKeys) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.clock import calendar_s
-from gateway.config import StationConfig
+from gateway.config import ChannelCurveSection, CurveSection, PeersCurveSection, StationConfig
 from gateway.errors import ConfigError
-from gateway.keys import load_keys
+from gateway.keys import load_curve_folder, load_curve_secret, load_keys
+from gateway.links.curve import Curve
 from gateway.protocol.opening import Opener
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import MASTER_BYTES, MAX_PACKETS, NetKey, SecurityMode, Suite, Use, check_value
@@ -68,6 +69,18 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
         f"tags of {suite.tag_bytes} bytes, accepting keys {', '.join(map(str, sorted(keys.accepted)))}"
     )
     return Secured(sealer, opener, told, state)
+
+
+def open_curve(section: CurveSection | ChannelCurveSection | None) -> Curve | None:
+    """The keys of a [curve] section, read from their files. Raises SecurityError or ConfigError."""
+    if section is None:
+        return None
+    pair = load_curve_secret(section.secret_key)
+    if isinstance(section, ChannelCurveSection):
+        return Curve(pair.public, pair.secret, (section.server_key,))
+    peers = section.peer_keys if isinstance(section, PeersCurveSection) else ()
+    listed = frozenset() if section.allow_folder is None else load_curve_folder(section.allow_folder)
+    return Curve(pair.public, pair.secret, peers, listed | set(section.allow) | set(peers))
 
 
 class ForgetfulState:

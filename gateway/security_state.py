@@ -3,8 +3,8 @@
 Rule: a counter is given out only after the disk holds a mark beyond it; a crash may waste counters but never gives one
 twice. What cannot be read is replaced by what is safe, never by zero.
 
-The file is one line of JSON with a CRC-32. It is written beside its place, synced, and exchanged; the one before is kept
-as `.old` for the case that the disk itself damages the newer. A lock keeps two stations from sharing a file.
+The file is one line of JSON with a CRC-32. It is written beside its place, synced, and exchanged; the one before is
+kept as `.old` for the case that the disk itself damages the newer. A lock keeps two stations from sharing a file.
 """
 
 from __future__ import annotations
