@@ -97,7 +97,13 @@ def run_loopback(
     sealer = opener = None
     if chosen.security is not None:
         packet_s = chosen.frames_per_packet * FRAME_S
-        sealer, opener = throwaway_security(chosen.security, source=1, packet_s=packet_s, hold_s=chosen.cushion_s)
+        sealer, opener = throwaway_security(
+            chosen.security,
+            source=1,
+            packet_s=packet_s,
+            hold_s=chosen.cushion_s,
+            random_bytes=random.Random(chosen.seed).randbytes,  # repeatable; it protects nothing in one process
+        )
     transmitter = Transmitter(
         codec,
         source=1,

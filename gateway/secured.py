@@ -104,8 +104,10 @@ class ForgetfulState:
         self._heard[use, source, key_id] = counter
 
 
-def throwaway_security(suite: Suite, *, source: int, packet_s: float, hold_s: float) -> tuple[Sealer, Opener]:
-    """Both ends of a loopback, under a random key that is gone afterwards."""
-    key, state = NetKey(1, secrets.token_bytes(MASTER_BYTES)), ForgetfulState()
-    sealer = Sealer(suite, key, source=source, counters=state, random_bytes=secrets.token_bytes)
+def throwaway_security(
+    suite: Suite, *, source: int, packet_s: float, hold_s: float, random_bytes: Callable[[int], bytes]
+) -> tuple[Sealer, Opener]:
+    """Both ends of a loopback, under a key that is gone afterwards."""
+    key, state = NetKey(1, random_bytes(MASTER_BYTES)), ForgetfulState()
+    sealer = Sealer(suite, key, source=source, counters=state, random_bytes=random_bytes)
     return sealer, Opener(suite, {1: key}, state, packet_s=packet_s, hold_s=hold_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +55,12 @@ def test_checksums_are_as_configured_and_automatic_where_the_link_checks_itself(
 def test_automatic_checksum_where_the_channel_damages_bits() -> None:
     made = config(MEMORY, channel={"preset": "bit-errors-1pct"})
     assert wants_crc(made, build_link(made, ManualClock(), Metrics()))
+
+
+def test_a_tag_makes_a_checksum_needless() -> None:
+    secure = {"mode": "authenticate", "key_file": Path("net.key")}
+    for crc, wanted in (("auto", False), ("on", True)):
+        made = config(CHANNEL, packets={"crc": crc}, security=secure)
+        assert wants_crc(made, build_link(made, ManualClock(), Metrics())) is wanted
+    plain = config(CHANNEL)
+    assert wants_crc(plain, build_link(plain, ManualClock(), Metrics()))

@@ -102,3 +102,7 @@ def test_on_air_rate_stays_within_350_bit_per_second_of_speech(small_codec: Code
     assert sum(map(len, packets)) * 8 / seconds <= 350
     assert metrics.counter("tx.packets") == len(packets)
     assert metrics.counter("tx.frames") == -(-int(seconds * 16_000) // 1280)
+
+
+def test_what_security_adds_to_a_packet_is_told(small_codec: Codec) -> None:
+    assert transmitter(small_codec, Metrics()).overhead_bytes == 0

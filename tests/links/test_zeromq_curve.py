@@ -145,7 +145,7 @@ def test_a_channel_process_serves_its_list_only() -> None:
             assert not bare.ready()
         a.send(b"among us")
         assert hear(b) == b"among us"
-        assert {path for path in process.report().paths} == {("alpha", "bravo")}
+        assert set(process.report().paths) == {("alpha", "bravo")}
 
 
 def test_a_channel_process_with_another_key_is_not_believed() -> None:

@@ -1,4 +1,4 @@
-"""The envelope's arithmetic against a second reading of SPEC.md clause 13 that uses only the standard library's hashes."""
+"""The envelope's arithmetic against a second reading of SPEC.md clause 13 by standard library hashes."""
 
 from __future__ import annotations
 
