@@ -15,7 +15,7 @@ from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
 from gateway.console.keyboard import SendText
-from gateway.errors import LinkError
+from gateway.errors import LinkError, SecurityError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
@@ -267,3 +267,25 @@ def test_tones_are_short_and_quiet(tone: Tone) -> None:
     assert len(pcm) < 16_000
     assert 0.05 < np.abs(pcm).max() <= 0.11
     assert abs(pcm[0]) < 1e-3
+
+
+def test_speech_that_cannot_be_made_safe_is_not_sent(
+    small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two(small_codec, clock)
+
+    def no_counter(*_: object) -> None:
+        raise SecurityError("disk full")
+
+    for name in ("start", "on_air"):
+        monkeypatch.setattr(a.station._transmitter, name, no_counter)
+    a.station.post(SendText("hello"))
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 1.0, a, b)
+    assert "message not sent: disk full" in a.said
+    assert "not talking: disk full" in a.said
+    assert b.said == []
+    assert a.mode is Mode.IDLE
+    assert a.metrics.counter("tx.dropped.no_counter") == 1
