@@ -156,8 +156,10 @@ def test_those_with_the_key_talk_and_one_with_another_hears_nothing(folder: Path
         a.wait_for("packets refused: ")
         counts = [station.end() for station in (a, b, c)]
     sent, heard, strange = counts
-    assert heard["rx.frames_played"] == sent["tx.frames"]
-    assert heard.get("rx.frames_concealed", 0) == 0
+    assert heard["rx.overs"] == 1
+    # Nothing of the over is missing; on a busy machine a frame may come too late for its tick and be waited for.
+    assert heard["rx.frames_played"] - heard.get("rx.frames_concealed", 0) == sent["tx.frames"]
+    assert not any(name.startswith("rx.dropped") and name != "rx.dropped.unknown_key" for name in heard)
     assert np.sqrt(np.mean(read_audio(folder / "b-heard.wav")[8000:24_000] ** 2)) > 1e-3
     assert strange["rx.packets"] >= sent["tx.packets"]
     assert not any(name.startswith(("rx.overs", "rx.frames")) for name in strange)
