@@ -74,13 +74,14 @@ def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool)
         )
 
 
-def _check_curve_key(key: str) -> str:
+def check_curve_key(key: str) -> str:
+    """The key itself. Raises ValueError if it is not one half of a CURVE pair in Z85."""
     if re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key) is None:
-        raise ValueError("needs the 40 characters of `public` in a .public file")
+        raise ValueError("needs 40 characters of Z85, as in a .public file")
     return key
 
 
-CurveKey = Annotated[str, AfterValidator(_check_curve_key)]
+CurveKey = Annotated[str, AfterValidator(check_curve_key)]
 """A public key of ZeroMQ CURVE in Z85 (ZeroMQ RFC 32)."""
 
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.config import CurveKey, M, StrictModel, parse_toml
+from gateway.config import CurveKey, M, StrictModel, check_curve_key, parse_toml
 from gateway.errors import ConfigError, SecurityError
 from gateway.protocol.security import KEY_IDS, MASTER_BYTES, NetKey, check_value
 
@@ -173,8 +173,10 @@ def load_curve_secret(path: Path) -> CurvePair:
     file = _parse(path, _CurveFile)
     if file.secret is None:
         raise ConfigError(f"{path}: secret: missing; this is the public half")
-    if len(file.secret) != len(file.public):
-        raise ConfigError(f"{path}: secret: needs {len(file.public)} characters")
+    try:
+        check_curve_key(file.secret)
+    except ValueError as error:
+        raise ConfigError(f"{path}: secret: {error}") from None
     return CurvePair(file.public, file.secret)
 
 

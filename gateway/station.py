@@ -165,8 +165,9 @@ class Station:
                     return
                 self._say("talking")
             case EndOver():
-                self._send(self._transmitter.finish())
-                self._say("over sent")
+                if self._transmitter.active:
+                    self._send(self._transmitter.finish())
+                    self._say("over sent")
             case PlayTone(tone):
                 if self._config.ptt.tones:
                     self._output.write(tone_pcm(tone))

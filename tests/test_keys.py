@@ -147,7 +147,6 @@ def test_curve_pairs(tmp_path: Path) -> None:
     pair = CurvePair(*curve_keypair())
     public = save_curve(tmp_path / "alpha.curve", pair)
     assert public == tmp_path / "alpha.curve.public"
-    assert ((tmp_path / "alpha.curve").stat().st_mode & 0o777, public.stat().st_mode & 0o077) != (0o644, 0o077)
     assert (tmp_path / "alpha.curve").stat().st_mode & 0o777 == 0o600
     assert pair.secret not in public.read_text()
     assert load_curve_secret(tmp_path / "alpha.curve") == pair
@@ -161,6 +160,11 @@ def test_curve_pairs(tmp_path: Path) -> None:
         load_curve_secret(public)
     with pytest.raises(ConfigError, match="cannot read the folder"):
         load_curve_folder(tmp_path / "nowhere")
+    (tmp_path / "odd.curve").write_text(f'format = 1\npublic = "{pair.public}"\nsecret = "{"~" * 40}"\n')
+    (tmp_path / "odd.curve").chmod(0o600)
+    with pytest.raises(ConfigError, match=r"odd\.curve: secret: needs 40 characters of Z85") as caught:
+        load_curve_secret(tmp_path / "odd.curve")
+    assert "~" not in str(caught.value)
     (tmp_path / "bad.public").write_text('format = 1\npublic = "short"\n')
     with pytest.raises(ConfigError, match=r"bad\.public: public: got 'short'"):
         load_curve_folder(tmp_path)

@@ -192,6 +192,8 @@ class ZeromqPeersLink(Link):
     ) -> None:
         """`curve`: keys, with one server key for each address in `connect`; None: open to all."""
         super().__init__(metrics)
+        if curve is not None and len(curve.server_keys) != len(connect):
+            raise LinkError(f"{len(curve.server_keys)} peer keys for {len(connect)} addresses; needed: one for each")
         self._curve = curve
         self._bind_to = bind
         self._connect_to = tuple(connect)

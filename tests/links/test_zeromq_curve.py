@@ -13,6 +13,7 @@ import zmq
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
+from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.curve import Curve
@@ -165,6 +166,11 @@ def test_a_peer_that_restarts_is_let_in_again() -> None:
             with ZeromqPeersLink(at_b, [at_a], curve=curve(B, A, allowed=(A,))) as b:
                 wait_until(lambda: goes_on(a, b) is None and a.listeners == b.listeners == 1)
             wait_until(lambda: goes_on(a) is None and a.listeners == 0)
+
+
+def test_there_is_a_key_for_each_address() -> None:
+    with pytest.raises(LinkError, match="0 peer keys for 1 addresses"):
+        ZeromqPeersLink(free_endpoint(), [free_endpoint()], curve=curve(A))
 
 
 @pytest.mark.parametrize("key", range(3))
