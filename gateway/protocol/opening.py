@@ -152,7 +152,7 @@ class Opener:
         while self._held and now_s - self._held[0][0] > self._hold_s:
             self._held.popleft()
             refused.append(Refusal.NO_SESSION)
-        packets: list[bytes] = []
+        packets: list[tuple[int, bytes]] = []
         result = self._open(bytes(data), now_s, packets)
         if isinstance(result, Refusal):
             if result is Refusal.NO_SESSION and self._hold_s > 0 and _kind(data) != TYPE_EXTENDED:
@@ -163,8 +163,8 @@ class Opener:
             else:
                 refused.append(result)
         else:
-            packets.append(result)
-        return Opened(tuple(packets), tuple(refused), self._tell(refused, now_s))
+            packets.append((0, result))
+        return Opened(tuple(plain for _, plain in sorted(packets)), tuple(refused), self._tell(refused, now_s))
 
     def _tell(self, refused: list[Refusal], now_s: float) -> Mapping[Refusal, int]:
         self._untold.update(reason for reason in refused if reason in ALARMING)
@@ -173,8 +173,8 @@ class Opener:
         told, self._untold, self._told_s = self._untold, Counter(), now_s
         return dict(told)
 
-    def _open(self, data: bytes, now_s: float, before: list[bytes]) -> bytes | Refusal:
-        """The plain packet; packets held back that it made readable go to `before`."""
+    def _open(self, data: bytes, now_s: float, held: list[tuple[int, bytes]]) -> bytes | Refusal:
+        """The plain packet; those held back that it made readable go to `held`, with how much later their number is."""
         if len(data) < HEADER_BYTES + self._suite.tag_bytes:
             return Refusal.TOO_SHORT
         if data[0] >> 6 != VERSION:
@@ -185,12 +185,12 @@ class Opener:
             return self._open_aside(data, word, now_s) if word & IN_OVER else self._open_alone(data)
         verdict = Refusal.NO_SESSION
         if kind in (TYPE_SESSION, TYPE_REDUNDANT):
-            opened = self._open_with_block(data, kind, now_s, before)
+            opened = self._open_with_block(data, kind, now_s, held)
             if kind == TYPE_SESSION or opened not in (Refusal.NO_SESSION, Refusal.BAD_TAG):
                 return opened
         return self._open_in_known(data, now_s, verdict)
 
-    def _open_with_block(self, data: bytes, kind: int, now_s: float, before: list[bytes]) -> bytes | Refusal:
+    def _open_with_block(self, data: bytes, kind: int, now_s: float, held: list[tuple[int, bytes]]) -> bytes | Refusal:
         clear = HEADER_BYTES + BLOCK_BYTES
         if len(data) < clear + self._suite.tag_bytes:
             return Refusal.TOO_SHORT if kind == TYPE_SESSION else Refusal.NO_SESSION
@@ -219,11 +219,11 @@ class Opener:
         over = _Over(_over_id(data), salt, key, _Window(number, 0), self._packet_s, now_s, now_s)
         self._overs.insert(0, over)
         del self._overs[OPEN_OVERS:]
-        before += self._release(over, number)
+        held += self._release(over, number)
         return self._use(over, number, data[:HEADER_BYTES] + plain, now_s)
 
-    def _release(self, over: _Over, session_number: int) -> list[bytes]:
-        """Packets held back that belong to an over whose key is now known, in their order."""
+    def _release(self, over: _Over, session_number: int) -> list[tuple[int, bytes]]:
+        """Packets held back that belong to an over whose key is now known, with their distance from its first one."""
         waiting, self._held = list(self._held), deque()
         opened: list[tuple[int, bytes]] = []
         for at_s, data in waiting:
@@ -233,8 +233,8 @@ class Opener:
                 self._held.append((at_s, data))
             elif over.window.verdict(number) is None and number != session_number:
                 over.window.use(number)
-                opened.append((number, plain))
-        return [plain for _, plain in sorted(opened)]
+                opened.append((number - session_number, plain))
+        return opened
 
     def _voice(self, over: _Over, data: bytes, number: int) -> bytes | None:
         """A voice packet without a block, under the key of `over`."""

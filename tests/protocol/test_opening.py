@@ -374,7 +374,13 @@ def test_packets_held_back_are_opened_when_the_block_comes_in_time() -> None:
     sealed = [seals.seal(packet) for packet in plain]
     opens = opener(hold_s=0.2)
     assert opens.open(sealed[1], 0.00) == Opened()
-    assert opens.open(sealed[0], 0.15) == Opened((plain[1], plain[0]))
+    assert opens.open(sealed[2], 0.05).packets == (plain[1], plain[2])
+    opens = opener(hold_s=0.2)
+    assert opens.open(sealed[1], 0.00) == Opened()
+    assert opens.open(sealed[3], 0.01) == Opened()
+    assert opens.open(sealed[0], 0.15) == Opened((plain[0], plain[1], plain[3]))  # in their order
+    assert opens.open(sealed[2], 0.16) == Opened((plain[2],))
+    assert opens.open(sealed[3], 0.16).refused == (Refusal.DUPLICATE,)
     opens = opener(hold_s=0.2)
     assert opens.open(sealed[1], 0.00) == Opened()
     assert opens.open(sealed[2], 0.25) == Opened((plain[2],), (Refusal.NO_SESSION,))
