@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -266,3 +267,20 @@ def test_any_run_of_crashes_keeps_counters_apart(
         finally:
             station.close()
     assert len(set(taken)) == len(taken)
+
+
+def test_a_full_disk_and_a_damaged_file_together_give_no_counter_twice(tmp_path: Path) -> None:
+    """The file before is then behind what was given out: counting goes on beyond the longest reserve."""
+    path = tmp_path / "state"
+    disk = FailingDisk(10**6, OSError(28, "No space left on device"))
+    station = SecurityState(path, calendar_s=NOW_S, warn=lambda _: None, disk=disk)
+    taken = [station.take() for _ in range(400)]
+    disk.left = 0
+    with contextlib.suppress(SecurityError):
+        while True:
+            taken.append(station.take())
+    station.close()
+    path.write_bytes(b"")
+    again = SecurityState(path, calendar_s=NOW_S, warn=lambda _: None)
+    assert again.take() > max(taken)
+    again.close()
