@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SYSTEM := deploy/system-packages.sh
 
-.PHONY: demo test bench lint env clean
+.PHONY: demo test bench forgeries lint env clean
 
 demo: $(READY)
 	$(BIN)/python -m gateway.demo
@@ -16,6 +16,10 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/clarilink bench
+
+# 2^20 made-up packets at a receiver with security: none may be opened (the tests do 2^16).
+forgeries: $(READY)
+	CLARILINK_FORGERIES=1048576 $(BIN)/python -m pytest tests/protocol/test_opening.py -k random_packets --durations=1
 
 lint: $(READY)
 	$(BIN)/ruff check .

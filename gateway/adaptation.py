@@ -12,10 +12,12 @@ from gateway.config import StationConfig
 from gateway.links.base import LinkInfo
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import LEVELS, AdaptationPolicy, Budget, Choice, Level, ladder
-from gateway.protocol.live import CHECKSUM, NO_PROTECTION, LinkProfile, LiveVerdict, Protection, live_verdict
-from gateway.protocol.packets import ReportPacket
+from gateway.protocol.carriage import Carriage
+from gateway.protocol.live import CHECKSUM, NO_PROTECTION, LinkProfile, LiveVerdict, Protection, live_verdict, security
+from gateway.protocol.packets import CRC_BYTES, HEADER_BYTES, ReportPacket
 from gateway.protocol.report import LinkReport, Reception
 from gateway.protocol.reporting import ReportRules, ReportSchedule
+from gateway.protocol.security import ALONE_BYTES
 
 TRANSMITTER_LEVELS: tuple[Level, ...] = LEVELS[:1]
 """Levels of protection that `Transmitter` can send; adaptation offers no others."""
@@ -35,9 +37,16 @@ def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> L
     )
 
 
-def always_added(crc: bool) -> Protection:
+def always_added(config: StationConfig, *, crc: bool) -> Protection:
     """What every voice packet of a station carries besides its frames, whatever adaptation chooses."""
-    return CHECKSUM if crc else NO_PROTECTION
+    added = CHECKSUM if crc else NO_PROTECTION
+    return added if config.security.mode == "none" else added.with_(security(config.security.tag_bytes))
+
+
+def carriage_of(config: StationConfig, *, crc: bool) -> Carriage:
+    """What becomes of a packet outside an over, as `Transmitter.carriage` has it, without keys at hand."""
+    alone = 0 if config.security.mode == "none" else ALONE_BYTES - HEADER_BYTES + config.security.tag_bytes
+    return Carriage(alone + (CRC_BYTES if crc else 0))
 
 
 class LinkCare:
@@ -45,7 +54,7 @@ class LinkCare:
 
     def __init__(self, config: StationConfig, *, crc: bool, rng: random.Random, metrics: Metrics) -> None:
         self._config = config
-        self._always = always_added(crc)
+        self._always = always_added(config, crc=crc)
         self._metrics = metrics
         self._info: LinkInfo | None = None
         self._policy: AdaptationPolicy | None = None

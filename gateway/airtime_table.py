@@ -15,6 +15,7 @@ from gateway.config import FRAME_MS, MessagesSection, StationConfig, load_toml
 from gateway.errors import ConfigError, LocalProtocolError
 from gateway.messages.service import Pace
 from gateway.protocol.bulk_airtime import message_airtime
+from gateway.protocol.carriage import Carriage
 from gateway.protocol.cushion import expected_cushion_s
 from gateway.protocol.live import (
     CHECKSUM,
@@ -54,12 +55,15 @@ class Plan:
     cushion_s: float
     note: str = ""
     messages: MessagesSection | None = None
+    carriage: Carriage | None = None
+    """Of message packets; None: as the voice packets' own."""
 
     @property
     def protections(self) -> tuple[Protection, ...]:
         """What is compared: the link's own first, then each protection on top of it, then security."""
         # The tag of security takes the checksum's place.
-        return (*(self.always.with_(more) for more in PROTECTIONS), SECURITY_TAG)
+        secured = () if self.always.session_bytes else (SECURITY_TAG,)
+        return (*(self.always.with_(more) for more in PROTECTIONS), *secured)
 
     @property
     def wait_s(self) -> float:
@@ -132,7 +136,7 @@ def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
 
 
 def _station_plan(path: Path) -> Plan:
-    from gateway.adaptation import always_added, profile_of
+    from gateway.adaptation import always_added, carriage_of, profile_of
     from gateway.app import build_link, wants_crc
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
@@ -145,7 +149,7 @@ def _station_plan(path: Path) -> Plan:
         assert source is not None
         spec = load_channel(source)
         delay_s, jitter_s = spec.delay_ms / 1000, spec.jitter_ms / 1000
-    note = ""
+    crc, note = wants_crc(config, link), ""
     if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:
         note = (
             "The channel process tells a station its figures when they meet; `run` looks at them then. "
@@ -154,11 +158,12 @@ def _station_plan(path: Path) -> Plan:
     return Plan(
         f"station {config.station.name}",
         profile_of(link.info, delay_s, jitter_s),
-        always_added(wants_crc(config, link)),
+        always_added(config, crc=crc),
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,
         note,
         config.messages,
+        carriage_of(config, crc=crc),
     )
 
 
@@ -214,20 +219,21 @@ def message_time_s(plan: Plan, loss: float) -> float:
     """Seconds until a message of 6 s of speech is at another station. Raises LocalProtocolError for a tiny MTU."""
     profile = plan.profile
     section = MessagesSection(spool=Path("spool")) if plan.messages is None else plan.messages
+    carriage = Carriage(plan.always.packet_bytes) if plan.carriage is None else plan.carriage
     pace = Pace.of(
         section,
         mtu_bytes=MAX_PACKET_BYTES if profile.mtu_bytes is None else profile.mtu_bytes,
         rate_bps=profile.rate_bps,
-        extra_bytes=plan.always.packet_bytes,
+        carriage=carriage,
         overhead_bytes=profile.overhead_bytes,
         turnaround_s=profile.turnaround_s,
     )
     return message_airtime(
         round(MESSAGE_S / FRAME_S) * FRAME_BYTES,
-        rate_bps=pace.rate_bps,
-        mtu_bytes=pace.room_bytes + plan.always.packet_bytes,
-        extra_bytes=plan.always.packet_bytes,
-        overhead_bytes=profile.overhead_bytes,
+        rate_bps=pace.rate_bps * carriage.code_rate,
+        mtu_bytes=pace.room_bytes + carriage.extra_bytes,
+        extra_bytes=carriage.extra_bytes,
+        overhead_bytes=profile.overhead_bytes * carriage.code_rate,
         turnaround_s=profile.turnaround_s + 2 * profile.delay_s,
         parity_share=section.parity_share,
         loss=loss,

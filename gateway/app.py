@@ -36,6 +36,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.live import Fit, live_verdict
 from gateway.receive import Receiver
+from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
@@ -50,9 +51,10 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
-        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock)
+        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "zeromq-channel":
-        link = ZeromqChannelLink(section.endpoint, section.station or config.station.name, metrics, clock)
+        name = section.station or config.station.name
+        link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -63,8 +65,9 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
 
 
 def wants_crc(config: StationConfig, link: Link) -> bool:
-    """Whether packets carry a CRC: as configured, or where the link has no check of its own."""
-    return config.packets.crc == "on" or (config.packets.crc == "auto" and not link.info.has_integrity)
+    """Whether packets carry a CRC: as configured, or where neither the link nor security checks them."""
+    checked = link.info.has_integrity or config.security.mode != "none"
+    return config.packets.crc == "on" or (config.packets.crc == "auto" and not checked)
 
 
 def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None:
@@ -73,7 +76,7 @@ def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None
     A link that learns its figures from the other side is looked at again when it has (`Station`). A station with a
     [messages] section starts all the same: what is said on it goes as a recorded message.
     """
-    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(crc))
+    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(config, crc=crc))
     if verdict.fit is not Fit.LIVE and config.messages is None:
         raise ConfigError(f"{path}: packets.frames_per_packet: {verdict.reason}")
 
@@ -110,19 +113,23 @@ def run_station(path: Path) -> None:
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
+        security = open_security(config, log.warning)
+        stack.callback(security.close)
+        transmitter = Transmitter(
+            codec,
+            source=config.station.id,
+            group=config.station.group,
+            frames_per_packet=config.packets.frames_per_packet,
+            crc=crc,
+            rng=random.Random(),
+            metrics=metrics,
+            lookahead=config.codec.lookahead,
+            suppressor=suppressor,
+            sealer=security.sealer,
+        )
         station = Station(
             config,
-            Transmitter(
-                codec,
-                source=config.station.id,
-                group=config.station.group,
-                frames_per_packet=config.packets.frames_per_packet,
-                crc=crc,
-                rng=random.Random(),
-                metrics=metrics,
-                lookahead=config.codec.lookahead,
-                suppressor=suppressor,
-            ),
+            transmitter,
             Receiver(
                 codec,
                 frames_per_packet=config.packets.frames_per_packet,
@@ -131,6 +138,7 @@ def run_station(path: Path) -> None:
                 cap_s=config.jitter.cap_ms / 1000,
                 metrics=metrics,
                 cushion=build_cushion(config),
+                opener=security.opener,
             ),
             link,
             (audio.input, audio.output),
@@ -138,9 +146,10 @@ def run_station(path: Path) -> None:
             metrics,
             say,
             LinkCare(config, crc=crc, rng=random.Random(), metrics=metrics),
-            Mailbox.of(config, codec, suppressor, link.info, crc, random.SystemRandom(), metrics, say),
+            Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
         )
+        (log.info if security.sealer else log.warning)(security.told)
         log.info(
             "station ready",
             name=config.station.name,
@@ -231,7 +240,7 @@ def run_channel(path: Path) -> None:
     """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
     config = load_channel_process(path)
     configure_logging("info", "console")
-    process = ChannelProcess(config)
+    process = ChannelProcess(config, curve=open_curve(config.curve))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     report = process.run()

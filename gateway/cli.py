@@ -108,6 +108,13 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--security",
+    type=click.Choice(["none", "authenticate", "authenticate-encrypt"]),
+    default="none",
+    show_default=True,
+    help="Seal packets with a throwaway key.",
+)
 @lookahead_option
 @weights_option
 def loopback(
@@ -121,6 +128,7 @@ def loopback(
     cushion_ms: int,
     cap_ms: int,
     seed: int,
+    security: str,
     lookahead: int | None,
     weights: Path | None,
 ) -> None:
@@ -128,6 +136,7 @@ def loopback(
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
     from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.protocol.security import SecurityMode, Suite
     from gateway.samples import sample_path
 
     spec = load_channel(channel)
@@ -137,6 +146,7 @@ def loopback(
         cushion_s=cushion_ms / 1000,
         cap_s=cap_ms / 1000,
         seed=seed,
+        security=None if security == "none" else Suite(SecurityMode(security)),
         lookahead=lookahead,
         realtime=realtime,
     )
@@ -185,6 +195,39 @@ def airtime(config: Path, protection: str | None, everything: bool, json_path: P
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(plans), indent=2) + "\n")
     click.echo(text(plans, protection, everything=everything))
+
+
+@main.command()
+@click.argument("path", metavar="[FILE]", type=PATH, default="net.key")
+@click.option("--force", is_flag=True, help="Overwrite: the key that was there is gone.")
+@click.option("--add", is_flag=True, help="Add a key to the file: accepted at once, not yet sending.")
+@click.option("--use", type=int, metavar="ID", help="Let this key of the file send.")
+@click.option("--drop", type=int, metavar="ID", help="Accept this key no longer.")
+@click.option("--curve", is_flag=True, help="Instead: a ZeroMQ CURVE key pair, FILE and FILE.public.")
+def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None, curve: bool) -> None:
+    """Make the key file of a net (net.key), or change the keys in it; with --curve, a ZeroMQ key pair."""
+    from gateway import keys
+
+    if add + (use is not None) + (drop is not None) + curve > 1:
+        raise click.UsageError("one of --add, --use, --drop and --curve at a time")
+    if curve:
+        from gateway.links.zeromq import curve_keypair
+
+        pair = keys.CurvePair(*curve_keypair())
+        public = keys.save_curve(path, pair, force=force)
+        click.echo(f"{path}: secret, stays here; {public}: for those who connect: {pair.public}")
+        return
+    if add:
+        key = keys.add_key(path)
+        click.echo(f"{path}: key {key.key_id} added; bring the file to every station, then `--use {key.key_id}`")
+    elif use is not None:
+        keys.use_key(path, use)
+    elif drop is not None:
+        keys.drop_key(path, drop)
+    else:
+        keys.make_keys(path, force=force)
+    for line in keys.describe(keys.load_keys(path)):
+        click.echo(line)
 
 
 @main.command()

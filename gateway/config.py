@@ -62,6 +62,28 @@ def _check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+_LOOPBACK = re.compile(r"tcp://(127\.[\d.]+|localhost|lo|\[::1\]|::1):\d+|ipc://.*|inproc://.*")
+
+
+def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool) -> None:
+    """Raises ValueError for an address that other machines reach and nothing guards."""
+    if not (is_guarded or insecure or _LOOPBACK.fullmatch(endpoint)):
+        raise ValueError(
+            f"{key} {endpoint} can be reached from other machines by anybody; needed: a [curve] section "
+            "(`clarilink keygen --curve`), an address of this machine only (127.0.0.1), or insecure = true"
+        )
+
+
+def check_curve_key(key: str) -> str:
+    """The key itself. Raises ValueError if it is not one half of a CURVE pair in Z85."""
+    if re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key) is None:
+        raise ValueError("needs 40 characters of Z85, as in a .public file")
+    return key
+
+
+CurveKey = Annotated[str, AfterValidator(check_curve_key)]
+"""A public key of ZeroMQ CURVE in Z85 (ZeroMQ RFC 32)."""
+
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]
 """A path in a configuration file; a relative one counts from that file's folder."""
 
@@ -183,12 +205,48 @@ class PttSection(StrictModel):
         return self
 
 
+class CurveSection(StrictModel):
+    """ZeroMQ CURVE at an address that this program binds: its `secret_key` file, and whose public keys may connect.
+
+    `allow` lists keys, `allow_folder` holds `*.public` files.
+    """
+
+    secret_key: ConfigPath
+    allow: tuple[CurveKey, ...] = ()
+    allow_folder: ConfigPath | None = None
+
+
+class PeersCurveSection(CurveSection):
+    """`peer_keys`: the public key at each address in `connect`, in that order; they may connect here, too."""
+
+    peer_keys: tuple[CurveKey, ...] = ()
+
+
+class ChannelCurveSection(StrictModel):
+    """ZeroMQ CURVE to a channel process: our `secret_key` file, its public key."""
+
+    secret_key: ConfigPath
+    server_key: CurveKey
+
+
 class ZeromqPeersLink(StrictModel):
     """Stations as peers: this one listens at `bind` and sends to each address in `connect`."""
 
     kind: Literal["zeromq-peers"]
     bind: Endpoint
     connect: tuple[Endpoint, ...] = ()
+    curve: PeersCurveSection | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _guarded(self) -> ZeromqPeersLink:
+        check_exposure("bind", self.bind, is_guarded=self.curve is not None, insecure=self.insecure)
+        if self.curve is not None and len(self.curve.peer_keys) != len(self.connect):
+            raise ValueError(
+                f"curve.peer_keys has {len(self.curve.peer_keys)} keys; needed: one for each of the "
+                f"{len(self.connect)} addresses in connect"
+            )
+        return self
 
 
 class ZeromqChannelLink(StrictModel):
@@ -197,6 +255,7 @@ class ZeromqChannelLink(StrictModel):
     kind: Literal["zeromq-channel"]
     endpoint: Endpoint
     station: Name | None = None
+    curve: ChannelCurveSection | None = None
 
 
 class MemoryLink(StrictModel):
@@ -207,6 +266,24 @@ class MemoryLink(StrictModel):
 
 
 LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink, Field(discriminator="kind")]
+
+
+class SecuritySection(StrictModel):
+    """Who can hear this net and talk on it (SPEC.md, clause 13); the same on all its stations but for `state_file`.
+
+    `key_file` comes from `clarilink keygen`; `state_file` holds used counters (default: beside the key file).
+    """
+
+    mode: Literal["none", "authenticate", "authenticate-encrypt"] = "none"
+    key_file: ConfigPath | None = None
+    state_file: ConfigPath | None = None
+    tag_bytes: Literal[3, 4] = 4
+
+    @model_validator(mode="after")
+    def _key_where_needed(self) -> SecuritySection:
+        if self.mode != "none" and self.key_file is None:
+            raise ValueError(f'mode "{self.mode}" needs key_file; `clarilink keygen FILE` makes one')
+        return self
 
 
 class ChannelSection(StrictModel):
@@ -266,7 +343,14 @@ class StationConfig(StrictModel):
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
+    security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _sender_is_given(self) -> StationConfig:
+        if self.security.mode != "none" and self.station.id == 0:
+            raise ValueError("station.id 0 (not given) cannot be with security: replays are told by station")
+        return self
 
     @model_validator(mode="after")
     def _cap_holds_a_packet(self) -> StationConfig:

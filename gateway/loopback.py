@@ -20,7 +20,9 @@ from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.metrics import Metrics
+from gateway.protocol.security import Suite
 from gateway.receive import Played, Receiver
+from gateway.secured import throwaway_security
 from gateway.transmit import Transmitter
 
 TICK_S = 0.01
@@ -41,7 +43,8 @@ class LoopbackOptions:
     lookahead: int | None = None
     realtime: bool = False
     crc: bool | None = None
-    """None: a CRC where the channel has bit errors."""
+    """None: a CRC where the channel has bit errors and nothing else checks."""
+    security: Suite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,17 @@ def run_loopback(
     chosen = LoopbackOptions() if options is None else options
     clock: Clock = SystemClock() if chosen.realtime else ManualClock()
     metrics = Metrics()
-    crc = spec.bit_error_rate > 0 if chosen.crc is None else chosen.crc
+    crc = spec.bit_error_rate > 0 and chosen.security is None if chosen.crc is None else chosen.crc
+    sealer = opener = None
+    if chosen.security is not None:
+        packet_s = chosen.frames_per_packet * FRAME_S
+        sealer, opener = throwaway_security(
+            chosen.security,
+            source=1,
+            packet_s=packet_s,
+            hold_s=chosen.cushion_s,
+            random_bytes=random.Random(chosen.seed).randbytes,  # repeatable; it protects nothing in one process
+        )
     transmitter = Transmitter(
         codec,
         source=1,
@@ -100,6 +113,7 @@ def run_loopback(
         rng=random.Random(chosen.seed),
         metrics=metrics,
         lookahead=chosen.lookahead,
+        sealer=sealer,
     )
     receiver = Receiver(
         codec,
@@ -108,6 +122,7 @@ def run_loopback(
         cushion_s=chosen.cushion_s,
         cap_s=chosen.cap_s,
         metrics=metrics,
+        opener=opener,
     )
     start = clock.now()
     channel = Channel(spec, np.random.default_rng(chosen.seed), start)

@@ -25,7 +25,8 @@ from gateway.messages.spool import open_spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_code import pieces
 from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Message, voice_codec, voice_type
-from gateway.protocol.packets import CRC_BYTES, FRAME_S, AckPacket, MessagePacket, TextPacket
+from gateway.protocol.carriage import Carriage
+from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket
 from gateway.transmit import Suppressor
 
 Pcm = NDArray[np.float32]
@@ -49,13 +50,13 @@ def takes(codec: Codec) -> Callable[[int], bool]:
     return answer
 
 
-def pace_on(section: MessagesSection, link: LinkInfo, extra_bytes: int) -> Pace:
-    """The pace of messages on a link; `extra_bytes` as for `Pace.of`. Raises LocalProtocolError for a tiny MTU."""
+def pace_on(section: MessagesSection, link: LinkInfo, carriage: Carriage) -> Pace:
+    """The pace of messages on a link. Raises LocalProtocolError for a tiny MTU."""
     return Pace.of(
         section,
         mtu_bytes=link.mtu_bytes,
         rate_bps=link.rate_bps,
-        extra_bytes=extra_bytes,
+        carriage=carriage,
         overhead_bytes=link.overhead_bytes,
         turnaround_s=link.turnaround_s,
     )
@@ -76,11 +77,11 @@ class Mailbox:
         suppressor: Callable[[], Suppressor] | None,
         time_out_s: float,
         release_s: float,
-        extra_bytes: int = 0,
+        carriage: Carriage,
     ) -> None:
-        """A recording ends after `time_out_s`, and `release_s` after the key was let go; `extra_bytes` is what
-        checksum and security add to a packet."""
-        self._extra_bytes = extra_bytes
+        """A recording ends after `time_out_s`, and `release_s` after the key was let go; `carriage` is what becomes
+        of packets on their way to the link."""
+        self._carriage = carriage
         self._section, self._service, self._disk = section, service, disk
         self._codec, self._say = codec, say
         self._lookahead, self._new_suppressor = lookahead, suppressor
@@ -99,7 +100,7 @@ class Mailbox:
         codec: Codec,
         suppressor: Callable[[], Suppressor] | None,
         link: LinkInfo,
-        crc: bool,
+        carriage: Carriage,
         rng: random.Random,
         metrics: Metrics,
         say: Callable[[str], None],
@@ -111,8 +112,7 @@ class Mailbox:
         section = config.messages
         if section is None:
             return None
-        extra_bytes = CRC_BYTES if crc else 0
-        pace = pace_on(section, link, extra_bytes)
+        pace = pace_on(section, link, carriage)
         identity = Identity(config.station.id, config.station.group, takes(codec), config.net.name_of)
         disk = RealDisk()
         service = MessageService(section, identity, pace, open_spool(section, disk), rng, metrics, say)
@@ -126,13 +126,13 @@ class Mailbox:
             suppressor=suppressor,
             time_out_s=config.ptt.time_out_s,
             release_s=config.ptt.release_ms / 1000,
-            extra_bytes=extra_bytes,
+            carriage=carriage,
         )
 
     def use_link(self, link: LinkInfo) -> None:
         """Take a link's figures, some of which are only known once it has met its other side."""
         try:
-            self._service.use_pace(pace_on(self._section, link, self._extra_bytes))
+            self._service.use_pace(pace_on(self._section, link, self._carriage))
         except LocalProtocolError as error:
             self._say(f"no messages on link {link.name}: {error}")
 

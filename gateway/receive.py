@@ -7,6 +7,7 @@ overs are played one after the other, so that a quick answer does not cut off th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,7 @@ from gateway.protocol.cushion import AdaptiveCushion
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.loss import LossStatistics
 from gateway.protocol.messages import TextAssembler, TextMessage
+from gateway.protocol.opening import Opener
 from gateway.protocol.over import (
     FramesArrived,
     OverConfig,
@@ -41,6 +43,7 @@ from gateway.protocol.packets import (
     TextPacket,
     VoicePacket,
     parse,
+    without_crc,
 )
 from gateway.protocol.report import LinkReport, Reception
 
@@ -122,6 +125,13 @@ class AckHeard:
     packet: AckPacket
 
 
+@dataclass(frozen=True, slots=True)
+class PacketsRefused:
+    """Packets that are not of this net or not new, by reason, since the last time this was told."""
+
+    counts: Mapping[str, int]
+
+
 Notice = (
     RemoteOverStarted
     | RemoteTalker
@@ -134,6 +144,7 @@ Notice = (
     | MessageHeard
     | AckWanted
     | AckHeard
+    | PacketsRefused
 )
 
 
@@ -187,14 +198,17 @@ class Receiver:
         cap_s: float,
         metrics: Metrics,
         cushion: AdaptiveCushion | None = None,
+        opener: Opener | None = None,
     ) -> None:
         """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it; `cushion`
-        learns the wait before an over, which is always `cushion_s` without it."""
+        learns the wait before an over, which is always `cushion_s` without it; `opener` lets through what is of this
+        net (None: no security)."""
         self._codec = codec
         self._crc = crc
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
+        self._opener = opener
         self._received = OverReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
@@ -221,7 +235,29 @@ class Receiver:
         """Take one packet as it came off the link, with its signal-to-noise ratio where the link tells; returns what
         the operator should know."""
         self._metrics.count("rx.packets")
-        packet = parse(data, crc=self._crc)
+        if self._opener is None:
+            return self._on_plain(data, self._crc, now_s, snr_db)
+        return self._on_sealed(data, now_s, snr_db)
+
+    def _on_sealed(self, data: bytes, now_s: float, snr_db: float | None) -> list[Notice]:
+        """Verify before anything else sees it (SPEC.md 13.9)."""
+        assert self._opener is not None
+        sealed = without_crc(data) if self._crc else data
+        if isinstance(sealed, Dropped):
+            self._metrics.count(f"rx.dropped.{sealed.reason.value}")
+            return []
+        opened = self._opener.open(sealed, now_s)
+        for refusal in opened.refused:
+            self._metrics.count(f"rx.dropped.{refusal.value}")
+        notices: list[Notice] = []
+        if opened.alarm:
+            notices.append(PacketsRefused({refusal.value: count for refusal, count in opened.alarm.items()}))
+        for plain in opened.packets:
+            notices += self._on_plain(plain, False, now_s, snr_db)
+        return notices
+
+    def _on_plain(self, data: bytes, crc: bool, now_s: float, snr_db: float | None) -> list[Notice]:
+        packet = parse(data, crc=crc)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +19,20 @@ from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
 from gateway.console.keyboard import PlayLast, RecordToggled, SendText
-from gateway.errors import LinkError, LocalProtocolError
+from gateway.errors import LinkError, LocalProtocolError, SecurityError
 from gateway.links.base import Link
 from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MAX_TEXT_BYTES
+from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
 from gateway.receive import (
     AckHeard,
     AckWanted,
     CodecUnknown,
     CushionChanged,
     MessageHeard,
+    PacketsRefused,
     Receiver,
     RemoteOverEnded,
     RemoteOverStarted,
@@ -208,11 +209,18 @@ class Station:
                     self._mailbox.stop()
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
-                self._start_over()
+                try:
+                    self._start_over()
+                except SecurityError as error:
+                    # The key is down, but nothing is said on it: speech that cannot be made safe stays here.
+                    self._metrics.count("tx.dropped.no_counter")
+                    self._say(f"not talking: {error}")
+                    return
                 self._say("talking")
             case EndOver():
-                self._send(self._transmitter.finish())
-                self._say("over sent")
+                if self._transmitter.active:
+                    self._send(self._transmitter.finish())
+                    self._say("over sent")
             case PlayTone(tone):
                 if self._config.ptt.tones:
                     self._output.write(tone_pcm(tone))
@@ -263,7 +271,7 @@ class Station:
         busy = self._state.is_transmitting or self._receiver.receiving or not self._link.ready()
         report = self._care.report_due(self._clock.now(), busy)
         if report is not None:
-            self._send([report.to_bytes(self._transmitter.crc)])
+            self._send_packets([report])
 
     def _hear_microphone(self) -> None:
         pcm = self._input.read()
@@ -281,7 +289,17 @@ class Station:
         voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
         packet = self._mailbox.next(self._clock.now(), voice_is_live=voice_is_live)
         if packet is not None:
-            self._send([packet.to_bytes(self._transmitter.crc)])
+            self._send_packets([packet])
+
+    def _send_packets(self, packets: Sequence[Packet]) -> bool:
+        """Packets that are not voice, sealed in the order in which they leave; False where they cannot be made safe."""
+        try:
+            self._send([self._transmitter.on_air(packet) for packet in packets])
+        except SecurityError as error:
+            self._metrics.count("tx.dropped.no_counter")
+            self._say(f"message not sent: {error}")
+            return False
+        return True
 
     def _send(self, packets: list[bytes]) -> None:
         if self._retry_s is not None:
@@ -313,13 +331,14 @@ class Station:
                 group=station.group,
                 message_id=self._message_id,
                 ack_wanted=self._mailbox is not None and self._mailbox.asks_acks,
-                max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16),
+                max_bytes=min(MAX_TEXT_BYTES, self._transmitter.carriage.room_bytes(self._link.info.mtu_bytes) - 8),
             )
         except LocalProtocolError as error:
             self._say(f"message not sent: {error}")
             return
         self._message_id = (self._message_id + 1) % 256
-        self._send([packet.to_bytes(self._transmitter.crc) for packet in packets])
+        if not self._send_packets(packets):
+            return
         if self._mailbox is not None and self._mailbox.asks_acks:
             self._mailbox.await_acks(packets, self._clock.now())
         self._say(f"message sent: {text}")
@@ -405,6 +424,9 @@ class Station:
                         self._say(
                             f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
                         )
+                case PacketsRefused(counts):
+                    listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+                    self._say(f"packets refused: {listed}")
                 case TextReceived(message):
                     self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
                 case MessageHeard(heard) if self._mailbox is not None:

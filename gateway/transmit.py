@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, EncoderStream
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
+from gateway.protocol.carriage import Carriage
 from gateway.protocol.over import Packetizer, next_over_id
-from gateway.protocol.packets import SessionBlock, VoicePacket
+from gateway.protocol.packets import CRC_BYTES, Packet, SessionBlock, VoicePacket, with_crc
+from gateway.protocol.sealing import Sealer
 
 
 class Suppressor(Protocol):
@@ -44,9 +46,11 @@ class Transmitter:
         metrics: Metrics,
         lookahead: int | None = None,
         suppressor: Callable[[], Suppressor] | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
-        `suppressor` makes the noise suppressor of one over, which goes before the codec."""
+        `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
+        (None: no security)."""
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -55,6 +59,7 @@ class Transmitter:
         self._metrics = metrics
         self._lookahead = lookahead
         self._new_suppressor = suppressor
+        self._sealer = sealer
         self._suppressor: Suppressor | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
@@ -64,6 +69,22 @@ class Transmitter:
     def crc(self) -> bool:
         """Whether packets carry a CRC-16."""
         return self._crc
+
+    @property
+    def carriage(self) -> Carriage:
+        """What becomes of a packet outside an over (text, report, message) until the link has it."""
+        security = 0 if self._sealer is None else self._sealer.packet_overhead_bytes
+        return Carriage(security + (CRC_BYTES if self._crc else 0))
+
+    def on_air(self, packet: Packet) -> bytes:
+        """A packet as the link takes it: plain bytes, sealed where there is security, then the checksum.
+
+        Packets are sealed in the order in which they are sent. Raises SecurityError without a safe counter.
+        """
+        if self._sealer is None:
+            return packet.to_bytes(self._crc)
+        sealed = self._sealer.seal(packet.to_bytes(False))
+        return with_crc(sealed) if self._crc else sealed
 
     @property
     def active(self) -> bool:
@@ -77,7 +98,10 @@ class Transmitter:
 
     def start(self, frames_per_packet: int | None = None, avoid_ids: Collection[int] = ()) -> None:
         """Begin an over, in packets of its own size if one is given, under an id that none of `avoid_ids` has; one that
-        was still open is abandoned."""
+        was still open is abandoned. Raises SecurityError without a safe counter."""
+        if self._sealer is not None:
+            self._encoder = self._packetizer = None
+            self._sealer.begin_over()
         self._over_id = next_over_id(self._over_id, self._rng, avoid_ids)
         self._encoder = self._codec.encoder_stream(self._lookahead)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
@@ -96,17 +120,17 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
-        packets.append(self._bytes(self._packetizer.finish()))
+        packets.append(self._voice(self._packetizer.finish()))
         self._encoder = self._packetizer = self._suppressor = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:
         assert self._packetizer is not None
         pushed = (self._packetizer.push(frame) for frame in frames)
-        return [self._bytes(packet) for packet in pushed if packet is not None]
+        return [self._voice(packet) for packet in pushed if packet is not None]
 
-    def _bytes(self, packet: VoicePacket) -> bytes:
-        data = packet.to_bytes(self._crc)
+    def _voice(self, packet: VoicePacket) -> bytes:
+        data = self.on_air(packet)
         self._metrics.count("tx.packets")
         self._metrics.count("tx.frames", len(packet.frames))
         self._metrics.count("tx.bytes", len(data))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from gateway.adaptation import LinkCare, always_added, change_line, profile_of
-from gateway.config import StationConfig
+from gateway.config import SecuritySection, StationConfig
 from gateway.links.base import LinkInfo
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.protocol.packets import ReportPacket
 from gateway.protocol.report import LinkReport, Reception
+from gateway.protocol.security import BLOCK_BYTES
 
 WIDE = LinkInfo("wide", 1024, has_integrity=True)
 SLOW = LinkInfo("slow", 64, 300.0, half_duplex=True, turnaround_s=0.1, overhead_bytes=14)
@@ -89,5 +91,9 @@ def test_profile_and_checksum_are_the_links() -> None:
     assert (profile.rate_bps, profile.overhead_bytes, profile.mtu_bytes) == (300.0, 14, 64)
     assert (profile.half_duplex, profile.turnaround_s, profile.delay_s) == (True, 0.1, 0.7)
     assert profile.airtime_s(20) == pytest.approx(SLOW.airtime_s(20))
-    assert always_added(True).packet_bytes == 2
-    assert always_added(False).packet_bytes == 0
+    config = StationConfig.model_validate({"station": {"name": "x", "id": 1}, "link": {"kind": "memory"}})
+    assert always_added(config, crc=True).packet_bytes == 2
+    assert always_added(config, crc=False).packet_bytes == 0
+    secure = SecuritySection(mode="authenticate", key_file=Path("net.key"), tag_bytes=3)
+    added = always_added(config.model_copy(update={"security": secure}), crc=False)
+    assert (added.name, added.packet_bytes, added.session_bytes) == ("security", 3, BLOCK_BYTES)

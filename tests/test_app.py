@@ -82,3 +82,12 @@ def test_the_cushion_is_learnt_between_the_configured_and_what_the_cap_leaves() 
     cushion.over_ended()
     assert cushion.cushion_s == pytest.approx(1.5 - 0.48)
     assert build_cushion(config(MEMORY, jitter={"adapt": "off"})) is None
+
+
+def test_a_tag_makes_a_checksum_needless() -> None:
+    secure = {"mode": "authenticate", "key_file": Path("net.key")}
+    for crc, wanted in (("auto", False), ("on", True)):
+        made = config(CHANNEL, packets={"crc": crc}, security=secure)
+        assert wants_crc(made, build_link(made, ManualClock(), Metrics())) is wanted
+    plain = config(CHANNEL)
+    assert wants_crc(plain, build_link(plain, ManualClock(), Metrics()))

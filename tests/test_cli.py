@@ -219,3 +219,48 @@ def test_run_refuses_a_link_that_cannot_carry_live_voice(tmp_path: Path) -> None
     line = refused("run", "-c", station)
     assert "slow.toml: packets.frames_per_packet: link parrot+acoustic-1km is too slow for live voice" in line
     assert line.endswith("frames_per_packet 5 to 19 would fit")
+
+
+def test_keygen_makes_adds_uses_and_drops(tmp_path: Path) -> None:
+    path = tmp_path / "net.key"
+    made = good("keygen", path).stdout
+    assert made.startswith("key ")
+    assert path.stat().st_mode & 0o777 == 0o600
+    old = made.split()[1].rstrip(",")
+    assert "exists already" in refused("keygen", path)
+    added = good("keygen", path, "--add").stdout
+    assert added.count(": accepted") == added.count(": sends") == 1
+    new = added.split(" added;")[0].rsplit(" ", 1)[1]
+    assert f"key {new}, check" in good("keygen", path, "--use", new).stdout
+    assert "the one that sends" in refused("keygen", path, "--drop", new)
+    assert good("keygen", path, "--drop", old).stdout.count("key ") == 1
+    assert good("keygen", path, "--force").stdout != made
+    path.chmod(0o644)
+    assert "chmod 600" in refused("keygen", path, "--add")
+
+
+def test_keygen_makes_a_curve_pair(tmp_path: Path) -> None:
+    path = tmp_path / "alpha.curve"
+    told = good("keygen", "--curve", path).stdout
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "alpha.curve.public").is_file()
+    secret = path.read_text().split('secret = "')[1].split('"')[0]
+    assert secret not in told
+    assert "exists already" in refused("keygen", "--curve", path)
+
+
+def test_a_station_without_its_key_says_so(tmp_path: Path, weights: Path) -> None:
+    station = tmp_path / "s.toml"
+    station.write_text(
+        f'[station]\nname = "a"\nid = 1\n[link]\nkind = "memory"\n[codec]\nweights = "{weights}"\n'
+        '[audio]\ninput = "null"\noutput = "null"\n[security]\nmode = "authenticate"\nkey_file = "net.key"\n'
+    )
+    assert f"{tmp_path}/net.key: no such key file" in refused("run", "-c", station)
+
+
+def test_a_loopback_with_security(wav: Path, weights: Path) -> None:
+    plain = good("loopback", wav, "--weights", weights).stdout
+    sealed = good("loopback", wav, "--security", "authenticate-encrypt", "--weights", weights).stdout
+    rate, played = (lambda text: text.split("\n")[1:2]), (lambda text: text.split("\n")[2:5])
+    assert played(plain) == played(sealed)
+    assert rate(plain) != rate(sealed)

@@ -25,6 +25,7 @@ from gateway.messages.disk import RealDisk
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_packets import TYPE_TEXT, voice_type
+from gateway.protocol.carriage import Carriage
 from gateway.receive import Receiver
 from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.session.machine import Mode
@@ -59,7 +60,7 @@ class Bench:
         self.metrics = Metrics()
         self.said: list[str] = []
         mailbox = Mailbox.of(
-            config, codec, None, link.info, False, random.Random(number), self.metrics, self.said.append
+            config, codec, None, link.info, Carriage(), random.Random(number), self.metrics, self.said.append
         )
         self.station = Station(
             config,

@@ -17,7 +17,7 @@ from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
 from gateway.console.keyboard import SendText
-from gateway.errors import LinkError
+from gateway.errors import LinkError, SecurityError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
@@ -410,3 +410,25 @@ def test_a_group_behind_a_lossy_channel_settles_on_one_choice(small_codec: Codec
     # One report an over is enough unless a worse one follows; they do not pile up.
     assert 5 <= sum(member.metrics.counter("tx.reports") for member in group) <= 14
     assert all(member.metrics.counter("rx.overs") == 7 for member in group)
+
+
+def test_speech_that_cannot_be_made_safe_is_not_sent(
+    small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two(small_codec, clock)
+
+    def no_counter(*_: object) -> None:
+        raise SecurityError("disk full")
+
+    for name in ("start", "on_air"):
+        monkeypatch.setattr(a.station._transmitter, name, no_counter)
+    a.station.post(SendText("hello"))
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 1.0, a, b)
+    assert "message not sent: disk full" in a.said
+    assert "not talking: disk full" in a.said
+    assert b.said == []
+    assert a.mode is Mode.IDLE
+    assert a.metrics.counter("tx.dropped.no_counter") == 2

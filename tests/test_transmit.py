@@ -11,6 +11,7 @@ from gateway.audio.denoise import Denoiser, denoise
 from gateway.codec import Codec
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
+from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import VoicePacket, parse
 from gateway.transmit import Transmitter
 
@@ -112,3 +113,7 @@ def test_on_air_rate_stays_within_350_bit_per_second_of_speech(small_codec: Code
     assert sum(map(len, packets)) * 8 / seconds <= 350
     assert metrics.counter("tx.packets") == len(packets)
     assert metrics.counter("tx.frames") == -(-int(seconds * 16_000) // 1280)
+
+
+def test_what_security_adds_to_a_packet_is_told(small_codec: Codec) -> None:
+    assert transmitter(small_codec, Metrics()).carriage == Carriage()

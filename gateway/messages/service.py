@@ -32,7 +32,8 @@ from gateway.protocol.bulk_packets import (
 )
 from gateway.protocol.bulk_receive import ANSWER_SLOTS, Arrived, BlockHeld, BulkReceiver, Event, Opened, ReceiveConfig
 from gateway.protocol.bulk_send import Outgoing, Progress, SendState, SendTiming, Wait
-from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
+from gateway.protocol.carriage import Carriage
+from gateway.protocol.packets import CRC_BYTES, FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
 from gateway.protocol.text_retry import TextRetry
 
 DEFAULT_RATE_BPS = 300.0
@@ -54,12 +55,13 @@ P = TypeVar("P", MessagePacket, TextPacket, AckPacket)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a link can take: `room_bytes` is the longest message packet without checksum and tag, `added_bytes` what
-    these and the link add to every packet."""
+    """What a link can take: `room_bytes` is the longest message packet before `carriage` (checksum, security), and
+    `overhead_bytes` what the link adds to every packet."""
 
     rate_bps: float
     room_bytes: int
-    added_bytes: int
+    carriage: Carriage
+    overhead_bytes: int
     turnaround_s: float
     round_trip_s: float
 
@@ -70,22 +72,26 @@ class Pace:
         *,
         mtu_bytes: int,
         rate_bps: float | None,
-        extra_bytes: int,
+        carriage: Carriage,
         overhead_bytes: int,
         turnaround_s: float,
     ) -> Pace:
-        """For a link of these figures; `extra_bytes`: checksum and tag. Raises LocalProtocolError for a tiny MTU."""
+        """For a link of these figures. Raises LocalProtocolError for a tiny MTU."""
         rate = section.rate_bps or rate_bps or DEFAULT_RATE_BPS
-        longest = min(mtu_bytes - extra_bytes, BLOCK_OVERHEAD_BYTES + MAX_BLOCK_BYTES)
-        by_time = max(SHORT_PACKET_BYTES, int(rate * PACKET_S / 8)) - extra_bytes
-        wished = by_time if section.packet_bytes is None else section.packet_bytes - extra_bytes
-        room = min(longest, max(wished, MIN_ROOM_BYTES))
+        longest = min(carriage.room_bytes(mtu_bytes), BLOCK_OVERHEAD_BYTES + MAX_BLOCK_BYTES)
+        if section.packet_bytes is None:
+            by_time = carriage.room_bytes(max(SHORT_PACKET_BYTES, int(rate * PACKET_S / 8)))
+            # Security makes packets so short that they would be mostly its own: there they are a little longer.
+            wished = max(by_time, SHORT_PACKET_BYTES - CRC_BYTES)
+        else:
+            wished = max(carriage.room_bytes(section.packet_bytes), MIN_ROOM_BYTES)
+        room = min(longest, wished)
         block_size(room)
-        return cls(rate, room, extra_bytes + overhead_bytes, turnaround_s, section.round_trip_s)
+        return cls(rate, room, carriage, overhead_bytes, turnaround_s, section.round_trip_s)
 
     def airtime_s(self, n_bytes: int) -> float:
         """Seconds that a message packet of `n_bytes` occupies the link."""
-        return (n_bytes + self.added_bytes) * 8 / self.rate_bps
+        return (self.carriage.link_bytes(n_bytes) + self.overhead_bytes) * 8 / self.rate_bps
 
     @property
     def status_bytes(self) -> int:

@@ -51,7 +51,7 @@ def message_airtime(
     rate_bps: float,
     mtu_bytes: int,
     extra_bytes: int = 0,
-    overhead_bytes: int = 0,
+    overhead_bytes: float = 0,
     turnaround_s: float = 0.0,
     parity_share: float = 0.25,
     loss: float = 0.0,

@@ -102,8 +102,16 @@ STAGE_ONE_REPEAT = Protection("stage-1 repeat", frame_bytes=1.5, wait_packets=1)
 PAYLOAD_REPEAT = Protection("payload repeat", frame_bytes=3.0, wait_packets=4)
 """Every frame again, 4 packets later."""
 CHECKSUM = Protection("crc", packet_bytes=CRC_BYTES)
-SECURITY_TAG = Protection("security", packet_bytes=4, session_bytes=8)
-"""Tag on every packet; salt, key id and counter with the session block."""
+SECURITY_BLOCK_BYTES = 16
+"""Source, key id, counter, round and salt, in every packet with a session block (13.4)."""
+
+
+def security(tag_bytes: int) -> Protection:
+    """A tag on every packet, the security block with the session block (13.14)."""
+    return Protection("security", packet_bytes=tag_bytes, session_bytes=SECURITY_BLOCK_BYTES)
+
+
+SECURITY_TAG = security(4)
 PROTECTIONS: tuple[Protection, ...] = (
     NO_PROTECTION,
     STAGE_ONE_REPEAT,

@@ -223,6 +223,21 @@ def crc16(data: bytes) -> int:
     return crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
+def with_crc(data: bytes) -> bytes:
+    """A packet, or its sealed form, with the checksum of 2.5."""
+    return _seal(data, True)
+
+
+def without_crc(data: bytes) -> bytes | Dropped:
+    """What stands before a right checksum; for sealed packets, whose checksum is outside (13.2). Never raises."""
+    if len(data) < HEADER_BYTES + CRC_BYTES:
+        return Dropped(DropReason.TOO_SHORT, f"{len(data)} bytes, needs at least {HEADER_BYTES + CRC_BYTES}")
+    body, trailer = data[:-CRC_BYTES], data[-CRC_BYTES:]
+    if (needed := crc16(body)) != int.from_bytes(trailer, "big"):
+        return Dropped(DropReason.BAD_CRC, f"CRC 0x{trailer.hex()}, needs 0x{needed:04x}")
+    return body
+
+
 def control_character(text: str) -> int | None:
     """Place of the first character that may not be sent: a control other than newline and tab (5.5)."""
     for place, character in enumerate(text):

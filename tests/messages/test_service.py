@@ -34,6 +34,7 @@ from gateway.protocol.bulk_packets import (
     parse_message,
     voice_type,
 )
+from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import Dropped, MessagePacket, parse
 
 NAMES = {1: "alpha", 2: "bravo", 3: "charlie"}
@@ -63,7 +64,7 @@ class Post:
         wall_s = (0.0, 9e8, 1.0)[self.starts % 3]  # a wall clock that makes no sense
         self.spool = Spool(self.folder, self.disk, max_bytes=self.section.max_bytes, wall_s=lambda: wall_s)
         pace = Pace.of(
-            self.section, mtu_bytes=64, rate_bps=self.rate_bps, extra_bytes=2, overhead_bytes=0, turnaround_s=0.2
+            self.section, mtu_bytes=64, rate_bps=self.rate_bps, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.2
         )
         takes = {TYPE_TEXT, voice_type(1, 1)}.__contains__
         self.service = MessageService(
@@ -91,7 +92,7 @@ def test_a_link_whose_figures_come_late_is_used_by_them_from_then_on(tmp_path: P
     a.queue(VOICE, kind=voice_type(1, 1))
     first = a.service.next(0.0, voice_is_live=False)
     assert isinstance(first, MessagePacket)
-    fast = Pace.of(a.section, mtu_bytes=256, rate_bps=4800, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
+    fast = Pace.of(a.section, mtu_bytes=256, rate_bps=4800, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.0)
     a.service.use_pace(fast)
     sizes = []
     for now_s in (10.0, 20.0):
@@ -370,14 +371,14 @@ def test_damaged_files_in_the_outbox_are_set_aside(tmp_path: Path) -> None:
 )
 def test_packets_are_as_long_as_two_seconds_allow(tmp_path: Path, rate_bps: float, mtu: int, room: int) -> None:
     section = MessagesSection(spool=tmp_path)
-    pace = Pace.of(section, mtu_bytes=mtu, rate_bps=rate_bps, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
+    pace = Pace.of(section, mtu_bytes=mtu, rate_bps=rate_bps, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.0)
     assert pace.room_bytes == room
 
 
 def test_a_link_with_too_short_packets_is_one_clear_error(tmp_path: Path) -> None:
     section = MessagesSection(spool=tmp_path)
     with pytest.raises(LocalProtocolError, match="packets of 14 bytes: a message needs 16"):
-        Pace.of(section, mtu_bytes=16, rate_bps=80, extra_bytes=2, overhead_bytes=0, turnaround_s=0.0)
+        Pace.of(section, mtu_bytes=16, rate_bps=80, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.0)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

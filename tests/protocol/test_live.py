@@ -104,7 +104,7 @@ def test_every_protection_costs_what_it_says() -> None:
     assert packet_bytes(6, STAGE_ONE_REPEAT, session=False) == 20 + 9
     assert packet_bytes(3, STAGE_ONE_REPEAT, session=False) == 11 + 5  # half a byte is sent as a whole one
     assert packet_bytes(6, PAYLOAD_REPEAT, session=False) == 20 + 18
-    assert packet_bytes(6, SECURITY_TAG, session=True) == 24 + 4 + 8
+    assert packet_bytes(6, SECURITY_TAG, session=True) == 24 + 4 + 16
     assert packet_bytes(6, bit_code("half", 0.5), session=False) == 40
     assert packet_bytes(6, CHECKSUM.with_(bit_code("3/4", 0.75)), session=False) == 30  # 22 / 0.75
     plain, coded = (live_row(ACOUSTIC, 12, p) for p in (NO_PROTECTION, reed_solomon(6, 4)))

@@ -1,0 +1,31 @@
+"""What checksum, security and bit protection make of a packet on its way to the link, for those who cut and time them.
+
+The rule: arithmetic alone; what really wraps a packet is `Transmitter.on_air`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gateway.errors import LocalProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """A packet of n bytes is (n + `extra_bytes`) / `code_rate` bytes on the link."""
+
+    extra_bytes: int = 0
+    code_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.extra_bytes < 0 or not 0 < self.code_rate <= 1:
+            raise LocalProtocolError(f"needs extra_bytes >= 0 and 0 < code_rate <= 1: {self}")
+
+    def room_bytes(self, link_bytes: int) -> int:
+        """The longest packet that takes at most `link_bytes` on the link; 0 where none does."""
+        return max(0, math.floor(link_bytes * self.code_rate + 1e-9) - self.extra_bytes)
+
+    def link_bytes(self, n_bytes: float) -> float:
+        """Bytes of a packet of `n_bytes` on the link."""
+        return (n_bytes + self.extra_bytes) / self.code_rate
