@@ -30,6 +30,7 @@ from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
+from gateway.protocol.protection_file import build_protection
 from gateway.receive import Receiver
 from gateway.session.events import PttToggled
 from gateway.station import Station
@@ -84,6 +85,7 @@ def run_station(path: Path) -> None:
         stack.callback(audio.close)
         link = build_link(config, clock, metrics)
         crc = wants_crc(config, link)
+        protection = build_protection(config.protection)
         station = Station(
             config,
             Transmitter(
@@ -96,6 +98,7 @@ def run_station(path: Path) -> None:
                 metrics=metrics,
                 lookahead=config.codec.lookahead,
                 suppressor=suppressor,
+                protection=protection,
             ),
             Receiver(
                 codec,
@@ -104,6 +107,7 @@ def run_station(path: Path) -> None:
                 cushion_s=config.jitter.cushion_ms / 1000,
                 cap_s=config.jitter.cap_ms / 1000,
                 metrics=metrics,
+                protection=protection,
             ),
             link,
             (audio.input, audio.output),
@@ -117,6 +121,8 @@ def run_station(path: Path) -> None:
             link=link.info.name,
             codec_delay_ms=codec.delay_ms(config.codec.lookahead),
             packet_ms=config.packets.packet_ms,
+            protection=protection.name,
+            protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )

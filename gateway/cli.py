@@ -106,6 +106,9 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
     "--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait."
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
+@click.option(
+    "--protection", default="none", help="By name, as a kind with figures (reed-solomon:n=6,k=4), or a TOML file."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @lookahead_option
 @weights_option
@@ -119,6 +122,7 @@ def loopback(
     frames_per_packet: int,
     cushion_ms: int,
     cap_ms: int,
+    protection: str,
     seed: int,
     lookahead: int | None,
     weights: Path | None,
@@ -127,6 +131,7 @@ def loopback(
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
     from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.protocol.protection_file import load_protection
     from gateway.samples import sample_path
 
     spec = load_channel(channel)
@@ -138,6 +143,7 @@ def loopback(
         seed=seed,
         lookahead=lookahead,
         realtime=realtime,
+        protection=load_protection(protection),
     )
     result = run_loopback(_codec(weights), pcm, spec, options)
     if output is not None:

@@ -196,6 +196,57 @@ class ChannelSection(StrictModel):
         return self
 
 
+class NoProtection(StrictModel):
+    """Voice packets as they are."""
+
+    kind: Literal["none"] = "none"
+
+
+class RepeatProtection(StrictModel):
+    """Each packet repeats the one `distance` before it: the first half of its frames' bits, or all of them."""
+
+    kind: Literal["stage-one-repeat", "payload-repeat"]
+    distance: int = Field(default=4, ge=1, le=15)
+
+
+class BlockProtection(StrictModel):
+    """`n` - `k` parity packets after every `k` of voice, of `depth` blocks interleaved."""
+
+    kind: Literal["reed-solomon"]
+    n: int = Field(default=6, ge=3, le=32)
+    k: int = Field(default=4, ge=2, le=16)
+    depth: int = Field(default=1, ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _figures_agree(self) -> BlockProtection:
+        if not self.k < self.n <= self.k + 16:
+            raise ValueError(f"n {self.n} needs to be {self.k + 1} to {self.k + 16} with k {self.k}")
+        if self.k * self.depth > 32:
+            raise ValueError(f"k {self.k} times depth {self.depth} is {self.k * self.depth}; at most 32 packets")
+        return self
+
+
+class BitProtection(StrictModel):
+    """For links that deliver bits with errors: `strong_bits` of each frame's 24, the first, are coded."""
+
+    kind: Literal["bit"]
+    code: Literal["golay"] = "golay"
+    strong_bits: int = Field(default=14, ge=12, le=24)
+
+
+class ProtectionPreset(StrictModel):
+    """A packaged protection by name (configs/protection)."""
+
+    kind: Literal["preset"]
+    name: Name
+
+
+ProtectionSection = Annotated[
+    NoProtection | RepeatProtection | BlockProtection | BitProtection | ProtectionPreset, Field(discriminator="kind")
+]
+"""What guards voice; repeats and blocks make the receiver wait for them, on top of [jitter]."""
+
+
 class LogSection(StrictModel):
     """Logging: `console` for people, `json` for machines."""
 
@@ -213,9 +264,18 @@ class StationConfig(StrictModel):
     codec: CodecSection = CodecSection()
     packets: PacketsSection = PacketsSection()
     jitter: JitterSection = JitterSection()
+    protection: ProtectionSection = NoProtection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
     log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _one_check_of_bits(self) -> StationConfig:
+        if self.protection.kind == "bit" and self.packets.crc == "on":
+            raise ValueError(
+                'packets.crc is "on" and protection.kind "bit", which has checks of its own; needed: "auto"'
+            )
+        return self
 
     @model_validator(mode="after")
     def _cap_holds_a_packet(self) -> StationConfig:

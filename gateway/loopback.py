@@ -20,6 +20,7 @@ from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.metrics import Metrics
+from gateway.protocol.protection import Protection
 from gateway.receive import Played, Receiver
 from gateway.transmit import Transmitter
 
@@ -41,7 +42,8 @@ class LoopbackOptions:
     lookahead: int | None = None
     realtime: bool = False
     crc: bool | None = None
-    """None: a CRC where the channel has bit errors."""
+    """None: a CRC where the channel has bit errors and no bit protection."""
+    protection: Protection = field(default_factory=Protection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class LoopbackReport:
     """Figures of one run: rates in bit/s of speech, delays in ms, `real_time_factor` computing over speech time."""
 
     channel: str
+    protection: str
     speech_s: float
     voice_bps: float
     on_air_bps: float
@@ -59,6 +62,8 @@ class LoopbackReport:
     frames_sent: int
     frames_played: int
     frames_concealed: int
+    frames_recovered: int
+    frames_coarse: int
     frames_late: int
     frames_skipped: int
     algorithmic_delay_ms: float
@@ -90,7 +95,7 @@ def run_loopback(
     chosen = LoopbackOptions() if options is None else options
     clock: Clock = SystemClock() if chosen.realtime else ManualClock()
     metrics = Metrics()
-    crc = spec.bit_error_rate > 0 if chosen.crc is None else chosen.crc
+    crc = spec.bit_error_rate > 0 and not chosen.protection.is_bit if chosen.crc is None else chosen.crc
     transmitter = Transmitter(
         codec,
         source=1,
@@ -100,6 +105,7 @@ def run_loopback(
         rng=random.Random(chosen.seed),
         metrics=metrics,
         lookahead=chosen.lookahead,
+        protection=chosen.protection,
     )
     receiver = Receiver(
         codec,
@@ -108,6 +114,7 @@ def run_loopback(
         cushion_s=chosen.cushion_s,
         cap_s=chosen.cap_s,
         metrics=metrics,
+        protection=chosen.protection,
     )
     start = clock.now()
     channel = Channel(spec, np.random.default_rng(chosen.seed), start)
@@ -121,6 +128,7 @@ def run_loopback(
     dropped = sum(int(v) for k, v in counts.items() if k.startswith("rx.dropped."))
     report = LoopbackReport(
         channel=spec.name,
+        protection=chosen.protection.name,
         speech_s=round(len(pcm) / SAMPLE_RATE, 3),
         voice_bps=round(24 / FRAME_S, 1),
         on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
@@ -131,6 +139,8 @@ def run_loopback(
         frames_sent=metrics.counter("tx.frames"),
         frames_played=metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed"),
         frames_concealed=metrics.counter("rx.frames_concealed"),
+        frames_recovered=metrics.counter("rx.frames_recovered"),
+        frames_coarse=metrics.counter("rx.frames_coarse"),
         frames_late=metrics.counter("rx.frames_late"),
         frames_skipped=metrics.counter("rx.frames_skipped"),
         algorithmic_delay_ms=codec.delay_ms(chosen.lookahead),
@@ -214,11 +224,12 @@ def human_report(r: LoopbackReport) -> str:
     longest = "" if r.mouth_to_ear_ms_max is None else f", at most {r.mouth_to_ear_ms_max:.0f} ms"
     return "\n".join(
         [
-            f"channel      {r.channel}: {r.speech_s:.2f} s of speech",
+            f"channel      {r.channel}: {r.speech_s:.2f} s of speech, protection {r.protection}",
             f"rate         voice {r.voice_bps:.0f} bit/s, on air {r.on_air_bps:.0f} bit/s",
             f"packets      {r.packets_sent} sent, {r.packets_lost} lost, {r.packets_late} late, "
             f"{r.packets_dropped} damaged",
-            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed",
+            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed, "
+            f"{r.frames_recovered} recovered",
             f"delay        codec {r.algorithmic_delay_ms:.0f} ms, packet {r.packet_ms:.0f} ms, "
             f"mouth to ear {median}{longest}",
             f"computing    {r.real_time_factor:.3f} of real time",

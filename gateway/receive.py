@@ -7,7 +7,8 @@ overs are played one after the other, so that a quick answer does not cut off th
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.protocol.bit_protection import unprotect
+from gateway.protocol.frames import CoarseFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.messages import TextAssembler, TextMessage
 from gateway.protocol.over import (
@@ -22,12 +25,23 @@ from gateway.protocol.over import (
     OverConfig,
     OverEnded,
     OverEvent,
-    OverReceiver,
     OverStarted,
     PacketIgnored,
     TalkerKnown,
 )
-from gateway.protocol.packets import FRAME_S, AckPacket, Dropped, SessionBlock, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import (
+    FRAME_S,
+    AckPacket,
+    Dropped,
+    Packet,
+    ParityPacket,
+    SessionBlock,
+    TextPacket,
+    VoicePacket,
+    parse,
+)
+from gateway.protocol.protection import Protection
+from gateway.protocol.recovery import VoiceReceiver
 
 Pcm = NDArray[np.float32]
 
@@ -111,14 +125,20 @@ class Receiver:
         cushion_s: float,
         cap_s: float,
         metrics: Metrics,
+        protection: Protection | None = None,
     ) -> None:
-        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it."""
+        """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it.
+
+        Repeats and parity are used wherever they come from; `protection` (None: none) is how long to wait for them,
+        on top of `cushion_s` and `cap_s`, and whether packets are wrapped against bit errors.
+        """
         self._codec = codec
+        self._protection = Protection() if protection is None else protection
         self._crc = crc
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
-        self._received = OverReceiver(OverConfig(frames_per_packet))
+        self._received = VoiceReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
 
@@ -127,14 +147,17 @@ class Receiver:
         """Whether an over is being received or still played."""
         return bool(self._overs)
 
-    def on_packet(self, data: bytes, now_s: float) -> list[Notice]:
-        """Take one packet as it came off the link; returns what the operator should know."""
+    def on_packet(self, data: bytes | Sequence[float], now_s: float) -> list[Notice]:
+        """Take one packet as it came off the link; returns what the operator should know.
+
+        Under bit protection, `data` may be the probability that each bit is 1, where a modem gives it.
+        """
         self._metrics.count("rx.packets")
-        packet = parse(data, crc=self._crc)
+        packet = self._parse(data)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
-        if isinstance(packet, VoicePacket):
+        if isinstance(packet, VoicePacket | ParityPacket):
             return self._on_events(self._received.receive(packet, now_s), now_s)
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
@@ -142,6 +165,15 @@ class Receiver:
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
         return []
+
+    def _parse(self, data: bytes | Sequence[float]) -> Packet | Dropped:
+        if not self._protection.is_bit:
+            return parse(bytes(data) if isinstance(data, bytes | bytearray) else b"", crc=self._crc)
+        bare = unprotect(data, self._protection.strong_bits)
+        if isinstance(bare, Dropped):
+            return bare
+        packet = parse(bare.data, crc=False)
+        return replace(packet, heard=bare.heard) if isinstance(packet, VoicePacket) else packet
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""
@@ -151,7 +183,7 @@ class Receiver:
         over = self._overs[0]
         step = Silence() if over.muted else over.jitter.pop(now_s)
         if isinstance(step, Play):
-            played = Played(step.index, over.decoder.decode(step.frame), concealed=False)
+            played = Played(step.index, self._decode(over.decoder, step.frame), concealed=False)
         elif isinstance(step, Conceal):
             played = Played(step.index, over.decoder.decode(None), concealed=True)
             self._metrics.count("rx.frames_concealed")
@@ -163,6 +195,15 @@ class Receiver:
         over.frame_index = played.frame_index + 1
         self._metrics.count("rx.frames_played")
         return played, notices
+
+    def _decode(self, decoder: DecoderStream, frame: ReceivedFrame) -> Pcm:
+        if isinstance(frame, CoarseFrame):
+            self._metrics.count("rx.frames_coarse")
+            return decoder.decode(frame.data, stages=1)
+        if isinstance(frame, SoftFrame):
+            self._metrics.count("rx.frames_doubtful")
+            return decoder.decode_soft(np.array(frame.one_probability))
+        return decoder.decode(frame)
 
     def _rest(self, over: _Over) -> Played | None:
         """The samples still in the synthesis window of an over that has been played, padded to 80 ms."""
@@ -193,7 +234,9 @@ class Receiver:
         packet_s = frames_per_packet * FRAME_S
         # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
         cap_s = max(self._cap_s, packet_s + self._cushion_s)
-        return JitterBuffer(JitterConfig(packet_s, self._cushion_s, cap_s))
+        # What is recovered comes as many packets late as the protection reaches back (12.4).
+        wait_s = self._protection.delay_packets * packet_s
+        return JitterBuffer(JitterConfig(packet_s, self._cushion_s + wait_s, cap_s + wait_s))
 
     def _can_decode(self, session: SessionBlock) -> bool:
         spec = self._codec.spec
@@ -226,6 +269,8 @@ class Receiver:
                 over.muted = True
                 over.notices.append(CodecUnknown(event.session))
         elif isinstance(event, FramesArrived):
+            if event.recovered:
+                self._metrics.count("rx.frames_recovered", len(event.frames))
             if over.muted:
                 self._metrics.count("rx.dropped.unknown_codec")
                 return

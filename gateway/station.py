@@ -196,13 +196,13 @@ class Station:
                 group=station.group,
                 message_id=self._message_id,
                 ack_wanted=False,
-                max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16),
+                max_bytes=min(MAX_TEXT_BYTES, self._transmitter.room_bytes(self._link.info.mtu_bytes) - 16),
             )
         except LocalProtocolError as error:
             self._say(f"message not sent: {error}")
             return
         self._message_id = (self._message_id + 1) % 256
-        self._send([packet.to_bytes(self._transmitter.crc) for packet in packets])
+        self._send([self._transmitter.seal(packet) for packet in packets])
         self._say(f"message sent: {text}")
 
     def _hear_link(self) -> None:

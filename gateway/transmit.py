@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, EncoderStream
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
+from gateway.protocol.bit_protection import longest_other_bytes
 from gateway.protocol.over import Packetizer, next_over_id
-from gateway.protocol.packets import SessionBlock, VoicePacket
+from gateway.protocol.packets import Packet, SessionBlock, VoicePacket
+from gateway.protocol.protection import Protection, Protector, protector
+from gateway.protocol.protection_airtime import seal
 
 
 class Suppressor(Protocol):
@@ -44,9 +47,10 @@ class Transmitter:
         metrics: Metrics,
         lookahead: int | None = None,
         suppressor: Callable[[], Suppressor] | None = None,
+        protection: Protection | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
-        `suppressor` makes the noise suppressor of one over, which goes before the codec."""
+        `suppressor` makes the noise suppressor of one over, which goes before the codec; `protection` None is none."""
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -59,6 +63,21 @@ class Transmitter:
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
         self._packetizer: Packetizer | None = None
+        self._protection = Protection() if protection is None else protection
+        self._protector: Protector = protector(self._protection)
+
+    @property
+    def protection(self) -> Protection:
+        """What guards the voice; a new value holds from the next over on. Bit protection is the net's, not to change."""
+        return self._protection
+
+    @protection.setter
+    def protection(self, protection: Protection) -> None:
+        if protection.is_bit != self._protection.is_bit:
+            raise LocalProtocolError(
+                "bit protection is the same for all stations of a net: it cannot be changed in use"
+            )
+        self._protection = protection
 
     @property
     def crc(self) -> bool:
@@ -76,6 +95,7 @@ class Transmitter:
         self._encoder = self._codec.encoder_stream(self._lookahead)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(self._frames_per_packet, self._session, self._over_id)
+        self._protector = protector(self._protection)
         self._metrics.count("tx.overs")
 
     def push(self, pcm: NDArray[np.float32]) -> list[bytes]:
@@ -90,18 +110,27 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
-        packets.append(self._bytes(self._packetizer.finish()))
+        packets += self._protected(self._packetizer.finish())
         self._encoder = self._packetizer = self._suppressor = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:
         assert self._packetizer is not None
         pushed = (self._packetizer.push(frame) for frame in frames)
-        return [self._bytes(packet) for packet in pushed if packet is not None]
+        return [data for packet in pushed if packet is not None for data in self._protected(packet)]
 
-    def _bytes(self, packet: VoicePacket) -> bytes:
-        data = packet.to_bytes(self._crc)
-        self._metrics.count("tx.packets")
+    def _protected(self, packet: VoicePacket) -> list[bytes]:
+        """The packet's bytes, and those of what guards it or earlier ones."""
         self._metrics.count("tx.frames", len(packet.frames))
-        self._metrics.count("tx.bytes", len(data))
-        return data
+        sent = [self.seal(one) for one in self._protector.push(packet)]
+        self._metrics.count("tx.packets", len(sent))
+        self._metrics.count("tx.bytes", sum(map(len, sent)))
+        return sent
+
+    def room_bytes(self, mtu_bytes: int) -> int:
+        """How long a packet that is not voice may be to fit the link's MTU once sealed, checksum included."""
+        return longest_other_bytes(mtu_bytes) if self._protection.is_bit else mtu_bytes
+
+    def seal(self, packet: Packet) -> bytes:
+        """Any packet's bytes for the link: as they are, with CRC, or wrapped against bit errors."""
+        return seal(packet, self._protection, crc=self._crc)

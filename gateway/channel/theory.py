@@ -38,7 +38,7 @@ def block_residual(loss: float, mean_burst: float | None, n: int, k: int, spacin
         data = 1 if place < k else 0
         chance = np.zeros_like(chance)
         chance[0] = moved[0]
-        chance[1, 1:, data:] = moved[1, : n, : k + 1 - data]
+        chance[1, 1:, data:] = moved[1, :n, : k + 1 - data]
     failed = chance[:, n - k + 1 :].sum(axis=(0, 1))
     return float(failed @ np.arange(k + 1)) / k
 

@@ -106,7 +106,9 @@ def protect(packet: bytes, strong_bits: int) -> bytes:
         parts += _protected_frames(body, strong_bits)
     else:
         if len(body) > MAX_BODY_BYTES:
-            raise LocalProtocolError(f"packet of {len(packet)} bytes: at most {MAX_BODY_BYTES + HEADER_BYTES} (SPEC 12.3)")
+            raise LocalProtocolError(
+                f"packet of {len(packet)} bytes: at most {MAX_BODY_BYTES + HEADER_BYTES} (SPEC 12.3)"
+            )
         checked = bytes((len(body),)) + body
         parts.append(_coded(checked + crc16(header + checked).to_bytes(CRC_BYTES, "big")))
     coded = np.concatenate(parts)

@@ -184,7 +184,9 @@ class ParityPacket:
         _check_range("parity row", self.row, self.parities - 1)
         count, rest = divmod(len(self.data), FRAME_BYTES)
         if rest or not 1 <= count <= MAX_FRAMES:
-            raise LocalProtocolError(f"parity of {len(self.data)} bytes: needs 1 to {MAX_FRAMES} frames of {FRAME_BYTES}")
+            raise LocalProtocolError(
+                f"parity of {len(self.data)} bytes: needs 1 to {MAX_FRAMES} frames of {FRAME_BYTES}"
+            )
         if self.last_frames is not None:
             _check_range("frames of the last packet", self.last_frames, count)
 

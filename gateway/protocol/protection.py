@@ -50,7 +50,9 @@ class Protection:
         if not 2 <= self.k <= MAX_BLOCK:
             raise LocalProtocolError(f"k {self.k}: needs 2 to {MAX_BLOCK} voice packets in a block (SPEC 12.2)")
         if not self.k < self.n <= self.k + MAX_BLOCK:
-            raise LocalProtocolError(f"n {self.n}: needs {self.k + 1} to {self.k + MAX_BLOCK} with k {self.k} (SPEC 12.2)")
+            raise LocalProtocolError(
+                f"n {self.n}: needs {self.k + 1} to {self.k + MAX_BLOCK} with k {self.k} (SPEC 12.2)"
+            )
         if not 1 <= self.depth <= MAX_BLOCK or self.k * self.depth > MAX_SPAN:
             raise LocalProtocolError(f"depth {self.depth}: k times depth needs to be {MAX_SPAN} or less (SPEC 12.2)")
         check_strong_bits(self.strong_bits)
@@ -66,7 +68,7 @@ class Protection:
             case ProtectionKind.BIT:
                 return f"bit golay {self.strong_bits}/24"
             case _:
-                return self.kind.value
+                return str(self.kind.value)
 
     @property
     def is_bit(self) -> bool:
