@@ -203,9 +203,9 @@ class NoProtection(StrictModel):
 
 
 class RepeatProtection(StrictModel):
-    """Each packet repeats the one `distance` before it: the first half of its frames' bits, or all of them."""
+    """Each packet repeats the one `distance` before it: 12, 16 or all 24 bits of each frame, the first."""
 
-    kind: Literal["stage-one-repeat", "payload-repeat"]
+    kind: Literal["stage-one-repeat", "two-byte-repeat", "payload-repeat"]
     distance: int = Field(default=4, ge=1, le=15)
 
 
@@ -227,11 +227,11 @@ class BlockProtection(StrictModel):
 
 
 class BitProtection(StrictModel):
-    """For links that deliver bits with errors: `strong_bits` of each frame's 24, the first, are coded."""
+    """For links that deliver bits with errors: `strong_bits` of each frame's 24 are coded."""
 
     kind: Literal["bit"]
     code: Literal["golay"] = "golay"
-    strong_bits: int = Field(default=14, ge=12, le=24)
+    strong_bits: int = Field(default=12, ge=8, le=24)
 
 
 class ProtectionPreset(StrictModel):

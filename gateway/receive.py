@@ -17,7 +17,7 @@ from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import unprotect
-from gateway.protocol.frames import CoarseFrame, ReceivedFrame, SoftFrame
+from gateway.protocol.frames import COARSE_BITS, PartialFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.messages import TextAssembler, TextMessage
 from gateway.protocol.over import (
@@ -197,9 +197,11 @@ class Receiver:
         return played, notices
 
     def _decode(self, decoder: DecoderStream, frame: ReceivedFrame) -> Pcm:
-        if isinstance(frame, CoarseFrame):
+        if isinstance(frame, PartialFrame):
             self._metrics.count("rx.frames_coarse")
-            return decoder.decode(frame.data, stages=1)
+            if frame.known_bits == COARSE_BITS:
+                return decoder.decode(frame.data, stages=1)
+            return decoder.decode_soft(np.array(frame.probabilities()))
         if isinstance(frame, SoftFrame):
             self._metrics.count("rx.frames_doubtful")
             return decoder.decode_soft(np.array(frame.one_probability))

@@ -68,7 +68,7 @@ class Transmitter:
 
     @property
     def protection(self) -> Protection:
-        """What guards the voice; a new value holds from the next over on. Bit protection is the net's, not to change."""
+        """What guards the voice; a new value holds from the next over on. Bit protection is the net's: it stays."""
         return self._protection
 
     @protection.setter

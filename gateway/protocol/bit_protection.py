@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol import golay
-from gateway.protocol.frames import COARSE_BITS, FRAME_BITS, ReceivedFrame, SoftFrame
+from gateway.protocol.frames import FRAME_BITS, ReceivedFrame, SoftFrame
 from gateway.protocol.packets import (
     CRC_BYTES,
     FRAME_BYTES,
@@ -37,7 +37,11 @@ _TYPE_SHIFT = 12
 _SESSION_TYPE_BIT = 0x10  # of the header's first byte: type 1 less this is type 0
 _LEAST_STEP = golay.WORD_BITS + 1
 _ASSUMED_ERROR_RATE = 0.01  # of a bit that comes without a probability, where a word has more errors than 2
-_CERTAIN = 0.02  # less doubt than this is none: the decoder knows bit errors, and frames without doubt, from training
+_IMPORTANCE = (*range(8), *range(12, 16), *range(8, 12), *range(16, 24))
+# Bits of a frame from most to least important, by the error a flip makes in the decoded mel: top and middle bits of the
+# coarse stage, top bits of the fine one, then the rest.
+LEAST_STRONG_BITS = 8
+_CERTAIN = 0.1  # less doubt is none: the decoder knows wrong bits from training, and slight doubt from nowhere
 
 Probabilities = NDArray[np.float64]
 
@@ -51,10 +55,10 @@ class Unprotected:
 
 
 def check_strong_bits(strong_bits: int) -> None:
-    """Raise LocalProtocolError unless as many bits of each frame can be protected: the coarse stage or more."""
-    if not COARSE_BITS <= strong_bits <= FRAME_BITS:
+    """Raise LocalProtocolError unless as many bits of each frame can be protected."""
+    if not LEAST_STRONG_BITS <= strong_bits <= FRAME_BITS:
         raise LocalProtocolError(
-            f"strong_bits {strong_bits}: needs {COARSE_BITS} to {FRAME_BITS} bits of a frame (SPEC 12.3)"
+            f"strong_bits {strong_bits}: needs {LEAST_STRONG_BITS} to {FRAME_BITS} bits of a frame (SPEC 12.3)"
         )
 
 
@@ -174,7 +178,7 @@ def _protected_frames(body: bytes, strong_bits: int) -> list[NDArray[np.uint8]]:
     frames, rest = divmod(len(body), FRAME_BYTES)
     if rest or frames > MAX_FRAMES:
         raise LocalProtocolError(f"{len(body)} bytes of frames: needs whole frames of {FRAME_BYTES} bytes (SPEC 3.2)")
-    ordered = np.unpackbits(np.frombuffer(body, np.uint8)).reshape(frames, FRAME_BITS).T.reshape(-1)
+    ordered = np.unpackbits(np.frombuffer(body, np.uint8)).reshape(frames, FRAME_BITS).T[_importance()].reshape(-1)
     strong = golay.DATA_BITS * _frame_words(frames, strong_bits)
     return [golay.encode(ordered[:strong].reshape(-1, golay.DATA_BITS)).reshape(-1), ordered[strong:]]
 
@@ -185,7 +189,9 @@ def _frame_probabilities(coded: Probabilities, frames: int, strong_bits: int, so
     weak = coded[strong : coded_frames_bits(frames, strong_bits)]
     ordered = np.concatenate([_decoded(coded[:strong], soft), weak])
     ones = np.where(ordered < _CERTAIN, 0.0, np.where(ordered > 1.0 - _CERTAIN, 1.0, ordered))
-    return ones.reshape(FRAME_BITS, frames).T
+    in_frames = np.empty((frames, FRAME_BITS))
+    in_frames[:, _importance()] = ones.reshape(FRAME_BITS, frames).T
+    return in_frames
 
 
 def _frame_words(frames: int, strong_bits: int) -> int:
@@ -238,6 +244,11 @@ def _bytes(ones: Probabilities) -> bytes:
 
 def _kind(header: bytes) -> int:
     return int.from_bytes(header, "big") >> _TYPE_SHIFT & 3
+
+
+@cache
+def _importance() -> NDArray[np.int64]:
+    return np.array(_IMPORTANCE)
 
 
 @cache

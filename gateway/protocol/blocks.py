@@ -111,7 +111,7 @@ class BlockReceiver:
         size = len(parity.data)
         over = self._over(parity.over_id, size // FRAME_BYTES, now_s)
         shape = _Shape(parity.first, parity.members, parity.depth, parity.parities, parity.last_frames, size)
-        rows, since_s = over.blocks.setdefault(shape, ({}, now_s))
+        rows, _ = over.blocks.setdefault(shape, ({}, now_s))
         rows[parity.row] = parity.data
         if len(over.blocks) > _BLOCKS:
             over.blocks.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What may be known of a codec frame at the receiver: all of it, its coarse stage, or each bit with some doubt.
+"""What may be known of a codec frame at the receiver: all of it, its first bits, or each bit with some doubt.
 
 Rule: a frame known better replaces one known worse, never the other way round.
 """
@@ -16,14 +16,21 @@ _FRAME_BYTES = FRAME_BITS // 8
 
 
 @dataclass(frozen=True, slots=True)
-class CoarseFrame:
-    """A frame of which only the coarse stage is known: 3 bytes, the last 12 bits 0."""
+class PartialFrame:
+    """A frame of which the first `known_bits` are known: 3 bytes, the others 0."""
 
     data: bytes
+    known_bits: int = COARSE_BITS
 
     def __post_init__(self) -> None:
-        if len(self.data) != _FRAME_BYTES or self.data[1] & 0x0F or self.data[2]:
-            raise LocalProtocolError(f"coarse frame {self.data.hex()}: needs 3 bytes, the last 12 bits 0")
+        if len(self.data) != _FRAME_BYTES or first_bits(self.data, self.known_bits) != self.data:
+            raise LocalProtocolError(f"partial frame {self.data.hex()}: needs 3 bytes, 0 after {self.known_bits} bits")
+
+    def probabilities(self) -> tuple[float, ...]:
+        """That each of the 24 bits is 1."""
+        bits = int.from_bytes(self.data, "big")
+        known = (float(bits >> FRAME_BITS - 1 - place & 1) for place in range(self.known_bits))
+        return (*known, *(0.5 for _ in range(FRAME_BITS - self.known_bits)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class SoftFrame:
             raise LocalProtocolError(f"soft frame of {len(self.one_probability)} bits: needs {FRAME_BITS}")
 
 
-ReceivedFrame = bytes | CoarseFrame | SoftFrame
+ReceivedFrame = bytes | PartialFrame | SoftFrame
 """What the jitter buffer holds; `bytes` is a whole frame without doubt."""
 
 
@@ -47,31 +54,33 @@ def is_better(new: ReceivedFrame, old: ReceivedFrame) -> bool:
 
 
 def _worth(frame: ReceivedFrame) -> int:
-    return 0 if isinstance(frame, CoarseFrame) else 1 if isinstance(frame, SoftFrame) else 2
+    if isinstance(frame, PartialFrame):
+        return frame.known_bits
+    return FRAME_BITS - 1 if isinstance(frame, SoftFrame) else FRAME_BITS
 
 
-def coarse(frame: bytes) -> bytes:
-    """A frame's coarse stage: the same 3 bytes with the last 12 bits 0."""
-    return bytes((frame[0], frame[1] & 0xF0, 0))
+def first_bits(frame: bytes, bits: int) -> bytes:
+    """The same 3 bytes with all after the first `bits` bits 0."""
+    rest = FRAME_BITS - bits
+    return (int.from_bytes(frame, "big") >> rest << rest).to_bytes(len(frame), "big")
 
 
-def pack_coarse(frames: tuple[bytes, ...]) -> bytes:
-    """The first 12 bits of each frame one after the other, filled up with zero bits to whole bytes."""
+def pack_first_bits(frames: tuple[bytes, ...], bits: int) -> bytes:
+    """The first `bits` bits of each frame one after the other, filled up with zero bits to whole bytes."""
     value = 0
     for frame in frames:
-        value = value << COARSE_BITS | frame[0] << 4 | frame[1] >> 4
-    bits = COARSE_BITS * len(frames)
-    size = coarse_bytes(len(frames))
-    return (value << 8 * size - bits).to_bytes(size, "big")
+        value = value << bits | int.from_bytes(frame, "big") >> FRAME_BITS - bits
+    size = packed_bytes(len(frames), bits)
+    return (value << 8 * size - bits * len(frames)).to_bytes(size, "big")
 
 
-def unpack_coarse(data: bytes, count: int) -> tuple[bytes, ...]:
-    """`count` coarse frames, 3 bytes each, from `coarse_bytes(count)` bytes; the filling is ignored."""
-    value = int.from_bytes(data, "big") >> 8 * len(data) - COARSE_BITS * count
-    words = [value >> COARSE_BITS * (count - 1 - place) & 0xFFF for place in range(count)]
-    return tuple((word << COARSE_BITS).to_bytes(_FRAME_BYTES, "big") for word in words)
+def unpack_first_bits(data: bytes, count: int, bits: int) -> tuple[bytes, ...]:
+    """`count` frames, 3 bytes each, from `packed_bytes(count, bits)` bytes; the filling is ignored."""
+    value = int.from_bytes(data, "big") >> 8 * len(data) - bits * count
+    words = [value >> bits * (count - 1 - place) & (1 << bits) - 1 for place in range(count)]
+    return tuple((word << FRAME_BITS - bits).to_bytes(_FRAME_BYTES, "big") for word in words)
 
 
-def coarse_bytes(count: int) -> int:
-    """Bytes that the coarse stages of `count` frames fill."""
-    return (COARSE_BITS * count + 7) // 8
+def packed_bytes(count: int, bits: int) -> int:
+    """Bytes that the first `bits` bits of `count` frames fill."""
+    return (bits * count + 7) // 8

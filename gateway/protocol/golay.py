@@ -82,7 +82,7 @@ def _code_book() -> NDArray[np.float64]:
 
 @cache
 def _syndromes() -> tuple[Bits, NDArray[np.int64]]:
-    """For each of the 4096 syndromes the error of weight 3 or less (4096, 24) and its weight, -1 where there is none."""
+    """For each of the 4096 syndromes the error of 3 bits or fewer (4096, 24) and how many, -1 where there is none."""
     columns = [int(row @ (1 << np.arange(DATA_BITS)[::-1])) for row in _parity_rows()]
     columns += [1 << bit for bit in range(DATA_BITS - 1, -1, -1)]
     patterns = np.zeros((1 << DATA_BITS, WORD_BITS), np.uint8)

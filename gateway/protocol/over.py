@@ -15,7 +15,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.frames import CoarseFrame, ReceivedFrame
+from gateway.protocol.frames import PartialFrame, ReceivedFrame
 from gateway.protocol.packets import (
     FRAME_BYTES,
     FRAME_S,
@@ -371,8 +371,9 @@ class OverReceiver:
         """The frames that a packet repeats of an earlier one, if that has not come (12.1)."""
         if repeat is None or sequence < repeat.distance or over.has_seen(sequence - repeat.distance):
             return ()
-        whole = repeat.scheme is RepeatScheme.PAYLOAD
-        frames = repeat.frames if whole else tuple(CoarseFrame(frame) for frame in repeat.frames)
+        frames: tuple[ReceivedFrame, ...] = repeat.frames
+        if repeat.scheme is not RepeatScheme.PAYLOAD:
+            frames = tuple(PartialFrame(frame, repeat.scheme.bits) for frame in repeat.frames)
         self._recovered += 1
         first_index = (sequence - repeat.distance) * over.frames_per_packet
         return (FramesArrived(over.number, first_index, frames, recovered=True),)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.frames import ReceivedFrame, coarse, coarse_bytes, pack_coarse, unpack_coarse
+from gateway.protocol.frames import ReceivedFrame, first_bits, pack_first_bits, packed_bytes, unpack_first_bits
 
 VERSION = 1  # value of the 2-bit version field (2.2)
 FRAME_BYTES = 3  # one codec frame (3.2)
@@ -84,11 +84,17 @@ class RepeatScheme(Enum):
 
     STAGE_ONE = 1
     PAYLOAD = 2
+    TWO_BYTES = 3
+
+    @property
+    def bits(self) -> int:
+        """How many bits of each frame are repeated, the first."""
+        return {RepeatScheme.STAGE_ONE: 12, RepeatScheme.TWO_BYTES: 16, RepeatScheme.PAYLOAD: 24}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """All frames of the packet `distance` places earlier: whole, or coarse (3 bytes each, the last 12 bits 0)."""
+    """All frames of the packet `distance` places earlier, 3 bytes each, the bits that are not repeated 0."""
 
     scheme: RepeatScheme
     distance: int
@@ -98,12 +104,12 @@ class Repeat:
         _check_range("repeat distance", self.distance - 1, MAX_DISTANCE - 1)
         _check_range("number of repeated frames", len(self.frames) - 1, MAX_FRAMES - 1)
         for place, frame in enumerate(self.frames):
-            if len(frame) != FRAME_BYTES or (self.scheme is RepeatScheme.STAGE_ONE and coarse(frame) != frame):
+            if len(frame) != FRAME_BYTES or first_bits(frame, self.scheme.bits) != frame:
                 raise LocalProtocolError(f"repeated frame {place} is {frame.hex()}: not of scheme {self.scheme.name}")
 
     def to_bytes(self) -> bytes:
         """The frames as they follow those of the packet."""
-        return pack_coarse(self.frames) if self.scheme is RepeatScheme.STAGE_ONE else b"".join(self.frames)
+        return pack_first_bits(self.frames, self.scheme.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class VoicePacket:
                 raise LocalProtocolError(f"frame {place} has {len(frame)} bytes, needs {FRAME_BYTES} (SPEC 3.2)")
         if self.repeat and not self.end_of_over and len(self.frames) != len(self.repeat.frames):
             raise LocalProtocolError(
-                f"{len(self.frames)} frames and {len(self.repeat.frames)} repeated: an over has equal packets (SPEC 3.3)"
+                f"{len(self.frames)} frames and {len(self.repeat.frames)} repeated: packets of an over are equal (3.3)"
             )
         if self.repeat and len(self.frames) > len(self.repeat.frames):
             raise LocalProtocolError(f"last packet of {len(self.frames)} frames: longer than the one it repeats")
@@ -160,9 +166,9 @@ class VoicePacket:
 class ParityPacket:
     """One parity symbol row of a Reed-Solomon block of voice packets (12.2).
 
-    The block's packets have the sequence numbers `first`, + depth, + 2 depth, ... (modulo 64), `members` of them; it has
-    `parities` parity rows, of which this is `row`. `last_frames` is the number of frames in the last member where that
-    ends the over, None where it does not. `data` has the length of the longest member's frames.
+    The block's packets have the sequence numbers `first`, + depth, + 2 depth, ... (modulo 64), `members` of them; it
+    has `parities` parity rows, of which this is `row`. `last_frames` is the number of frames in the last member where
+    that ends the over, None where it does not. `data` has the length of the longest member's frames.
     """
 
     over_id: int
@@ -324,30 +330,28 @@ def _parse_redundant(word: int, body: bytes) -> Packet | Dropped:
     if not body:
         return Dropped(DropReason.BAD_LENGTH, "no descriptor")
     descriptor, body = body[0], body[1:]
-    scheme, distance, end_of_over = descriptor >> 4 & 7, descriptor & 0xF, bool(word >> 11 & 1)
-    if scheme not in (RepeatScheme.STAGE_ONE.value, RepeatScheme.PAYLOAD.value):
-        return Dropped(DropReason.UNKNOWN_TYPE, f"redundancy scheme {scheme}")
+    distance, end_of_over = descriptor & 0xF, bool(word >> 11 & 1)
+    scheme = next((known for known in RepeatScheme if known.value == descriptor >> 4 & 7), None)
+    if scheme is None:
+        return Dropped(DropReason.UNKNOWN_TYPE, f"redundancy scheme {descriptor >> 4 & 7}")
     if not distance:
         return Dropped(DropReason.BAD_FIELD, "a packet that repeats itself")
     session_bytes = SESSION_BYTES if descriptor & 0x80 else 0
     if len(body) < session_bytes + end_of_over:
         return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes after the descriptor")
     session, body = parse_session(body) if session_bytes else None, body[session_bytes:]
-    stage_one = scheme == RepeatScheme.STAGE_ONE.value
     if end_of_over:
         repeated, body = body[0], body[1:]
         if not 1 <= repeated <= MAX_FRAMES:
             return Dropped(DropReason.BAD_FIELD, f"{repeated} repeated frames")
     else:
-        repeated = 2 * len(body) // 9 if stage_one else len(body) // 6
-    own_bytes = len(body) - (coarse_bytes(repeated) if stage_one else FRAME_BYTES * repeated)
+        repeated = 8 * len(body) // (8 * FRAME_BYTES + scheme.bits)
+    own_bytes = len(body) - packed_bytes(repeated, scheme.bits)
     count, rest = divmod(own_bytes, FRAME_BYTES)
     if rest or not 0 <= count <= repeated <= MAX_FRAMES or (not end_of_over and count != max(1, repeated)):
         return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes of frames and repeated frames")
-    own, again = body[:own_bytes], body[own_bytes:]
-    frames = unpack_coarse(again, repeated) if stage_one else _split(again)
-    repeat = Repeat(RepeatScheme(scheme), distance, frames)
-    return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, _split(own), session, repeat)
+    repeat = Repeat(scheme, distance, unpack_first_bits(body[own_bytes:], repeated, scheme.bits))
+    return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, _split(body[:own_bytes]), session, repeat)
 
 
 def _split(data: bytes) -> tuple[bytes, ...]:

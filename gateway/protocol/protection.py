@@ -14,7 +14,7 @@ from typing import Protocol
 from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import check_strong_bits
 from gateway.protocol.blocks import BlockSender
-from gateway.protocol.frames import coarse
+from gateway.protocol.frames import first_bits
 from gateway.protocol.packets import MAX_BLOCK, MAX_DISTANCE, ParityPacket, Repeat, RepeatScheme, VoicePacket
 
 MAX_SPAN = 32
@@ -26,6 +26,7 @@ class ProtectionKind(Enum):
 
     NONE = "none"
     STAGE_ONE_REPEAT = "stage-one-repeat"
+    TWO_BYTE_REPEAT = "two-byte-repeat"
     PAYLOAD_REPEAT = "payload-repeat"
     REED_SOLOMON = "reed-solomon"
     BIT = "bit"
@@ -42,7 +43,7 @@ class Protection:
     n: int = 6
     k: int = 4
     depth: int = 1
-    strong_bits: int = 14
+    strong_bits: int = 12
 
     def __post_init__(self) -> None:
         if not 1 <= self.distance <= MAX_DISTANCE:
@@ -61,7 +62,7 @@ class Protection:
     def name(self) -> str:
         """For people: the kind and the figures that it has."""
         match self.kind:
-            case ProtectionKind.STAGE_ONE_REPEAT | ProtectionKind.PAYLOAD_REPEAT:
+            case ProtectionKind.STAGE_ONE_REPEAT | ProtectionKind.TWO_BYTE_REPEAT | ProtectionKind.PAYLOAD_REPEAT:
                 return f"{self.kind.value} d={self.distance}"
             case ProtectionKind.REED_SOLOMON:
                 return f"{self.kind.value} ({self.n},{self.k})" + (f" depth {self.depth}" if self.depth > 1 else "")
@@ -79,7 +80,7 @@ class Protection:
     def delay_packets(self) -> int:
         """Packets by which what is recovered comes later than its own packet: the cushion must cover them (12.4)."""
         match self.kind:
-            case ProtectionKind.STAGE_ONE_REPEAT | ProtectionKind.PAYLOAD_REPEAT:
+            case ProtectionKind.STAGE_ONE_REPEAT | ProtectionKind.TWO_BYTE_REPEAT | ProtectionKind.PAYLOAD_REPEAT:
                 return self.distance
             case ProtectionKind.REED_SOLOMON:
                 return self.k * self.depth
@@ -99,6 +100,8 @@ def protector(protection: Protection) -> Protector:
     match protection.kind:
         case ProtectionKind.STAGE_ONE_REPEAT:
             return _Repeater(RepeatScheme.STAGE_ONE, protection.distance)
+        case ProtectionKind.TWO_BYTE_REPEAT:
+            return _Repeater(RepeatScheme.TWO_BYTES, protection.distance)
         case ProtectionKind.PAYLOAD_REPEAT:
             return _Repeater(RepeatScheme.PAYLOAD, protection.distance)
         case ProtectionKind.REED_SOLOMON:
@@ -130,7 +133,5 @@ class _Repeater:
         return tuple(sent)
 
     def _with_repeat(self, packet: VoicePacket, distance: int) -> VoicePacket:
-        frames = self._earlier[-distance]
-        if self._scheme is RepeatScheme.STAGE_ONE:
-            frames = tuple(coarse(frame) for frame in frames)
+        frames = tuple(first_bits(frame, self._scheme.bits) for frame in self._earlier[-distance])
         return replace(packet, repeat=Repeat(self._scheme, distance, frames))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import coded_voice_bytes, protect
-from gateway.protocol.frames import coarse_bytes
+from gateway.protocol.frames import packed_bytes
 from gateway.protocol.over import SESSION_EVERY, Packetizer
 from gateway.protocol.packets import (
     CRC_BYTES,
@@ -36,7 +36,9 @@ def protected_rate_bps(protection: Protection, frames_per_packet: int, *, crc: b
     extra = 0.0
     match protection.kind:
         case ProtectionKind.STAGE_ONE_REPEAT:
-            extra = DESCRIPTOR_BYTES + coarse_bytes(frames_per_packet)
+            extra = DESCRIPTOR_BYTES + packed_bytes(frames_per_packet, 12)
+        case ProtectionKind.TWO_BYTE_REPEAT:
+            extra = DESCRIPTOR_BYTES + packed_bytes(frames_per_packet, 16)
         case ProtectionKind.PAYLOAD_REPEAT:
             extra = DESCRIPTOR_BYTES + voice
         case ProtectionKind.REED_SOLOMON:
