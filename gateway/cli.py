@@ -203,6 +203,47 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
 
 
 @main.command()
+@click.option("--packets", type=click.IntRange(1000), default=20_000, show_default=True, help="Simulated for each row.")
+@click.option("--frames-per-packet", type=click.IntRange(1, 24), default=6, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@click.option("--speech", type=PATH, help="Then also words lost, on this speech folder with manifest.tsv (slow).")
+@click.option("--clips", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--out", type=PATH, help="Folder for the report and the decoded audio of --speech.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@weights_option
+def protection(
+    packets: int,
+    frames_per_packet: int,
+    seed: int,
+    json_path: Path | None,
+    speech: Path | None,
+    clips: int,
+    asr: str,
+    out: Path | None,
+    threads: int,
+    weights: Path | None,
+) -> None:
+    """What each protection costs and what it leaves: simulated against theory, and words lost with --speech."""
+    from gateway.protection_report import compare, table, words_options, words_table
+
+    figures = compare(frames_per_packet, packets, seed)
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
+    click.echo(table(figures))
+    if speech is not None:
+        import torch
+
+        from gateway.evaluation.evaluate import run_evaluation
+
+        torch.set_num_threads(1)
+        recognisers = tuple(filter(None, asr.split(",")))
+        report = run_evaluation(words_options(speech, clips, recognisers, weights, out, threads))
+        click.echo(words_table(report))
+
+
+@main.command()
 @click.option("--speech", type=PATH, help="Speech folder with manifest.tsv (default ../shared/speech).")
 @click.option(
     "--subset", type=click.Choice(["cv-native", "studio", "other", "all"]), default="cv-native", show_default=True

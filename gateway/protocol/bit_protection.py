@@ -178,8 +178,8 @@ def _protected_frames(body: bytes, strong_bits: int) -> list[NDArray[np.uint8]]:
     frames, rest = divmod(len(body), FRAME_BYTES)
     if rest or frames > MAX_FRAMES:
         raise LocalProtocolError(f"{len(body)} bytes of frames: needs whole frames of {FRAME_BYTES} bytes (SPEC 3.2)")
-    ordered = np.unpackbits(np.frombuffer(body, np.uint8)).reshape(frames, FRAME_BITS).T[_importance()].reshape(-1)
-    strong = golay.DATA_BITS * _frame_words(frames, strong_bits)
+    ordered = np.unpackbits(np.frombuffer(body, np.uint8)).reshape(frames, FRAME_BITS).T[importance()].reshape(-1)
+    strong = protected_frame_bits(frames, strong_bits)
     return [golay.encode(ordered[:strong].reshape(-1, golay.DATA_BITS)).reshape(-1), ordered[strong:]]
 
 
@@ -190,8 +190,13 @@ def _frame_probabilities(coded: Probabilities, frames: int, strong_bits: int, so
     ordered = np.concatenate([_decoded(coded[:strong], soft), weak])
     ones = np.where(ordered < _CERTAIN, 0.0, np.where(ordered > 1.0 - _CERTAIN, 1.0, ordered))
     in_frames = np.empty((frames, FRAME_BITS))
-    in_frames[:, _importance()] = ones.reshape(FRAME_BITS, frames).T
+    in_frames[:, importance()] = ones.reshape(FRAME_BITS, frames).T
     return in_frames
+
+
+def protected_frame_bits(frames: int, strong_bits: int) -> int:
+    """How many bits of all frames together are inside code words, whole words filled."""
+    return golay.DATA_BITS * _frame_words(frames, strong_bits)
 
 
 def _frame_words(frames: int, strong_bits: int) -> int:
@@ -247,7 +252,8 @@ def _kind(header: bytes) -> int:
 
 
 @cache
-def _importance() -> NDArray[np.int64]:
+def importance() -> NDArray[np.int64]:
+    """The 24 places of a frame's bits from most to least important."""
     return np.array(_IMPORTANCE)
 
 
