@@ -335,6 +335,7 @@ class OverReceiver:
             return (self._ignore(OverDrop.LATE, packet),)
         if behind >= 0 and over.seen >> behind & 1:
             # Copies of the last packet repeat different earlier ones (12.1).
+            self.linger(packet.over_id, now_s)
             return (self._ignore(OverDrop.DUPLICATE, packet), *self._repeated(over, packet.repeat, sequence))
         if over.end_sequence is not None and sequence > over.end_sequence:
             return (self._ignore(OverDrop.ENDED, packet),)
@@ -377,6 +378,11 @@ class OverReceiver:
         self._recovered += 1
         first_index = (sequence - repeat.distance) * over.frames_per_packet
         return (FramesArrived(over.number, first_index, frames, recovered=True),)
+
+    def linger(self, over_id: int, now_s: float) -> None:
+        """Parity or a copy of an over that has ended came: the 2 s for stragglers begin anew (12.1.5)."""
+        if self._over is not None and self._over.over_id == over_id and self._over.end_sequence is not None:
+            self._over.heard_s = now_s
 
     def restore(self, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
         """Take a packet that was lost and calculated from others (12.2); one that came after all changes nothing."""

@@ -128,7 +128,7 @@ class _Repeater:
             sent = [self._with_repeat(packet, self._distance)]
         if packet.end_of_over:
             left = min(self._distance - 1, len(self._earlier))
-            sent += [self._with_repeat(packet, distance) for distance in range(left, 0, -1)] or [packet]
+            sent = sent + ([self._with_repeat(packet, distance) for distance in range(left, 0, -1)] or sent)
         self._earlier.append(packet.frames)
         return tuple(sent)
 

@@ -21,6 +21,7 @@ class VoiceReceiver:
         """What the packet means at this time, what it makes known of lost packets included."""
         if isinstance(packet, ParityPacket):
             events: tuple[OverEvent, ...] = ()
+            self._overs.linger(packet.over_id, now_s)
             lost = self._blocks.on_parity(packet, now_s)
         else:
             events = self._overs.receive(packet, now_s)
