@@ -272,9 +272,7 @@ class StationConfig(StrictModel):
     @model_validator(mode="after")
     def _one_check_of_bits(self) -> StationConfig:
         if self.protection.kind == "bit" and self.packets.crc == "on":
-            raise ValueError(
-                'packets.crc is "on" and protection.kind "bit", which has checks of its own; needed: "auto"'
-            )
+            raise ValueError('packets.crc is "on", but protection.kind "bit" has checks of its own; needed: "auto"')
         return self
 
     @model_validator(mode="after")

@@ -199,3 +199,30 @@ def test_the_installed_program_through_pipes(wav: Path, weights: Path) -> None:
     assert broken.returncode == 1
     assert b"Traceback" not in broken.stderr
     assert broken.stderr.startswith(b"clarilink: -: ")
+
+
+def test_loopback_with_protection_and_its_mistakes(tmp_path: Path, wav: Path, weights: Path) -> None:
+    report = tmp_path / "r.json"
+    good(
+        "loopback",
+        wav,
+        "--protection",
+        "reed-solomon:n=6,k=4",
+        "--report",
+        report,
+        "--weights",
+        weights,
+        "--channel",
+        "clean",
+    )
+    assert json.loads(report.read_text())["protection"] == "reed-solomon (6,4)"
+    assert "did you mean robust-packet?" in refused("loopback", wav, "--protection", "robust-pocket")
+    assert "protection.distance: got 99" in refused("loopback", wav, "--protection", "payload-repeat:distance=99")
+
+
+def test_protection_prints_a_row_for_each_tool(tmp_path: Path) -> None:
+    output = good("protection", "--packets", "1000", "--json", tmp_path / "p.json").output
+    for name in ("none", "stage-one-repeat d=4", "payload-repeat d=4", "robust-packet", "robust-transparent"):
+        assert name in output
+    assert json.loads((tmp_path / "p.json").read_text())["packets"] == 1000
+    assert "no manifest.tsv" in refused("protection", "--packets", "1000", "--speech", tmp_path)

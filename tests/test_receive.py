@@ -13,6 +13,7 @@ from gateway.codec import Codec
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import SessionBlock, VoicePacket, parse
+from gateway.protocol.protection_file import load_protection
 from gateway.receive import (
     CodecUnknown,
     Notice,
@@ -242,3 +243,42 @@ def test_a_burst_after_an_outage_does_not_leave_a_delay_behind(small_codec: Code
     assert listener.heard[-1].frame_index == 40 * 6
     assert listener.heard_last_s < 39 * PACKET_S + max(cap_s, 0.48 + 0.06) + 0.2
     assert sum(not played.concealed for played in listener.heard) >= 18 + 25 * 6
+
+
+def test_soft_bits_of_a_modem_are_heard(small_codec: Codec, speechlike: np.ndarray) -> None:
+    bit = load_protection("robust-transparent")
+    sender = Transmitter(
+        small_codec,
+        source=5,
+        group=1,
+        frames_per_packet=6,
+        crc=False,
+        rng=random.Random(1),
+        metrics=Metrics(),
+        protection=bit,
+    )
+    sender.start()
+    packets = sender.push(speechlike) + sender.finish()
+    listener = Listener(small_codec)
+    listener.receiver = Receiver(
+        small_codec,
+        frames_per_packet=6,
+        crc=False,
+        cushion_s=0.06,
+        cap_s=1.5,
+        metrics=listener.metrics,
+        protection=bit,
+    )
+    soft = [np.where(np.unpackbits(np.frombuffer(data, np.uint8)) == 1, 0.8, 0.2).tolist() for data in packets]
+    listener.listen(timed(soft), until=8.0)
+    assert listener.metrics.counter("rx.frames_doubtful") == 39
+    assert listener.metrics.counter("rx.frames_concealed") == 0
+    assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"]
+    listener.receiver.on_packet([0.5] * 7, 9.0)
+    assert listener.metrics.counter("rx.dropped.too_short") == 1
+
+
+def test_without_bit_protection_soft_bits_are_no_packet(small_codec: Codec) -> None:
+    listener = Listener(small_codec)
+    assert listener.receiver.on_packet([0.5] * 160, 0.0) == []
+    assert listener.metrics.counter("rx.dropped.too_short") == 1
