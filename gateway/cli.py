@@ -226,7 +226,7 @@ def protection(
     weights: Path | None,
 ) -> None:
     """What each protection costs and what it leaves: simulated against theory, and words lost with --speech."""
-    from gateway.protection_report import compare, table, words_options, words_table
+    from gateway.protection_report import compare, table
 
     figures = compare(frames_per_packet, packets, seed)
     if json_path is not None:
@@ -236,6 +236,7 @@ def protection(
         import torch
 
         from gateway.evaluation.evaluate import run_evaluation
+        from gateway.protection_words import words_options, words_table
 
         torch.set_num_threads(1)
         recognisers = tuple(filter(None, asr.split(",")))

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from gateway.channel.impairments import ChannelSpec
-from gateway.evaluation.evaluate import EvaluateOptions
-from gateway.evaluation.report import EvaluationReport, percent
-from gateway.evaluation.report import table as evaluation_table
 from gateway.protection_trial import BitsLeft, FramesLeft, bit_theory, bit_trial, loss_theory, loss_trial
 from gateway.protocol.packets import FRAME_S
 from gateway.protocol.protection import Protection
@@ -35,8 +31,6 @@ PACKET_TOOLS = (
     "robust-packet",
 )
 BIT_TOOLS = ("bit:strong_bits=8", "bit:strong_bits=14", "bit:strong_bits=24", "robust-transparent")
-LOSSY_CHANNELS = ("loss-10-burst-2", "loss-10-burst-8")
-NOISY_CHANNEL = "bit-errors-1pct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +128,7 @@ def _label(tool: str, protection: Protection) -> str:
 
 
 def table(comparison: Comparison) -> str:
-    """For people: 120 columns."""
+    """For people: some 130 columns."""
     tools = [row.tool for row in comparison.packet_rows] + [row.tool for row in comparison.bit_rows]
     width = max(map(len, tools)) + 1
     head = f"{'':<{width}}{'bit/s':>7}{'6 s over':>10}{'delay s':>9}"
@@ -142,24 +136,24 @@ def table(comparison: Comparison) -> str:
         f"{comparison.packets} packets of {comparison.frames_per_packet * FRAME_S * 1000:.0f} ms, seed "
         f"{comparison.seed}; % of frames: found (theory)",
         f"Packets lost, {100 * LOSS:.0f} %:",
-        head + "".join(f"{f'lost, burst {burst}':>20}{'in part':>15}" for burst in BURSTS),
+        head + "".join(f"{f'lost, burst {burst}':>15}{'in part':>13}" for burst in BURSTS),
     ]
     for row in comparison.packet_rows:
         cells = (
-            f"{_pair(row.found[burst].lost, row.theory[burst].lost, 20)}"
-            f"{_pair(row.found[burst].partial, row.theory[burst].partial, 15)}"
+            f"{_pair(row.found[burst].lost, row.theory[burst].lost, 15)}"
+            f"{_pair(row.found[burst].partial, row.theory[burst].partial, 13)}"
             for burst in BURSTS
         )
         lines.append(f"{row.tool:<{width}}{_cells(row.cost)}" + "".join(cells))
     lines += [
         f"Bits wrong, {100 * BIT_ERROR_RATE:g} % (theory is an upper bound where there is a code):",
-        head + f"{'packets lost':>20}{'12 top bits wrong':>22}{'12 others wrong':>22}",
+        head + f"{'packets lost':>18}{'12 top bits wrong':>20}{'12 others wrong':>19}",
     ]
     for bits in comparison.bit_rows:
         found, theory = bits.found, bits.theory
         lines.append(
-            f"{bits.tool:<{width}}{_cells(bits.cost)}{_pair(found.lost, theory.lost, 20, 3)}"
-            f"{_pair(found.strong, theory.strong, 22, 4)}{_pair(found.weak, theory.weak, 22, 4)}"
+            f"{bits.tool:<{width}}{_cells(bits.cost)}{_pair(found.lost, theory.lost, 18, 3)}"
+            f"{_pair(found.strong, theory.strong, 20, 4)}{_pair(found.weak, theory.weak, 19, 4)}"
         )
     return "\n".join(lines)
 
@@ -170,34 +164,3 @@ def _cells(cost: Cost) -> str:
 
 def _pair(found: float, theory: float, width: int, places: int = 1) -> str:
     return f"{f'{100 * found:.{places}f} ({100 * theory:.{places}f})':>{width}}"
-
-
-def words_options(
-    speech: Path, clips: int, asr: tuple[str, ...], weights: Path | None, out: Path | None, threads: int
-) -> EvaluateOptions:
-    """The evaluation that says how many words each protection keeps."""
-    tools = (*PACKET_TOOLS[:5], *PACKET_TOOLS[6:])
-    pairs = [(channel, tool) for channel in LOSSY_CHANNELS for tool in tools]
-    pairs += [(NOISY_CHANNEL, "none"), (NOISY_CHANNEL, BIT_TOOLS[-1])]
-    return EvaluateOptions(
-        speech=speech,
-        clips=clips,
-        systems=("original", "ours-300"),
-        bit_errors=(BIT_ERROR_RATE,),
-        protected=tuple(pairs),
-        asr=asr,
-        measures=(),
-        speed=False,
-        weights=weights,
-        out=out,
-        threads=threads,
-    )
-
-
-def words_table(report: EvaluationReport) -> str:
-    """The evaluation's table, and how many more words each row loses than the codec without loss."""
-    lines = [evaluation_table(report), "dWER less that of ours-300 without loss, in points:"]
-    for row in report.rows:
-        for name, behind in row.behind.items() if row.system.startswith("ours") else ():
-            lines.append(f"  {row.name}, {name}: {percent(behind, '+')}")
-    return "\n".join(lines)

@@ -334,8 +334,6 @@ def _parse_redundant(word: int, body: bytes) -> Packet | Dropped:
     scheme = next((known for known in RepeatScheme if known.value == descriptor >> 4 & 7), None)
     if scheme is None:
         return Dropped(DropReason.UNKNOWN_TYPE, f"redundancy scheme {descriptor >> 4 & 7}")
-    if not distance:
-        return Dropped(DropReason.BAD_FIELD, "a packet that repeats itself")
     session_bytes = SESSION_BYTES if descriptor & 0x80 else 0
     if len(body) < session_bytes + end_of_over:
         return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes after the descriptor")
@@ -350,6 +348,8 @@ def _parse_redundant(word: int, body: bytes) -> Packet | Dropped:
     count, rest = divmod(own_bytes, FRAME_BYTES)
     if rest or not 0 <= count <= repeated <= MAX_FRAMES or (not end_of_over and count != max(1, repeated)):
         return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes of frames and repeated frames")
+    if not distance:
+        return Dropped(DropReason.BAD_FIELD, "a packet that repeats itself")
     repeat = Repeat(scheme, distance, unpack_first_bits(body[own_bytes:], repeated, scheme.bits))
     return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, _split(body[:own_bytes]), session, repeat)
 
