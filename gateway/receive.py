@@ -147,13 +147,13 @@ class Receiver:
         """Whether an over is being received or still played."""
         return bool(self._overs)
 
-    def on_packet(self, data: bytes | Sequence[float], now_s: float) -> list[Notice]:
+    def on_packet(self, data: bytes, now_s: float, one_probability: Sequence[float] | None = None) -> list[Notice]:
         """Take one packet as it came off the link; returns what the operator should know.
 
-        Under bit protection, `data` may be the probability that each bit is 1, where a modem gives it.
+        `one_probability`: how probably each bit of `data` is 1, where a modem tells; used under bit protection.
         """
         self._metrics.count("rx.packets")
-        packet = self._parse(data)
+        packet = self._parse(data, one_probability)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
@@ -166,10 +166,10 @@ class Receiver:
         self._metrics.count("rx.acks")
         return []
 
-    def _parse(self, data: bytes | Sequence[float]) -> Packet | Dropped:
+    def _parse(self, data: bytes, one_probability: Sequence[float] | None) -> Packet | Dropped:
         if not self._protection.is_bit:
-            return parse(bytes(data) if isinstance(data, bytes | bytearray) else b"", crc=self._crc)
-        bare = unprotect(data, self._protection.strong_bits)
+            return parse(data, crc=self._crc)
+        bare = unprotect(data if one_probability is None else one_probability, self._protection.strong_bits)
         if isinstance(bare, Dropped):
             return bare
         packet = parse(bare.data, crc=False)

@@ -217,7 +217,8 @@ class Station:
             for _ in range(PACKETS_A_STEP):
                 if received is None:
                     return
-                self._tell(self._receiver.on_packet(received.data, self._clock.now()))
+                notices = self._receiver.on_packet(received.data, self._clock.now(), received.one_probability)
+                self._tell(notices)
                 received = self._link.receive(0.0)
         except LinkError as error:
             self._lose_link(error)

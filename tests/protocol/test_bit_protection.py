@@ -72,7 +72,7 @@ def test_crc_is_the_one_named_in_the_specification() -> None:
     assert crc8(b"123456789") == 0xDF
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(voice, strengths)
 def test_voice_comes_back_and_its_length_tells_the_frames(packet: VoicePacket, strong_bits: int) -> None:
     plain = packet.to_bytes(crc=False)
@@ -81,6 +81,7 @@ def test_voice_comes_back_and_its_length_tells_the_frames(packet: VoicePacket, s
     assert unprotect(protected, strong_bits) == Unprotected(plain, packet.frames)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=255), st.sampled_from([b"\x60\x00", b"\x74\xe9"]))
 def test_other_packets_come_back(body: bytes, header: bytes) -> None:
     protected = protect(header + body, 12)
@@ -89,7 +90,7 @@ def test_other_packets_come_back(body: bytes, header: bytes) -> None:
     assert unprotect(protected, 12) == Unprotected(header + body)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(voice, strengths, st.data())
 def test_three_errors_anywhere_leave_all_that_is_strong_right(
     packet: VoicePacket, strong_bits: int, data: st.DataObject
@@ -216,11 +217,13 @@ def test_doubtful_bits_are_handed_on_with_their_probability() -> None:
     assert set(np.round(ones[12:], 6)) <= {0.2, 0.8}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), strengths)
 def test_random_bytes_never_raise(data: bytes, strong_bits: int) -> None:
     assert isinstance(unprotect(data, strong_bits), Unprotected | Dropped)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(), max_size=400), strengths)
 def test_random_probabilities_never_raise(ones: list[float], strong_bits: int) -> None:
     assert isinstance(unprotect(ones, strong_bits), Unprotected | Dropped)

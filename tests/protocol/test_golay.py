@@ -28,6 +28,7 @@ def test_data_comes_first_and_parity_is_even() -> None:
     assert not (book.sum(axis=1) % 2).any()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4095), st.sets(st.integers(0, 23), max_size=3))
 def test_up_to_three_errors_are_corrected_and_counted(data: int, places: set[int]) -> None:
     word = words()[data : data + 1].copy()
@@ -53,7 +54,7 @@ def test_failures_are_as_many_as_theory_says() -> None:
     assert abs(wrong.mean() - expected) < 4 * np.sqrt(expected / 200_000)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 4095), st.sets(st.integers(0, 23), max_size=3))
 def test_soft_decoding_of_sure_bits_agrees_with_hard(data: int, places: set[int]) -> None:
     word = words()[data : data + 1].copy()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
@@ -83,6 +83,7 @@ def test_golden_overs(vector: dict[str, Any]) -> None:
     assert [packet.to_bytes(crc=False).hex() for packet in sent] == vector["packets"]
 
 
+@settings(deadline=None)
 @given(protections, st.integers(1, 7), st.integers(0, 60))
 def test_the_voice_is_in_it_as_without_protection_and_sessions_keep_their_places(
     protection: Protection, frames_per_packet: int, count: int
@@ -99,6 +100,7 @@ def test_the_voice_is_in_it_as_without_protection_and_sessions_keep_their_places
         assert parse(packet.to_bytes(crc=False), crc=False) == packet
 
 
+@settings(deadline=None)
 @given(protections, st.integers(1, 7), st.integers(0, 60))
 def test_every_packet_is_sent_twice_or_covered(protection: Protection, per_packet: int, count: int) -> None:
     frames = [index.to_bytes(3, "big") for index in range(count)]
@@ -122,6 +124,7 @@ def test_the_first_packets_are_of_the_old_types() -> None:
     assert [packet.repeat.distance for packet in sent[-3:]] == [3, 2, 1]  # type: ignore[union-attr]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0x0FFF), st.binary(max_size=120))
 def test_random_bodies_of_type_3_never_raise(low: int, body: bytes) -> None:
     parsed = parse((1 << 14 | 3 << 12 | low).to_bytes(2, "big") + body, crc=False)
@@ -130,6 +133,7 @@ def test_random_bodies_of_type_3_never_raise(low: int, body: bytes) -> None:
         assert again == parsed
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0x0FFF), st.binary(max_size=120))
 def test_random_parity_never_raises(low: int, body: bytes) -> None:
     parsed = parse((1 << 14 | 2 << 12 | low).to_bytes(2, "big") + b"\x03" + body, crc=False)

@@ -64,7 +64,7 @@ def known(events: list[OverEvent], frames: list[bytes]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("protection", ALL, ids=lambda p: p.name)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 70), data=st.data())
 def test_any_losses_and_any_small_disorder(protection: Protection, count: int, data: st.DataObject) -> None:
     frames = speech(count)
@@ -227,7 +227,7 @@ def test_a_number_used_again_is_another_packet() -> None:
     assert set(range(3 * 67, 3 * 68)) <= set(bits)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.builds(
