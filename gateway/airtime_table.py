@@ -61,9 +61,15 @@ class Plan:
     @property
     def protections(self) -> tuple[Protection, ...]:
         """What is compared: the link's own first, then each protection on top of it, then security."""
-        # The tag of security takes the checksum's place.
-        secured = () if self.always.session_bytes else (SECURITY_TAG,)
-        return (*(self.always.with_(more) for more in PROTECTIONS), *secured)
+        if self.always.strong_bits:
+            return (self.always,)  # it is the net's, and repairs the bits that others would lose packets for
+        if self.always.session_bytes:
+            return tuple(self.always.with_(more) for more in PROTECTIONS if not more.strong_bits)
+        # Bit protection has its own checks, and the tag of security takes the checksum's place.
+        return (
+            *(more if more.strong_bits else self.always.with_(more) for more in PROTECTIONS),
+            SECURITY_TAG,
+        )
 
     @property
     def wait_s(self) -> float:
@@ -137,7 +143,7 @@ def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
 
 def _station_plan(path: Path) -> Plan:
     from gateway.adaptation import always_added, carriage_of, profile_of
-    from gateway.app import build_link, wants_crc
+    from gateway.app import build_link, protection_of, wants_crc
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
 
@@ -149,7 +155,8 @@ def _station_plan(path: Path) -> Plan:
         assert source is not None
         spec = load_channel(source)
         delay_s, jitter_s = spec.delay_ms / 1000, spec.jitter_ms / 1000
-    crc, note = wants_crc(config, link), ""
+    guard, note = protection_of(path, config), ""
+    crc = wants_crc(config, link, guard)
     if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:
         note = (
             "The channel process tells a station its figures when they meet; `run` looks at them then. "
@@ -158,12 +165,12 @@ def _station_plan(path: Path) -> Plan:
     return Plan(
         f"station {config.station.name}",
         profile_of(link.info, delay_s, jitter_s),
-        always_added(config, crc=crc),
+        always_added(config, guard, crc=crc),
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,
         note,
         config.messages,
-        carriage_of(config, crc=crc),
+        carriage_of(config, guard, crc=crc),
     )
 
 
@@ -282,8 +289,8 @@ def _chosen(plan: Plan, name: str | None, *, everything: bool) -> tuple[Protecti
         return plan.protections
     if name is None:
         return (plan.always,)
-    bare = {more.name: plan.always.with_(more) for more in PROTECTIONS}
-    known = {**bare, **{added.name: added for added in plan.protections}}
+    known = {added.name: added for added in plan.protections}
+    known |= {added.name.removeprefix(f"{plan.always.name} + "): added for added in plan.protections}
     if name not in known:
         raise ConfigError(f"no protection {name!r}; known: {', '.join(known)}")
     return (known[name],)

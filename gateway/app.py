@@ -22,7 +22,7 @@ from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec
-from gateway.config import StationConfig, load_toml
+from gateway.config import BIT_WITH_SECURITY, StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
@@ -35,6 +35,9 @@ from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.live import Fit, live_verdict
+from gateway.protocol.live import Protection as LiveProtection
+from gateway.protocol.protection import Protection
+from gateway.protocol.protection_file import build_protection
 from gateway.receive import Receiver
 from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
@@ -64,19 +67,30 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
 
 
-def wants_crc(config: StationConfig, link: Link) -> bool:
-    """Whether packets carry a CRC: as configured, or where neither the link nor security checks them."""
+def protection_of(path: Path, config: StationConfig) -> Protection:
+    """What guards the voice. Raises ConfigError for a preset that is not there or cannot be with security."""
+    protection = build_protection(config.protection)
+    if protection.is_bit and config.security.mode != "none":
+        raise ConfigError(f"{path}: protection.name: {BIT_WITH_SECURITY}")
+    return protection
+
+
+def wants_crc(config: StationConfig, link: Link, protection: Protection) -> bool:
+    """Whether packets carry a CRC: as configured, or where neither the link nor security nor bit protection checks."""
+    if protection.is_bit:
+        return False
     checked = link.info.has_integrity or config.security.mode != "none"
     return config.packets.crc == "on" or (config.packets.crc == "auto" and not checked)
 
 
-def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None:
+def check_live(path: Path, config: StationConfig, link: Link, always: LiveProtection) -> None:
     """Raise ConfigError where the link's known figures leave no room for live voice as configured.
 
     A link that learns its figures from the other side is looked at again when it has (`Station`). A station with a
-    [messages] section starts all the same: what is said on it goes as a recorded message.
+    [messages] section starts all the same: what is said on it goes as a recorded message. `always` is what every
+    voice packet has besides its frames.
     """
-    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(config, crc=crc))
+    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always)
     if verdict.fit is not Fit.LIVE and config.messages is None:
         raise ConfigError(f"{path}: packets.frames_per_packet: {verdict.reason}")
 
@@ -106,8 +120,9 @@ def run_station(path: Path) -> None:
         )
 
     link = build_link(config, clock, metrics)
-    crc = wants_crc(config, link)
-    check_live(path, config, link, crc)
+    protection = protection_of(path, config)
+    crc = wants_crc(config, link, protection)
+    check_live(path, config, link, always_added(config, protection, crc=crc))
     codec = _load_codec(config)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
@@ -126,6 +141,7 @@ def run_station(path: Path) -> None:
             lookahead=config.codec.lookahead,
             suppressor=suppressor,
             sealer=security.sealer,
+            protection=protection,
         )
         station = Station(
             config,
@@ -139,13 +155,14 @@ def run_station(path: Path) -> None:
                 metrics=metrics,
                 cushion=build_cushion(config),
                 opener=security.opener,
+                protection=protection,
             ),
             link,
             (audio.input, audio.output),
             clock,
             metrics,
             say,
-            LinkCare(config, crc=crc, rng=random.Random(), metrics=metrics),
+            LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
             Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
         )
@@ -156,6 +173,8 @@ def run_station(path: Path) -> None:
             link=link.info.name,
             codec_delay_ms=codec.delay_ms(config.codec.lookahead),
             packet_ms=config.packets.packet_ms,
+            protection=protection.name,
+            protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )

@@ -107,6 +107,9 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
     "--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait."
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
+@click.option(
+    "--protection", default="none", help="By name, as a kind with figures (reed-solomon:n=6,k=4), or a TOML file."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--security",
@@ -127,6 +130,7 @@ def loopback(
     frames_per_packet: int,
     cushion_ms: int,
     cap_ms: int,
+    protection: str,
     seed: int,
     security: str,
     lookahead: int | None,
@@ -136,6 +140,7 @@ def loopback(
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
     from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.protocol.protection_file import load_protection
     from gateway.protocol.security import SecurityMode, Suite
     from gateway.samples import sample_path
 
@@ -149,6 +154,7 @@ def loopback(
         security=None if security == "none" else Suite(SecurityMode(security)),
         lookahead=lookahead,
         realtime=realtime,
+        protection=load_protection(protection),
     )
     result = run_loopback(_codec(weights), pcm, spec, options)
     if output is not None:
@@ -253,6 +259,48 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
     click.echo(table(figures))
+
+
+@main.command()
+@click.option("--packets", type=click.IntRange(1000), default=20_000, show_default=True, help="Simulated for each row.")
+@click.option("--frames-per-packet", type=click.IntRange(1, 24), default=6, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@click.option("--speech", type=PATH, help="Then also words lost, on this speech folder with manifest.tsv (slow).")
+@click.option("--clips", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--out", type=PATH, help="Folder for the report and the decoded audio of --speech.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@weights_option
+def protection(
+    packets: int,
+    frames_per_packet: int,
+    seed: int,
+    json_path: Path | None,
+    speech: Path | None,
+    clips: int,
+    asr: str,
+    out: Path | None,
+    threads: int,
+    weights: Path | None,
+) -> None:
+    """What each protection costs and what it leaves: simulated against theory, and words lost with --speech."""
+    from gateway.protection_report import compare, table
+
+    figures = compare(frames_per_packet, packets, seed)
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
+    click.echo(table(figures))
+    if speech is not None:
+        import torch
+
+        from gateway.evaluation.evaluate import run_evaluation
+        from gateway.protection_words import words_options, words_table
+
+        torch.set_num_threads(1)
+        recognisers = tuple(filter(None, asr.split(",")))
+        report = run_evaluation(words_options(speech, clips, recognisers, weights, out, threads))
+        click.echo(words_table(report))
 
 
 @main.command()

@@ -322,6 +322,63 @@ class MessagesSection(StrictModel):
     give_up_s: float = Field(default=3600.0, ge=60, le=604_800)
 
 
+BIT_WITH_SECURITY = (
+    "protection against bit errors cannot be with [security]: it lets wrong bits of voice pass, and a tag bears none; "
+    'needed: another protection, or security.mode "none"'
+)
+
+
+class NoProtection(StrictModel):
+    """Voice packets as they are."""
+
+    kind: Literal["none"] = "none"
+
+
+class RepeatProtection(StrictModel):
+    """Each packet repeats the one `distance` before it: 12, 16 or all 24 bits of each frame, the first."""
+
+    kind: Literal["stage-one-repeat", "two-byte-repeat", "payload-repeat"]
+    distance: int = Field(default=4, ge=1, le=15)
+
+
+class BlockProtection(StrictModel):
+    """`n` - `k` parity packets after every `k` of voice, of `depth` blocks interleaved."""
+
+    kind: Literal["reed-solomon"]
+    n: int = Field(default=6, ge=3, le=32)
+    k: int = Field(default=4, ge=2, le=16)
+    depth: int = Field(default=1, ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _figures_agree(self) -> BlockProtection:
+        if not self.k < self.n <= self.k + 16:
+            raise ValueError(f"n {self.n} needs to be {self.k + 1} to {self.k + 16} with k {self.k}")
+        if self.k * self.depth > 32:
+            raise ValueError(f"k {self.k} times depth {self.depth} is {self.k * self.depth}; at most 32 packets")
+        return self
+
+
+class BitProtection(StrictModel):
+    """For links that deliver bits with errors: `strong_bits` of each frame's 24 are coded."""
+
+    kind: Literal["bit"]
+    code: Literal["golay"] = "golay"
+    strong_bits: int = Field(default=12, ge=8, le=24)
+
+
+class ProtectionPreset(StrictModel):
+    """A packaged protection by name (configs/protection)."""
+
+    kind: Literal["preset"]
+    name: Name
+
+
+ProtectionSection = Annotated[
+    NoProtection | RepeatProtection | BlockProtection | BitProtection | ProtectionPreset, Field(discriminator="kind")
+]
+"""What guards voice; repeats and blocks make the receiver wait for them, on top of [jitter]."""
+
+
 class LogSection(StrictModel):
     """Logging: `console` for people, `json` for machines."""
 
@@ -340,6 +397,7 @@ class StationConfig(StrictModel):
     packets: PacketsSection = PacketsSection()
     jitter: JitterSection = JitterSection()
     adaptation: AdaptationSection = AdaptationSection()
+    protection: ProtectionSection = NoProtection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
@@ -350,6 +408,14 @@ class StationConfig(StrictModel):
     def _sender_is_given(self) -> StationConfig:
         if self.security.mode != "none" and self.station.id == 0:
             raise ValueError("station.id 0 (not given) cannot be with security: replays are told by station")
+        return self
+
+    @model_validator(mode="after")
+    def _one_check_of_bits(self) -> StationConfig:
+        if self.protection.kind == "bit" and self.packets.crc == "on":
+            raise ValueError('packets.crc is "on", but protection.kind "bit" has checks of its own; needed: "auto"')
+        if self.protection.kind == "bit" and self.security.mode != "none":
+            raise ValueError(BIT_WITH_SECURITY)
         return self
 
     @model_validator(mode="after")

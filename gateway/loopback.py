@@ -20,6 +20,7 @@ from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.metrics import Metrics
+from gateway.protocol.protection import Protection
 from gateway.protocol.security import Suite
 from gateway.receive import Played, Receiver
 from gateway.secured import throwaway_security
@@ -45,6 +46,7 @@ class LoopbackOptions:
     crc: bool | None = None
     """None: a CRC where the channel has bit errors and nothing else checks."""
     security: Suite | None = None
+    protection: Protection = field(default_factory=Protection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class LoopbackReport:
     """Figures of one run: rates in bit/s of speech, delays in ms, `real_time_factor` computing over speech time."""
 
     channel: str
+    protection: str
     speech_s: float
     voice_bps: float
     on_air_bps: float
@@ -62,6 +65,8 @@ class LoopbackReport:
     frames_sent: int
     frames_played: int
     frames_concealed: int
+    frames_recovered: int
+    frames_coarse: int
     frames_late: int
     frames_skipped: int
     algorithmic_delay_ms: float
@@ -93,7 +98,8 @@ def run_loopback(
     chosen = LoopbackOptions() if options is None else options
     clock: Clock = SystemClock() if chosen.realtime else ManualClock()
     metrics = Metrics()
-    crc = spec.bit_error_rate > 0 and chosen.security is None if chosen.crc is None else chosen.crc
+    checked = chosen.security is not None or chosen.protection.is_bit
+    crc = spec.bit_error_rate > 0 and not checked if chosen.crc is None else chosen.crc
     sealer = opener = None
     if chosen.security is not None:
         packet_s = chosen.frames_per_packet * FRAME_S
@@ -114,6 +120,7 @@ def run_loopback(
         metrics=metrics,
         lookahead=chosen.lookahead,
         sealer=sealer,
+        protection=chosen.protection,
     )
     receiver = Receiver(
         codec,
@@ -123,6 +130,7 @@ def run_loopback(
         cap_s=chosen.cap_s,
         metrics=metrics,
         opener=opener,
+        protection=chosen.protection,
     )
     start = clock.now()
     channel = Channel(spec, np.random.default_rng(chosen.seed), start)
@@ -136,6 +144,7 @@ def run_loopback(
     dropped = sum(int(v) for k, v in counts.items() if k.startswith("rx.dropped."))
     report = LoopbackReport(
         channel=spec.name,
+        protection=chosen.protection.name,
         speech_s=round(len(pcm) / SAMPLE_RATE, 3),
         voice_bps=round(24 / FRAME_S, 1),
         on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
@@ -146,6 +155,8 @@ def run_loopback(
         frames_sent=metrics.counter("tx.frames"),
         frames_played=metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed"),
         frames_concealed=metrics.counter("rx.frames_concealed"),
+        frames_recovered=metrics.counter("rx.frames_recovered"),
+        frames_coarse=metrics.counter("rx.frames_coarse"),
         frames_late=metrics.counter("rx.frames_late"),
         frames_skipped=metrics.counter("rx.frames_skipped"),
         algorithmic_delay_ms=codec.delay_ms(chosen.lookahead),
@@ -229,11 +240,12 @@ def human_report(r: LoopbackReport) -> str:
     longest = "" if r.mouth_to_ear_ms_max is None else f", at most {r.mouth_to_ear_ms_max:.0f} ms"
     return "\n".join(
         [
-            f"channel      {r.channel}: {r.speech_s:.2f} s of speech",
+            f"channel      {r.channel}: {r.speech_s:.2f} s of speech, protection {r.protection}",
             f"rate         voice {r.voice_bps:.0f} bit/s, on air {r.on_air_bps:.0f} bit/s",
             f"packets      {r.packets_sent} sent, {r.packets_lost} lost, {r.packets_late} late, "
             f"{r.packets_dropped} damaged",
-            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed",
+            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed, "
+            f"{r.frames_recovered} recovered",
             f"delay        codec {r.algorithmic_delay_ms:.0f} ms, packet {r.packet_ms:.0f} ms, "
             f"mouth to ear {median}{longest}",
             f"computing    {r.real_time_factor:.3f} of real time",

@@ -252,7 +252,10 @@ class Station:
     def _start_over(self) -> None:
         choice = None if self._care is None else self._care.next_over()
         in_use = self._receiver.over_ids_in_use(self._clock.now())
-        self._transmitter.start(None if choice is None else choice.rung.frames_per_packet, in_use)
+        if choice is None:
+            self._transmitter.start(avoid_ids=in_use)
+        else:
+            self._transmitter.start(choice.rung.frames_per_packet, in_use, choice.rung.level.guard)
         if self._care is not None and choice is not None:
             self._care.over_sent(self._transmitter.over_id)
             if choice.is_news:
@@ -355,7 +358,11 @@ class Station:
             for _ in range(PACKETS_A_STEP):
                 if received is None:
                     return
-                self._tell(self._receiver.on_packet(received.data, self._clock.now(), received.snr_db))
+                self._tell(
+                    self._receiver.on_packet(
+                        received.data, self._clock.now(), received.snr_db, received.one_probability
+                    )
+                )
                 received = self._link.receive(0.0)
         except LinkError as error:
             self._lose_link(error)

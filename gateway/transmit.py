@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, EncoderStream
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
-from gateway.protocol.carriage import Carriage
+from gateway.protocol.bit_protection import protect
+from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
 from gateway.protocol.over import Packetizer, next_over_id
 from gateway.protocol.packets import CRC_BYTES, Packet, SessionBlock, VoicePacket, with_crc
+from gateway.protocol.protection import Protection, Protector, protector
 from gateway.protocol.sealing import Sealer
 
 
@@ -47,10 +49,13 @@ class Transmitter:
         lookahead: int | None = None,
         suppressor: Callable[[], Suppressor] | None = None,
         sealer: Sealer | None = None,
+        protection: Protection | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
         `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
-        (None: no security)."""
+        (None: no security); `protection` None is none. Raises LocalProtocolError for both against bit errors."""
+        if sealer is not None and protection is not None and protection.is_bit:
+            raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -64,6 +69,21 @@ class Transmitter:
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
         self._packetizer: Packetizer | None = None
+        self._protection = Protection() if protection is None else protection
+        self._protector: Protector = protector(self._protection)
+
+    @property
+    def protection(self) -> Protection:
+        """What guards the voice; a new value holds from the next over on. Bit protection is the net's: it stays."""
+        return self._protection
+
+    @protection.setter
+    def protection(self, protection: Protection) -> None:
+        if protection.is_bit != self._protection.is_bit:
+            raise LocalProtocolError(
+                "bit protection is the same for all stations of a net: it cannot be changed in use"
+            )
+        self._protection = protection
 
     @property
     def crc(self) -> bool:
@@ -73,14 +93,19 @@ class Transmitter:
     @property
     def carriage(self) -> Carriage:
         """What becomes of a packet outside an over (text, report, message) until the link has it."""
+        if self._protection.is_bit:
+            return UNDER_BIT_PROTECTION
         security = 0 if self._sealer is None else self._sealer.packet_overhead_bytes
         return Carriage(security + (CRC_BYTES if self._crc else 0))
 
     def on_air(self, packet: Packet) -> bytes:
-        """A packet as the link takes it: plain bytes, sealed where there is security, then the checksum.
+        """A packet as the link takes it: wrapped against bit errors, or sealed where there is security and then with
+        the checksum where it has one.
 
         Packets are sealed in the order in which they are sent. Raises SecurityError without a safe counter.
         """
+        if self._protection.is_bit:
+            return protect(packet.to_bytes(False), self._protection.strong_bits)
         if self._sealer is None:
             return packet.to_bytes(self._crc)
         sealed = self._sealer.seal(packet.to_bytes(False))
@@ -96,9 +121,16 @@ class Transmitter:
         """Id of the over being sent, or of the last one."""
         return self._over_id
 
-    def start(self, frames_per_packet: int | None = None, avoid_ids: Collection[int] = ()) -> None:
-        """Begin an over, in packets of its own size if one is given, under an id that none of `avoid_ids` has; one that
-        was still open is abandoned. Raises SecurityError without a safe counter."""
+    def start(
+        self,
+        frames_per_packet: int | None = None,
+        avoid_ids: Collection[int] = (),
+        protection: Protection | None = None,
+    ) -> None:
+        """Begin an over, with a packet size and a protection of its own if they are given, under an id that none of
+        `avoid_ids` has; one that was still open is abandoned. Raises SecurityError without a safe counter."""
+        if protection is not None:
+            self.protection = protection
         if self._sealer is not None:
             self._encoder = self._packetizer = None
             self._sealer.begin_over()
@@ -106,6 +138,7 @@ class Transmitter:
         self._encoder = self._codec.encoder_stream(self._lookahead)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(frames_per_packet or self._frames_per_packet, self._session, self._over_id)
+        self._protector = protector(self._protection)
         self._metrics.count("tx.overs")
 
     def push(self, pcm: NDArray[np.float32]) -> list[bytes]:
@@ -120,18 +153,19 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
-        packets.append(self._voice(self._packetizer.finish()))
+        packets += self._protected(self._packetizer.finish())
         self._encoder = self._packetizer = self._suppressor = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:
         assert self._packetizer is not None
         pushed = (self._packetizer.push(frame) for frame in frames)
-        return [self._voice(packet) for packet in pushed if packet is not None]
+        return [data for packet in pushed if packet is not None for data in self._protected(packet)]
 
-    def _voice(self, packet: VoicePacket) -> bytes:
-        data = self.on_air(packet)
-        self._metrics.count("tx.packets")
+    def _protected(self, packet: VoicePacket) -> list[bytes]:
+        """The packet's bytes, and those of what guards it or earlier ones."""
         self._metrics.count("tx.frames", len(packet.frames))
-        self._metrics.count("tx.bytes", len(data))
-        return data
+        sent = [self.on_air(one) for one in self._protector.push(packet)]
+        self._metrics.count("tx.packets", len(sent))
+        self._metrics.count("tx.bytes", sum(map(len, sent)))
+        return sent

@@ -1,4 +1,4 @@
-"""Security, messages, reports and adaptation in one pair of stations: all that is sent is sealed, and everything works."""
+"""Security, messages, reports and adaptation in one pair of stations: all of it is sealed, and everything works."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gateway.mailbox import Mailbox
 from gateway.messages.disk import RealDisk
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
+from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.opening import Opener
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
@@ -75,7 +76,7 @@ class Bench:
             opener=Opener(SUITE, {1: KEY}, state, packet_s=0.48, hold_s=0.06, own_source=number),
         )
         said = FileInput(folder / "said.wav", clock) if number == 1 else NullInput(clock)
-        care = LinkCare(config, crc=False, rng=rng, metrics=self.metrics)
+        care = LinkCare(config, NO_GUARD, crc=False, rng=rng, metrics=self.metrics)
         mailbox = Mailbox.of(config, codec, None, link.info, sends.carriage, rng, self.metrics, self.said.append)
         audio = said, NullOutput(clock, self.metrics)
         self.station = Station(

@@ -205,7 +205,7 @@ def test_airtime_prints_a_table_and_names_what_is_wrong(tmp_path: Path) -> None:
     channel = Path(__file__).parents[1] / "configs" / "channel" / "acoustic-1km.toml"
     out = good("airtime", "-c", channel, "--json", tmp_path / "rows.json").output
     assert "5 to 19" in out
-    assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 7 * 24
+    assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 8 * 24
     assert "no.toml: cannot read" in refused("airtime", "-c", tmp_path / "no.toml")
     assert "no protection 'rain'" in refused("airtime", "-c", channel, "--protection", "rain")
 
@@ -264,3 +264,30 @@ def test_a_loopback_with_security(wav: Path, weights: Path) -> None:
     rate, played = (lambda text: text.split("\n")[1:2]), (lambda text: text.split("\n")[2:5])
     assert played(plain) == played(sealed)
     assert rate(plain) != rate(sealed)
+
+
+def test_loopback_with_protection_and_its_mistakes(tmp_path: Path, wav: Path, weights: Path) -> None:
+    report = tmp_path / "r.json"
+    good(
+        "loopback",
+        wav,
+        "--protection",
+        "reed-solomon:n=6,k=4",
+        "--report",
+        report,
+        "--weights",
+        weights,
+        "--channel",
+        "clean",
+    )
+    assert json.loads(report.read_text())["protection"] == "reed-solomon (6,4)"
+    assert "did you mean robust-packet?" in refused("loopback", wav, "--protection", "robust-pocket")
+    assert "protection.distance: got 99" in refused("loopback", wav, "--protection", "payload-repeat:distance=99")
+
+
+def test_protection_prints_a_row_for_each_tool(tmp_path: Path) -> None:
+    output = good("protection", "--packets", "1000", "--json", tmp_path / "p.json").output
+    for name in ("none", "stage-one-repeat d=4", "payload-repeat d=4", "robust-packet", "robust-transparent"):
+        assert name in output
+    assert json.loads((tmp_path / "p.json").read_text())["packets"] == 1000
+    assert "no manifest.tsv" in refused("protection", "--packets", "1000", "--speech", tmp_path)

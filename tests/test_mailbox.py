@@ -24,6 +24,7 @@ from gateway.mailbox import Mailbox, takes
 from gateway.messages.disk import RealDisk
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
+from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.bulk_packets import TYPE_TEXT, voice_type
 from gateway.protocol.carriage import Carriage
 from gateway.receive import Receiver
@@ -79,7 +80,7 @@ class Bench:
             clock,
             self.metrics,
             self.said.append,
-            LinkCare(config, crc=False, rng=random.Random(number), metrics=self.metrics),
+            LinkCare(config, NO_GUARD, crc=False, rng=random.Random(number), metrics=self.metrics),
             mailbox,
         )
         self.spool = Spool(folder / f"s{number}", RealDisk(), max_bytes=10**6, wall_s=lambda: 0.0)

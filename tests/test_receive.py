@@ -15,6 +15,7 @@ from gateway.protocol.bulk_packets import MessageBlock
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.protection_file import load_protection
 from gateway.protocol.report import LinkReport
 from gateway.receive import (
     CodecUnknown,
@@ -405,3 +406,51 @@ def test_ids_of_others_are_in_use_for_a_minute(small_codec: Codec, speechlike: n
     assert listener.receiver.over_ids_in_use(59.9) == {first.over_id, second.over_id}
     assert listener.receiver.over_ids_in_use(60.2) == {second.over_id}
     assert listener.receiver.over_ids_in_use(61.0) == set()
+
+
+def test_soft_bits_of_a_modem_are_heard(small_codec: Codec, speechlike: np.ndarray) -> None:
+    bit = load_protection("robust-transparent")
+    sender = Transmitter(
+        small_codec,
+        source=5,
+        group=1,
+        frames_per_packet=6,
+        crc=False,
+        rng=random.Random(1),
+        metrics=Metrics(),
+        protection=bit,
+    )
+    sender.start()
+    packets = sender.push(speechlike) + sender.finish()
+    listener = Listener(small_codec)
+    listener.receiver = Receiver(
+        small_codec,
+        frames_per_packet=6,
+        crc=False,
+        cushion_s=0.06,
+        cap_s=1.5,
+        metrics=listener.metrics,
+        protection=bit,
+    )
+    ears = listener.receiver.on_packet
+
+    def softly(data: bytes, now_s: float) -> list[Notice]:
+        ones = np.where(np.unpackbits(np.frombuffer(data, np.uint8)) == 1, 0.8, 0.2)
+        return ears(data, now_s, None, ones.tolist())
+
+    listener.receiver.on_packet = softly  # type: ignore[method-assign, assignment]
+    listener.listen(timed(packets), until=8.0)
+    assert listener.metrics.counter("rx.frames_doubtful") == 39
+    assert listener.metrics.counter("rx.frames_concealed") == 0
+    assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"]
+    ears(b"", 9.0, None, [0.5] * 7)
+    assert listener.metrics.counter("rx.dropped.too_short") == 1
+
+
+def test_without_bit_protection_soft_bits_are_not_needed(small_codec: Codec, speechlike: np.ndarray) -> None:
+    listener = Listener(small_codec)
+    first = over(small_codec, speechlike)[0]
+    assert [type(notice) for notice in listener.receiver.on_packet(first, 0.0, None, [0.5] * (8 * len(first)))] == [
+        RemoteOverStarted,
+        RemoteTalker,
+    ]

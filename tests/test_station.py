@@ -12,6 +12,7 @@ from gateway.adaptation import LinkCare
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.files import read_audio, write_wav
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock
 from gateway.codec import Codec
@@ -22,6 +23,7 @@ from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
+from gateway.protocol.protection_file import load_protection
 from gateway.receive import Receiver
 from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
 from gateway.session.machine import Mode
@@ -41,8 +43,10 @@ class Bench:
         number: int,
         audio: tuple[AudioInput, AudioOutput] | None = None,
         adaptation: dict[str, object] | None = None,
+        protection: str = "none",
         **ptt: object,
     ) -> None:
+        guard = load_protection(protection)
         config = StationConfig.model_validate(
             {
                 "station": {"name": f"s{number}", "id": number, "group": 1},
@@ -65,8 +69,17 @@ class Bench:
                 crc=False,
                 rng=random.Random(number),
                 metrics=self.metrics,
+                protection=guard,
             ),
-            Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=self.metrics),
+            Receiver(
+                codec,
+                frames_per_packet=6,
+                crc=False,
+                cushion_s=0.06,
+                cap_s=1.5,
+                metrics=self.metrics,
+                protection=guard,
+            ),
             link,
             self.audio,
             clock,
@@ -74,7 +87,7 @@ class Bench:
             self.said.append,
             None
             if adaptation is None
-            else LinkCare(config, crc=False, rng=random.Random(number), metrics=self.metrics),
+            else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
         )
 
     @property
@@ -190,6 +203,41 @@ def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualC
     a.station.post(SendText("x" * 100_000))
     run(clock, 0.2, a, b)
     assert a.said[-1].startswith("message not sent: ")
+
+
+@pytest.mark.parametrize(
+    ("protection", "channel"),
+    [
+        ("bit:strong_bits=12", ChannelSpec("noisy", bit_error_rate=0.01)),
+        ("robust-packet", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+        ("stage-one-repeat:distance=2", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+    ],
+)
+def test_stations_understand_each_other_under_protection(
+    small_codec: Codec, clock: ManualClock, protection: str, channel: ChannelSpec
+) -> None:
+    hub = MemoryHub(clock)
+    links = [
+        EmulatedLink(hub.station(name), channel, np.random.default_rng(seed), clock)
+        for seed, name in enumerate("ab", start=5)
+    ]
+    a, b = (Bench(small_codec, clock, link, n, protection=protection) for n, link in enumerate(links, start=1))
+    a.station.post(PttPressed())
+    run(clock, 12.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 8.0, a, b)
+    sent = a.metrics.counter("tx.frames")
+    played, concealed = (b.metrics.counter(f"rx.frames_{fate}") for fate in ("played", "concealed"))
+    assert sent >= 150
+    assert played >= sent - 6
+    assert concealed <= 6
+    assert b.metrics.counter("rx.overs") == 1
+    assert b.said == ["heard", "alpha to group 1", "over ended"]
+    for number in range(5):
+        a.station.post(SendText(f"Message {number}."))
+        run(clock, 0.2, a, b)
+    heard = [line for line in b.said if line.startswith("message from alpha")]
+    assert len(heard) == 5 if "noisy" in channel.name else len(heard) >= 3
 
 
 def test_a_parrot_answers_with_ones_own_over(small_codec: Codec, clock: ManualClock) -> None:

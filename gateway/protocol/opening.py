@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.protocol.over import carries_session, extend_sequence
-from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, SEQUENCES, VERSION
+from gateway.protocol.packets import FRAME_S, HEADER_BYTES, SEQUENCES, VERSION, VoicePacket, parse
 from gateway.protocol.sealing import IN_OVER, TYPE_EXTENDED, TYPE_REDUNDANT, TYPE_SESSION
 from gateway.protocol.security import (
     ALONE_BYTES,
@@ -182,7 +182,7 @@ class Opener:
         kind = _kind(data)
         if kind == TYPE_EXTENDED:
             word = int.from_bytes(data[:HEADER_BYTES], "big")
-            return self._open_aside(data, word, now_s) if word & IN_OVER else self._open_alone(data)
+            return self._open_aside(data, now_s) if word & IN_OVER else self._open_alone(data)
         verdict = Refusal.NO_SESSION
         if kind in (TYPE_SESSION, TYPE_REDUNDANT):
             opened = self._open_with_block(data, kind, now_s, held)
@@ -262,11 +262,12 @@ class Opener:
             over.highest_s = now_s
         over.window.use(number)
         over.heard_s = now_s
-        if plain[0] >> 3 & 7 == 0 and len(plain) > HEADER_BYTES:  # type 0, not the end: it is full
-            over.packet_s = (len(plain) - HEADER_BYTES) / FRAME_BYTES * FRAME_S
+        packet = parse(plain, crc=False)
+        if isinstance(packet, VoicePacket) and not packet.end_of_over:  # it is full
+            over.packet_s = len(packet.frames) * FRAME_S
         return plain
 
-    def _open_aside(self, data: bytes, word: int, now_s: float) -> bytes | Refusal:
+    def _open_aside(self, data: bytes, now_s: float) -> bytes | Refusal:
         clear = HEADER_BYTES + 1
         if len(data) <= clear + self._suite.tag_bytes:
             return Refusal.TOO_SHORT
@@ -286,7 +287,7 @@ class Opener:
             if (number, place) in over.asides:
                 return Refusal.DUPLICATE
             over.asides = {kept for kept in over.asides if over.window.highest - kept[0] < WINDOW} | {(number, place)}
-            return (word & 0xF000).to_bytes(HEADER_BYTES, "big") + plain
+            return plain
         return verdict
 
     def _open_alone(self, data: bytes) -> bytes | Refusal:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.over import carries_session, extend_sequence
-from gateway.protocol.packets import HEADER_BYTES, SEQUENCES
+from gateway.protocol.packets import HEADER_BYTES, SEQUENCES, VERSION
 from gateway.protocol.security import (
     ALONE_BYTES,
     ALONE_NONCE,
@@ -32,7 +32,7 @@ from gateway.protocol.security import (
 
 TYPE_SESSION, TYPE_EXTENDED, TYPE_REDUNDANT = 1, 2, 3
 IN_OVER = 1 << 11
-"""Header bit of an extended packet that is sealed under the key of its over (13.8)."""
+"""Header bit of a packet that is sealed aside, under the key of its over (13.9)."""
 IN_OVER_KINDS = frozenset({3})
 """Extended kinds that mean something only within their over: parity. All others stand alone."""
 MAX_ASIDES = 256
@@ -51,7 +51,7 @@ class _Over:
     key: TrafficKey
     number: int | None = None  # of the last voice packet
     last: bytes = b""
-    asides: int = 0  # extended packets since it
+    asides: int = 0  # packets sealed aside since it
 
 
 class Sealer:
@@ -94,7 +94,8 @@ class Sealer:
         header, body = plain[:HEADER_BYTES], plain[HEADER_BYTES:]
         number = extend_sequence(header[1] & SEQUENCES - 1, -1 if over.number is None else over.number, None)
         if over.number is not None and (number < over.number or (number == over.number and plain != over.last)):
-            raise LocalProtocolError(f"packet {number} sealed after {over.number}: a nonce would be used twice")
+            # A number that was used, with other repeats in it (12.1.4) or again in place of parity (12.2.4).
+            return self._aside(over, over.number, plain)
         if not 0 <= number < MAX_PACKETS:
             raise LocalProtocolError(f"packet {number} of an over: needs 0 to {MAX_PACKETS - 1} (SPEC 13.4)")
         if number != over.number:
@@ -106,13 +107,13 @@ class Sealer:
 
     def _aside(self, over: _Over, number: int, plain: bytes) -> bytes:
         if over.asides >= MAX_ASIDES:
-            raise LocalProtocolError(f"more than {MAX_ASIDES} extended packets after voice packet {number}")
-        word = int.from_bytes(plain[:HEADER_BYTES], "big")
+            raise LocalProtocolError(f"more than {MAX_ASIDES} packets aside after voice packet {number}")
         place, over.asides = over.asides, over.asides + 1
         # The over id and the number are those of the voice packet that went before.
-        word = word & 0xF000 | IN_OVER | int.from_bytes(over.last[:HEADER_BYTES], "big") & 0x7FF
+        voice = int.from_bytes(over.last[:HEADER_BYTES], "big")
+        word = VERSION << 14 | TYPE_EXTENDED << 12 | IN_OVER | voice & 0x7FF
         clear = word.to_bytes(HEADER_BYTES, "big") + bytes((place,))
-        return over.key.seal(aside_nonce(over.salt, number, place), clear, plain[HEADER_BYTES:])
+        return over.key.seal(aside_nonce(over.salt, number, place), clear, plain)
 
     def _alone(self, plain: bytes) -> bytes:
         counter, salt = self._counters.take(), self._random_bytes(ALONE_SALT_BYTES)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.carriage import Carriage
+from gateway.protocol.bit_protection import protect
+from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
 
 
 @given(st.integers(0, 300), st.integers(0, 40), st.sampled_from([1.0, 0.5, 0.75, 1 / 3]))
@@ -22,3 +23,12 @@ def test_what_fits_fits_and_one_byte_more_does_not(link_bytes: int, extra: int, 
 def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError):
         Carriage(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [3, 16, 47, 100, 257])
+def test_bit_protection_is_never_longer_than_it_says(size: int) -> None:
+    packet = b"\x60\x00" + bytes(size - 2)
+    coded = len(protect(packet, 12))
+    assert UNDER_BIT_PROTECTION.link_bytes(size) - 3 <= coded <= UNDER_BIT_PROTECTION.link_bytes(size)
+    assert UNDER_BIT_PROTECTION.room_bytes(coded + 3) >= size
+    assert UNDER_BIT_PROTECTION.room_bytes(10_000) == 257

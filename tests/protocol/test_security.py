@@ -80,7 +80,8 @@ def seal_by_the_book(case: dict[str, Any]) -> bytes:
     who = bytes((use, MODES[case["mode"]], case["tag_bytes"], case["key_id"]))
     who += case["source"].to_bytes(2, "big") + case["counter"].to_bytes(4, "big")
     keys = hkdf(master, salt, b"clarilink air 1" + who)
-    clear, body = bytes.fromhex(case["clear"]), bytes.fromhex(case["plain"])[2:]
+    clear, plain = bytes.fromhex(case["clear"]), bytes.fromhex(case["plain"])
+    body = plain if case["form"] == "aside" else plain[2:]
     nonce = bytes.fromhex(case["nonce"])
     hidden = chacha20(keys[:32], nonce, body) if case["mode"] == "authenticate-encrypt" else body
     tag = hmac.digest(keys[32:], nonce + bytes((len(clear),)) + clear + hidden, hashlib.sha256)
