@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,19 @@ from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
 from gateway.console.keyboard import RecordToggled, SendText
+from gateway.errors import LocalProtocolError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub
+from gateway.loopback import LoopbackOptions, run_loopback
 from gateway.mailbox import Mailbox
 from gateway.messages.disk import RealDisk
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import NO_GUARD
+from gateway.protocol.live import GUARDS, LinkProfile, cost_of, live_row, security
 from gateway.protocol.opening import Opener
+from gateway.protocol.protection_file import load_protection
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
 from gateway.receive import Receiver
@@ -160,3 +165,35 @@ def test_nothing_of_it_is_of_use_without_the_key(
     assert not any(b"under seal" in data for data in heard)
     plain = Receiver(small_codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=Metrics())
     assert [notice for data in heard for notice in plain.on_packet(data, clock.now())] == []
+
+
+@pytest.mark.parametrize("name", ["robust-packet", "quick-packet", "payload-repeat:distance=3", "reed-solomon:n=6,k=4"])
+@pytest.mark.parametrize("frames", [6, 3])
+def test_redundancy_repairs_under_seal_what_it_repairs_without(small_codec: Codec, name: str, frames: int) -> None:
+    """Parity, repeats, and the copies at the end are of use through the envelope, too."""
+    speech = np.random.default_rng(1).normal(0, 0.05, 16_000 * 20).astype(np.float32)
+    spec = ChannelSpec("lossy", loss=0.1, mean_burst=1.5)
+    options = LoopbackOptions(frames_per_packet=frames, protection=load_protection(name), seed=5)
+    plain = run_loopback(small_codec, speech, spec, options).report
+    sealed = run_loopback(small_codec, speech, spec, replace(options, security=SUITE)).report
+    assert plain.frames_recovered > 10
+    assert plain.packets_lost > 3
+    for figure in ("packets_sent", "packets_lost", "frames_played", "frames_concealed", "frames_recovered"):
+        assert getattr(sealed, figure) == getattr(plain, figure), figure
+    more_bytes = (sealed.on_air_bps - plain.on_air_bps) * plain.frames_sent * 0.08 / 8
+    assert 4 < more_bytes / plain.packets_sent < 6.5
+
+
+def test_security_costs_what_the_arithmetic_says(small_codec: Codec) -> None:
+    speech = np.zeros(16_000 * 200, np.float32)
+    for guard in (g for g in GUARDS if not g.is_bit):
+        options = LoopbackOptions(protection=guard, security=SUITE)
+        report = run_loopback(small_codec, speech, ChannelSpec("clean"), options).report
+        told = live_row(LinkProfile("any"), 6, cost_of(guard).with_(security(4)))
+        assert report.on_air_bps == pytest.approx(told.on_air_bps, rel=0.015), guard.name
+
+
+def test_bit_protection_and_security_exclude_each_other(small_codec: Codec) -> None:
+    options = LoopbackOptions(protection=load_protection("robust-transparent"), security=SUITE)
+    with pytest.raises(LocalProtocolError, match="the tag of security bears none"):
+        run_loopback(small_codec, np.zeros(1600, np.float32), ChannelSpec("clean"), options)

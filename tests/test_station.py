@@ -23,6 +23,7 @@ from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.protection_file import load_protection
 from gateway.receive import Receiver
 from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
@@ -79,6 +80,7 @@ class Bench:
                 cap_s=1.5,
                 metrics=self.metrics,
                 protection=guard,
+                cushion=None if adaptation is None else AdaptiveCushion(CushionRules(0.06, 1.0)),
             ),
             link,
             self.audio,
@@ -365,7 +367,7 @@ def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0
     run(clock, gap_s, talker, *others)
 
 
-def test_reports_in_the_gap_shorten_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
+def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
     hub = MemoryHub(clock)
     a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
     b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
@@ -373,10 +375,18 @@ def test_reports_in_the_gap_shorten_the_next_overs_packets(small_codec: Codec, c
     talk(clock, a, b)
     assert b.metrics.counter("tx.reports") == 1
     assert any(line.startswith("bravo lost ") for line in a.said)
+    concealed = []
     for _ in range(3):
+        before = b.metrics.counter("rx.frames_concealed")
         talk(clock, a, b)
-    assert any(line.startswith("sending 240 ms packets, no protection: packets are lost") for line in a.said)
-    assert a.station.snapshot().sending == "240 ms packets, no protection"
+        concealed.append(b.metrics.counter("rx.frames_concealed") - before)
+    # The first over with redundancy is not waited for; from the next one on every fifth packet is given back in time.
+    assert concealed[0] > 10
+    assert concealed[1:] == [0, 0]
+    assert any(
+        line.startswith("sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost") for line in a.said
+    )
+    assert a.station.snapshot().sending == "240 ms packets, reed-solomon (6,4) depth 2"
     assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
     assert b.metrics.counter("rx.overs") == 4
     assert not any(line.startswith("sending") for line in b.said)
@@ -465,7 +475,7 @@ def test_speech_that_cannot_be_made_safe_is_not_sent(
 ) -> None:
     a, b = two(small_codec, clock)
 
-    def no_counter(*_: object) -> None:
+    def no_counter(*_: object, **__: object) -> None:
         raise SecurityError("disk full")
 
     for name in ("start", "on_air"):
