@@ -53,9 +53,12 @@ def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> L
 
 def always_added(config: StationConfig, guard: Guard, *, crc: bool) -> Protection:
     """What every voice packet of a station carries besides its frames, whatever adaptation chooses."""
-    added = cost_of(guard)
-    if crc:
-        added = added.with_(CHECKSUM)
+    return around_of(config, crc=crc).with_(cost_of(guard))
+
+
+def around_of(config: StationConfig, *, crc: bool) -> Protection:
+    """Checksum and security of a station, its protection left out."""
+    added = CHECKSUM if crc else NO_PROTECTION
     return added if config.security.mode == "none" else added.with_(security(config.security.tag_bytes))
 
 

@@ -55,21 +55,20 @@ class Plan:
     cushion_s: float
     note: str = ""
     messages: MessagesSection | None = None
+    around: Protection | None = None
+    """Checksum and security alone, where `always` has a protection as well."""
     carriage: Carriage | None = None
     """Of message packets; None: as the voice packets' own."""
 
     @property
     def protections(self) -> tuple[Protection, ...]:
         """What is compared: the link's own first, then each protection on top of it, then security."""
-        if self.always.strong_bits:
-            return (self.always,)  # it is the net's, and repairs the bits that others would lose packets for
-        if self.always.session_bytes:
-            return tuple(self.always.with_(more) for more in PROTECTIONS if not more.strong_bits)
-        # Bit protection has its own checks, and the tag of security takes the checksum's place.
-        return (
-            *(more if more.strong_bits else self.always.with_(more) for more in PROTECTIONS),
-            SECURITY_TAG,
-        )
+        around = self.always if self.around is None else self.around
+        # Bit protection has its own checks and cannot be with security, the tag of which takes the checksum's place.
+        secured = around.session_bytes > 0
+        joined = [around.with_(more) for more in PROTECTIONS if not more.strong_bits]
+        alone = () if secured else (*(more for more in PROTECTIONS if more.strong_bits), SECURITY_TAG)
+        return tuple(dict.fromkeys((self.always, *joined, *alone)))
 
     @property
     def wait_s(self) -> float:
@@ -142,7 +141,7 @@ def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
 
 
 def _station_plan(path: Path) -> Plan:
-    from gateway.adaptation import always_added, carriage_of, profile_of
+    from gateway.adaptation import always_added, around_of, carriage_of, profile_of
     from gateway.app import build_link, protection_of, wants_crc
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
@@ -170,6 +169,7 @@ def _station_plan(path: Path) -> Plan:
         config.jitter.cushion_ms / 1000,
         note,
         config.messages,
+        around_of(config, crc=crc),
         carriage_of(config, guard, crc=crc),
     )
 
@@ -186,12 +186,13 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         lines.append(f"  {_message_text(plan)}")
     if plan.note:
         lines.append(f"  {plan.note}")
-    lines += ["", f"{'protection':<28}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
+    wide = 2 + max(26, *(len(added.name) for added in plan.protections))
+    lines += ["", f"{'protection':<{wide}}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
     for added in plan.protections:
         live = [row for row in _rows(plan, added) if row.fit is Fit.LIVE]
         fits = ranges([row.frames_per_packet for row in live])
         least = min((row.delay_s for row in live), default=None)
-        lines.append(f"{added.name:<28}{fits:<44}{'' if least is None else f'{1000 * least:.0f} ms':>12}")
+        lines.append(f"{added.name:<{wide}}{fits:<44}{'' if least is None else f'{1000 * least:.0f} ms':>12}")
     for added in _chosen(plan, protection, everything=everything):
         lines += ["", *_table(plan, added)]
     lines += [
@@ -290,7 +291,8 @@ def _chosen(plan: Plan, name: str | None, *, everything: bool) -> tuple[Protecti
     if name is None:
         return (plan.always,)
     known = {added.name: added for added in plan.protections}
-    known |= {added.name.removeprefix(f"{plan.always.name} + "): added for added in plan.protections}
+    around = plan.always if plan.around is None else plan.around
+    known |= {added.name.removeprefix(f"{around.name} + "): added for added in plan.protections}
     if name not in known:
         raise ConfigError(f"no protection {name!r}; known: {', '.join(known)}")
     return (known[name],)
