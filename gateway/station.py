@@ -74,6 +74,8 @@ WAIT_S = 0.01
 """How long one step waits for a packet: half an audio block."""
 PACKETS_A_STEP = 64
 RETRY_LINK_S = 2.0
+FIRST_REPORT_S = 0.3
+"""After an over no report comes sooner (15.4)."""
 
 
 Request = Event | SendText | RecordToggled | PlayLast
@@ -125,6 +127,7 @@ class Station:
         self._muted_play_s: float | None = None
         self._message_id = 0 if rng is None else rng.randrange(256)
         self._retry_s: float | None = None
+        self._reports_until_s = float("-inf")
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
         self._care = care
@@ -221,6 +224,10 @@ class Station:
                 if self._transmitter.active:
                     self._send(self._transmitter.finish())
                     self._say("over sent")
+                    if self._config.adaptation.mode == "on":
+                        self._reports_until_s = (
+                            self._clock.now() + FIRST_REPORT_S + self._config.adaptation.report_spread_s
+                        )
             case PlayTone(tone):
                 if self._config.ptt.tones:
                     self._output.write(tone_pcm(tone))
@@ -289,8 +296,10 @@ class Station:
         """One packet of a message, if the air is free for it; live voice goes first."""
         if self._mailbox is None or self._retry_s is not None or not self._link.ready():
             return
+        now = self._clock.now()
         voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
-        packet = self._mailbox.next(self._clock.now(), voice_is_live=voice_is_live)
+        # The time after one's own over belongs to the reports on it (15.4).
+        packet = self._mailbox.next(now, voice_is_live=voice_is_live or now < self._reports_until_s)
         if packet is not None:
             self._send_packets([packet])
 

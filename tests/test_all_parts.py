@@ -29,6 +29,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.live import GUARDS, LinkProfile, cost_of, live_row, security
 from gateway.protocol.opening import Opener
+from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import load_protection
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
@@ -46,7 +47,9 @@ LOSSY = ChannelSpec("lossy", rate_bps=2400, half_duplex=True, turnaround_ms=50, 
 class Bench:
     """A station with all parts, what its operator is told, and its spool."""
 
-    def __init__(self, codec: Codec, clock: ManualClock, link: Link, number: int, folder: Path) -> None:
+    def __init__(
+        self, codec: Codec, clock: ManualClock, link: Link, number: int, folder: Path, guard: Protection = NO_GUARD
+    ) -> None:
         config = StationConfig.model_validate(
             {
                 "station": {"name": f"s{number}", "id": number, "group": 1},
@@ -54,13 +57,15 @@ class Bench:
                 "link": {"kind": "memory"},
                 "ptt": {"tones": False},
                 "adaptation": {"mode": "on", "report": "on", "report_every_s": 0.0, "max_bps": 700},
-                "security": {"mode": "authenticate-encrypt", "key_file": folder / "net.key"},
+                "security": {} if guard.is_bit else {"mode": "authenticate-encrypt", "key_file": folder / "net.key"},
                 "messages": {"spool": folder / f"s{number}", "round_trip_s": 0.5, "to": 3 - number, "text_acks": True},
             }
         )
         self.metrics = Metrics()
         self.said: list[str] = []
         state, rng = ForgetfulState(), random.Random(number)
+        sealer = Sealer(SUITE, KEY, source=number, counters=state, random_bytes=rng.randbytes)
+        opener = Opener(SUITE, {1: KEY}, state, packet_s=0.48, hold_s=0.06, own_source=number)
         sends = Transmitter(
             codec,
             source=number,
@@ -69,7 +74,8 @@ class Bench:
             crc=False,
             rng=rng,
             metrics=self.metrics,
-            sealer=Sealer(SUITE, KEY, source=number, counters=state, random_bytes=rng.randbytes),
+            sealer=None if guard.is_bit else sealer,
+            protection=guard,
         )
         hears = Receiver(
             codec,
@@ -78,10 +84,11 @@ class Bench:
             cushion_s=0.06,
             cap_s=1.5,
             metrics=self.metrics,
-            opener=Opener(SUITE, {1: KEY}, state, packet_s=0.48, hold_s=0.06, own_source=number),
+            opener=None if guard.is_bit else opener,
+            protection=guard,
         )
         said = FileInput(folder / "said.wav", clock) if number == 1 else NullInput(clock)
-        care = LinkCare(config, NO_GUARD, crc=False, rng=rng, metrics=self.metrics)
+        care = LinkCare(config, guard, crc=False, rng=rng, metrics=self.metrics)
         mailbox = Mailbox.of(config, codec, None, link.info, sends.carriage, rng, self.metrics, self.said.append)
         audio = said, NullOutput(clock, self.metrics)
         self.station = Station(
@@ -100,16 +107,20 @@ def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
             bench.station.step()
 
 
-@pytest.fixture
-def pair(small_codec: Codec, speechlike: np.ndarray, tmp_path: Path) -> tuple[ManualClock, Bench, Bench]:
-    write_wav(tmp_path / "said.wav", [speechlike])
+def two(
+    codec: Codec, speech: np.ndarray, folder: Path, channel: ChannelSpec, guard: Protection = NO_GUARD
+) -> tuple[ManualClock, Bench, Bench]:
+    write_wav(folder / "said.wav", [speech])
     clock = ManualClock(100.0)
     hub, rng = MemoryHub(clock), np.random.default_rng(4)
-    a, b = (
-        Bench(small_codec, clock, EmulatedLink(hub.station(name), LOSSY, rng.spawn(1)[0], clock), number, tmp_path)
-        for number, name in enumerate("ab", 1)
-    )
+    links = [EmulatedLink(hub.station(name), channel, rng.spawn(1)[0], clock) for name in "ab"]
+    a, b = (Bench(codec, clock, link, number, folder, guard) for number, link in enumerate(links, 1))
     return clock, a, b
+
+
+@pytest.fixture
+def pair(small_codec: Codec, speechlike: np.ndarray, tmp_path: Path) -> tuple[ManualClock, Bench, Bench]:
+    return two(small_codec, speechlike, tmp_path, LOSSY)
 
 
 def test_voice_reports_texts_and_messages_of_one_net_with_security(pair: tuple[ManualClock, Bench, Bench]) -> None:
@@ -138,6 +149,31 @@ def test_voice_reports_texts_and_messages_of_one_net_with_security(pair: tuple[M
     for bench in (a, b):  # nothing of one's own net is refused but what is late or came twice
         refused = {name for name in bench.metrics.snapshot() if name.startswith("rx.dropped.")}
         assert refused <= {"rx.dropped.no_session", "rx.dropped.duplicate"}
+
+
+def test_reports_texts_and_messages_under_bit_protection(
+    small_codec: Codec, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    """One bit in a hundred is wrong: everything is wrapped, and messages know how long that makes them."""
+    noisy = ChannelSpec("noisy", rate_bps=1200, half_duplex=True, bit_error_rate=0.01, mtu_bytes=128)
+    clock, a, b = two(small_codec, speechlike, tmp_path, noisy, load_protection("robust-transparent"))
+    a.station.post(RecordToggled())
+    run(clock, 2.0, a, b)
+    a.station.post(RecordToggled())
+    a.station.post(PttToggled())
+    run(clock, 6.0, a, b)
+    a.station.post(PttToggled())
+    run(clock, 4.0, a, b)
+    b.station.post(SendText("heard you " * 15))
+    until = clock.now() + 120
+    while not (a.told("delivered to bravo") and b.told("is at alpha")) and clock.now() < until:
+        run(clock, 1.0, a, b)
+    (sent,), (received,) = a.spool.entries([Folder.SENT]), b.spool.entries([Folder.INBOX])
+    assert received.message.content == sent.message.content
+    assert a.told("heard you heard you")
+    assert a.metrics.counter("adaptation.reports") == 1
+    assert a.metrics.counter("tx.dropped.mtu") == b.metrics.counter("tx.dropped.mtu") == 0
+    assert b.metrics.counter("rx.frames_concealed") == 0
 
 
 def test_nothing_of_it_is_of_use_without_the_key(
