@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SYSTEM := deploy/system-packages.sh
 
-.PHONY: demo test bench lint env clean
+.PHONY: demo test bench forgeries fuzz lint env clean
 
 demo: $(READY)
 	$(BIN)/python -m gateway.demo
@@ -16,6 +16,16 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/clarilink bench
+
+# 2^20 made-up packets at a receiver with security: none may be opened (the tests do 2^16).
+forgeries: $(READY)
+	CLARILINK_FORGERIES=1048576 $(BIN)/python -m pytest tests/protocol/test_opening.py -k random_packets --durations=1
+
+# All parsers, ten minutes, or `make fuzz SECONDS=60`. What fails is left in fuzz-out/.
+SECONDS ?= 600
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,14 +11,30 @@ import random
 from gateway.config import StationConfig
 from gateway.links.base import LinkInfo
 from gateway.metrics import Metrics
-from gateway.protocol.adaptation import LEVELS, AdaptationPolicy, Budget, Choice, Level, ladder
-from gateway.protocol.live import CHECKSUM, NO_PROTECTION, LinkProfile, LiveVerdict, Protection, live_verdict
-from gateway.protocol.packets import ReportPacket
+from gateway.protocol.adaptation import LEVELS, NO_GUARD, AdaptationPolicy, Budget, Choice, Level, ladder
+from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
+from gateway.protocol.live import (
+    CHECKSUM,
+    NO_PROTECTION,
+    LinkProfile,
+    LiveVerdict,
+    Protection,
+    cost_of,
+    live_verdict,
+    security,
+)
+from gateway.protocol.packets import CRC_BYTES, HEADER_BYTES, ReportPacket
+from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.report import LinkReport, Reception
 from gateway.protocol.reporting import ReportRules, ReportSchedule
+from gateway.protocol.security import ALONE_BYTES
 
-TRANSMITTER_LEVELS: tuple[Level, ...] = LEVELS[:1]
+TRANSMITTER_LEVELS: tuple[Level, ...] = LEVELS
 """Levels of protection that `Transmitter` can send; adaptation offers no others."""
+
+
+PINNED_UP_TO_LOSS = 0.03
+"""A configured protection stays as it is; more loss than this makes packets shorter."""
 
 
 def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> LinkProfile:
@@ -35,17 +51,32 @@ def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> L
     )
 
 
-def always_added(crc: bool) -> Protection:
+def always_added(config: StationConfig, guard: Guard, *, crc: bool) -> Protection:
     """What every voice packet of a station carries besides its frames, whatever adaptation chooses."""
-    return CHECKSUM if crc else NO_PROTECTION
+    return around_of(config, crc=crc).with_(cost_of(guard))
+
+
+def around_of(config: StationConfig, *, crc: bool) -> Protection:
+    """Checksum and security of a station, its protection left out."""
+    added = CHECKSUM if crc else NO_PROTECTION
+    return added if config.security.mode == "none" else added.with_(security(config.security.tag_bytes))
+
+
+def carriage_of(config: StationConfig, guard: Guard, *, crc: bool) -> Carriage:
+    """What becomes of a packet outside an over, as `Transmitter.carriage` has it, without keys at hand."""
+    if guard.is_bit:
+        return UNDER_BIT_PROTECTION
+    alone = 0 if config.security.mode == "none" else ALONE_BYTES - HEADER_BYTES + config.security.tag_bytes
+    return Carriage(alone + (CRC_BYTES if crc else 0))
 
 
 class LinkCare:
     """One station's; `use_link` whenever the link's figures may have changed, before any other call."""
 
-    def __init__(self, config: StationConfig, *, crc: bool, rng: random.Random, metrics: Metrics) -> None:
-        self._config = config
-        self._always = always_added(crc)
+    def __init__(self, config: StationConfig, guard: Guard, *, crc: bool, rng: random.Random, metrics: Metrics) -> None:
+        """`guard` is the configured protection: where there is one, adaptation leaves it alone."""
+        self._config, self._guard = config, guard
+        self._always = always_added(config, guard, crc=crc)
         self._metrics = metrics
         self._info: LinkInfo | None = None
         self._policy: AdaptationPolicy | None = None
@@ -66,7 +97,9 @@ class LinkCare:
         section = self._config.adaptation
         if section.mode == "on":
             budget = Budget(section.max_bps, section.shortest, section.longest, self._always)
-            self._policy = AdaptationPolicy(ladder(profile, budget, frames, TRANSMITTER_LEVELS))
+            pinned = (Level(NO_PROTECTION, PINNED_UP_TO_LOSS, self._guard),)
+            levels = TRANSMITTER_LEVELS if self._guard == NO_GUARD else pinned
+            self._policy = AdaptationPolicy(ladder(profile, budget, frames, levels))
         return self._verdict
 
     @property

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
-from gateway.config import FRAME_MS, StationConfig, load_toml
-from gateway.errors import ConfigError
+from gateway.config import FRAME_MS, MessagesSection, StationConfig, load_toml
+from gateway.errors import ConfigError, LocalProtocolError
+from gateway.messages.service import Pace
+from gateway.protocol.bulk_airtime import message_airtime
+from gateway.protocol.carriage import Carriage
 from gateway.protocol.cushion import expected_cushion_s
 from gateway.protocol.live import (
     CHECKSUM,
@@ -31,9 +34,14 @@ from gateway.protocol.live import (
     live_verdict,
     ranges,
 )
+from gateway.protocol.packets import FRAME_BYTES, FRAME_S
 
 DEFAULT_FRAMES = 6
 DEFAULT_CUSHION_S = 0.06
+MESSAGE_S = 6.0
+MESSAGE_LOSS = 0.3
+MAX_PACKET_BYTES = 270
+"""As long as a message packet may be configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,21 @@ class Plan:
     frames_per_packet: int
     cushion_s: float
     note: str = ""
+    messages: MessagesSection | None = None
+    around: Protection | None = None
+    """Checksum and security alone, where `always` has a protection as well."""
+    carriage: Carriage | None = None
+    """Of message packets; None: as the voice packets' own."""
 
     @property
     def protections(self) -> tuple[Protection, ...]:
         """What is compared: the link's own first, then each protection on top of it, then security."""
-        # The tag of security takes the checksum's place.
-        return (*(self.always.with_(more) for more in PROTECTIONS), SECURITY_TAG)
+        around = self.always if self.around is None else self.around
+        # Bit protection has its own checks and cannot be with security, the tag of which takes the checksum's place.
+        secured = around.session_bytes > 0
+        joined = [around.with_(more) for more in PROTECTIONS if not more.strong_bits]
+        alone = () if secured else (*(more for more in PROTECTIONS if more.strong_bits), SECURITY_TAG)
+        return tuple(dict.fromkeys((self.always, *joined, *alone)))
 
     @property
     def wait_s(self) -> float:
@@ -102,6 +119,7 @@ def as_json(plans: tuple[Plan, ...]) -> list[dict[str, object]]:
             "title": plan.title,
             "verdict": _verdict(plan).reason,
             "fits": _verdict(plan).fit.value,
+            "message_s": None if _verdict(plan).fitting else _message_seconds(plan),
             "rows": [_row_json(row) for added in plan.protections for row in _rows(plan, added)],
         }
         for plan in plans
@@ -123,8 +141,8 @@ def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
 
 
 def _station_plan(path: Path) -> Plan:
-    from gateway.adaptation import always_added, profile_of
-    from gateway.app import build_link, wants_crc
+    from gateway.adaptation import always_added, around_of, carriage_of, profile_of
+    from gateway.app import build_link, protection_of, wants_crc
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
 
@@ -136,7 +154,8 @@ def _station_plan(path: Path) -> Plan:
         assert source is not None
         spec = load_channel(source)
         delay_s, jitter_s = spec.delay_ms / 1000, spec.jitter_ms / 1000
-    note = ""
+    guard, note = protection_of(path, config), ""
+    crc = wants_crc(config, link, guard)
     if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:
         note = (
             "The channel process tells a station its figures when they meet; `run` looks at them then. "
@@ -145,10 +164,13 @@ def _station_plan(path: Path) -> Plan:
     return Plan(
         f"station {config.station.name}",
         profile_of(link.info, delay_s, jitter_s),
-        always_added(wants_crc(config, link)),
+        always_added(config, guard, crc=crc),
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,
         note,
+        config.messages,
+        around_of(config, crc=crc),
+        carriage_of(config, guard, crc=crc),
     )
 
 
@@ -160,14 +182,17 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         f"  {_figures(plan.profile)}",
         f"  verdict: {word}: {verdict.reason}",
     ]
+    if not verdict.fitting:
+        lines.append(f"  {_message_text(plan)}")
     if plan.note:
         lines.append(f"  {plan.note}")
-    lines += ["", f"{'protection':<28}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
+    wide = 2 + max(26, *(len(added.name) for added in plan.protections))
+    lines += ["", f"{'protection':<{wide}}{'frames per packet that sustain live voice':<44}{'least delay':>12}"]
     for added in plan.protections:
         live = [row for row in _rows(plan, added) if row.fit is Fit.LIVE]
         fits = ranges([row.frames_per_packet for row in live])
         least = min((row.delay_s for row in live), default=None)
-        lines.append(f"{added.name:<28}{fits:<44}{'' if least is None else f'{1000 * least:.0f} ms':>12}")
+        lines.append(f"{added.name:<{wide}}{fits:<44}{'' if least is None else f'{1000 * least:.0f} ms':>12}")
     for added in _chosen(plan, protection, everything=everything):
         lines += ["", *_table(plan, added)]
     lines += [
@@ -177,6 +202,50 @@ def _plan_text(plan: Plan, protection: str | None, *, everything: bool) -> str:
         f"turn-around, {1000 * plan.wait_s:.0f} ms of cushion, the wait for repairs.",
     ]
     return "\n".join(lines)
+
+
+def _message_text(plan: Plan) -> str:
+    """How long a recorded message takes where live voice does not fit."""
+    try:
+        whole, lossy = (message_time_s(plan, loss) for loss in (0.0, MESSAGE_LOSS))
+    except LocalProtocolError as error:
+        return f"recorded messages: not on this link: {error}"
+    return (
+        f"recorded messages: {MESSAGE_S:.0f} s of speech take {whole:.0f} s, "
+        f"{lossy:.0f} s where {100 * MESSAGE_LOSS:.0f} % of all packets are lost"
+    )
+
+
+def _message_seconds(plan: Plan) -> float | None:
+    try:
+        return round(message_time_s(plan, 0.0), 1)
+    except LocalProtocolError:
+        return None
+
+
+def message_time_s(plan: Plan, loss: float) -> float:
+    """Seconds until a message of 6 s of speech is at another station. Raises LocalProtocolError for a tiny MTU."""
+    profile = plan.profile
+    section = MessagesSection(spool=Path("spool")) if plan.messages is None else plan.messages
+    carriage = Carriage(plan.always.packet_bytes) if plan.carriage is None else plan.carriage
+    pace = Pace.of(
+        section,
+        mtu_bytes=MAX_PACKET_BYTES if profile.mtu_bytes is None else profile.mtu_bytes,
+        rate_bps=profile.rate_bps,
+        carriage=carriage,
+        overhead_bytes=profile.overhead_bytes,
+        turnaround_s=profile.turnaround_s,
+    )
+    return message_airtime(
+        round(MESSAGE_S / FRAME_S) * FRAME_BYTES,
+        rate_bps=pace.rate_bps * carriage.code_rate,
+        mtu_bytes=pace.room_bytes + carriage.extra_bytes,
+        extra_bytes=carriage.extra_bytes,
+        overhead_bytes=profile.overhead_bytes * carriage.code_rate,
+        turnaround_s=profile.turnaround_s + 2 * profile.delay_s,
+        parity_share=section.parity_share,
+        loss=loss,
+    ).seconds
 
 
 def _figures(profile: LinkProfile) -> str:
@@ -221,8 +290,9 @@ def _chosen(plan: Plan, name: str | None, *, everything: bool) -> tuple[Protecti
         return plan.protections
     if name is None:
         return (plan.always,)
-    bare = {more.name: plan.always.with_(more) for more in PROTECTIONS}
-    known = {**bare, **{added.name: added for added in plan.protections}}
+    known = {added.name: added for added in plan.protections}
+    around = plan.always if plan.around is None else plan.around
+    known |= {added.name.removeprefix(f"{around.name} + "): added for added in plan.protections}
     if name not in known:
         raise ConfigError(f"no protection {name!r}; known: {', '.join(known)}")
     return (known[name],)

@@ -21,9 +21,10 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
-from gateway.codec import Codec
-from gateway.config import StationConfig, load_toml
-from gateway.console.keyboard import Keyboard, Quit, SendText, TextEdited, UnknownKey
+from gateway.codec import Codec, SearchSettings
+from gateway.codec.spec import FRAME_SAMPLES
+from gateway.config import BIT_WITH_SECURITY, StationConfig, load_toml
+from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
@@ -31,10 +32,15 @@ from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
+from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.live import Fit, live_verdict
+from gateway.protocol.live import Protection as LiveProtection
+from gateway.protocol.protection import Protection
+from gateway.protocol.protection_file import build_protection
 from gateway.receive import Receiver
+from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
@@ -49,9 +55,10 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
-        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock)
+        link = ZeromqPeersLink(section.bind, section.connect, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "zeromq-channel":
-        link = ZeromqChannelLink(section.endpoint, section.station or config.station.name, metrics, clock)
+        name = section.station or config.station.name
+        link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -61,19 +68,31 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
 
 
-def wants_crc(config: StationConfig, link: Link) -> bool:
-    """Whether packets carry a CRC: as configured, or where the link has no check of its own."""
-    return config.packets.crc == "on" or (config.packets.crc == "auto" and not link.info.has_integrity)
+def protection_of(path: Path, config: StationConfig) -> Protection:
+    """What guards the voice. Raises ConfigError for a preset that is not there or cannot be with security."""
+    protection = build_protection(config.protection)
+    if protection.is_bit and config.security.mode != "none":
+        raise ConfigError(f"{path}: protection.name: {BIT_WITH_SECURITY}")
+    return protection
 
 
-def check_live(path: Path, config: StationConfig, link: Link, crc: bool) -> None:
+def wants_crc(config: StationConfig, link: Link, protection: Protection) -> bool:
+    """Whether packets carry a CRC: as configured, or where neither the link nor security nor bit protection checks."""
+    if protection.is_bit:
+        return False
+    checked = link.info.has_integrity or config.security.mode != "none"
+    return config.packets.crc == "on" or (config.packets.crc == "auto" and not checked)
+
+
+def check_live(path: Path, config: StationConfig, link: Link, always: LiveProtection) -> None:
     """Raise ConfigError where the link's known figures leave no room for live voice as configured.
 
-    A link that learns its figures from the other side is looked at again when it has (`Station`). Buffered mode, for
-    links on which nothing fits, has its place here and in `Station._fits_live`.
+    A link that learns its figures from the other side is looked at again when it has (`Station`). A station with a
+    [messages] section starts all the same: what is said on it goes as a recorded message. `always` is what every
+    voice packet has besides its frames.
     """
-    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always_added(crc))
-    if verdict.fit is not Fit.LIVE:
+    verdict = live_verdict(profile_of(link.info), config.packets.frames_per_packet, always)
+    if verdict.fit is not Fit.LIVE and config.messages is None:
         raise ConfigError(f"{path}: packets.frames_per_packet: {verdict.reason}")
 
 
@@ -102,26 +121,33 @@ def run_station(path: Path) -> None:
         )
 
     link = build_link(config, clock, metrics)
-    crc = wants_crc(config, link)
-    check_live(path, config, link, crc)
+    protection = protection_of(path, config)
+    crc = wants_crc(config, link, protection)
+    check_live(path, config, link, always_added(config, protection, crc=crc))
     codec = _load_codec(config)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
+        security = open_security(config, log.warning)
+        stack.callback(security.close)
+        transmitter = Transmitter(
+            codec,
+            source=config.station.id,
+            group=config.station.group,
+            frames_per_packet=config.packets.frames_per_packet,
+            crc=crc,
+            rng=random.Random(),
+            metrics=metrics,
+            lookahead=config.codec.lookahead,
+            suppressor=suppressor,
+            sealer=security.sealer,
+            protection=protection,
+            search=config.codec.search == "on",
+        )
         station = Station(
             config,
-            Transmitter(
-                codec,
-                source=config.station.id,
-                group=config.station.group,
-                frames_per_packet=config.packets.frames_per_packet,
-                crc=crc,
-                rng=random.Random(),
-                metrics=metrics,
-                lookahead=config.codec.lookahead,
-                suppressor=suppressor,
-            ),
+            transmitter,
             Receiver(
                 codec,
                 frames_per_packet=config.packets.frames_per_packet,
@@ -130,20 +156,27 @@ def run_station(path: Path) -> None:
                 cap_s=config.jitter.cap_ms / 1000,
                 metrics=metrics,
                 cushion=build_cushion(config),
+                opener=security.opener,
+                protection=protection,
             ),
             link,
             (audio.input, audio.output),
             clock,
             metrics,
             say,
-            LinkCare(config, crc=crc, rng=random.Random(), metrics=metrics),
+            LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
+            Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
+            random.SystemRandom(),
         )
+        (log.info if security.sealer else log.warning)(security.told)
         log.info(
             "station ready",
             name=config.station.name,
             link=link.info.name,
             codec_delay_ms=codec.delay_ms(config.codec.lookahead),
             packet_ms=config.packets.packet_ms,
+            protection=protection.name,
+            protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )
@@ -197,7 +230,7 @@ def _serve_keys(station: Station, media: MediaThread, stop: threading.Event) -> 
                 match event:
                     case Quit():
                         stop.set()
-                    case PttToggled() | SendText():
+                    case PttToggled() | SendText() | RecordToggled() | PlayLast():
                         station.post(event)
                     case TextEdited(text):
                         _draw_line(text)
@@ -212,21 +245,29 @@ def _draw_line(text: str | None) -> None:
 
 
 def _draw_hint() -> None:
-    sys.stderr.write("keys: space talks and ends, b breaks in, t text message, q quits\n")
+    sys.stderr.write(
+        "keys: space talks and ends, b breaks in, t text message, m records a message, l plays the last, q quits\n"
+    )
 
 
 def _load_codec(config: StationConfig) -> Codec:
     import torch
 
     torch.set_num_threads(config.codec.threads)
-    return Codec.load(config.codec.weights)
+    codec = Codec.load(config.codec.weights)
+    if config.codec.search == "on":
+        # The first search loads and compiles for a second or more: not while somebody talks.
+        frames = config.packets.frames_per_packet
+        silence = np.zeros(3 * frames * FRAME_SAMPLES, np.float32)
+        codec.encode(silence, config.codec.lookahead, SearchSettings.live(frames))
+    return codec
 
 
 def run_channel(path: Path) -> None:
     """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
     config = load_channel_process(path)
     configure_logging("info", "console")
-    process = ChannelProcess(config)
+    process = ChannelProcess(config, curve=open_curve(config.curve))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     report = process.run()

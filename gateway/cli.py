@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gateway.errors import GatewayError
+from gateway.message_cli import message
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -114,7 +115,18 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
     "--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait."
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
+@click.option(
+    "--protection", default="none", help="By name, as a kind with figures (reed-solomon:n=6,k=4), or a TOML file."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--security",
+    type=click.Choice(["none", "authenticate", "authenticate-encrypt"]),
+    default="none",
+    show_default=True,
+    help="Seal packets with a throwaway key.",
+)
+@click.option("--search", is_flag=True, help="The encoder tries each packet's bits on the decoder before it leaves.")
 @lookahead_option
 @weights_option
 def loopback(
@@ -127,7 +139,10 @@ def loopback(
     frames_per_packet: int,
     cushion_ms: int,
     cap_ms: int,
+    protection: str,
     seed: int,
+    security: str,
+    search: bool,
     lookahead: int | None,
     weights: Path | None,
 ) -> None:
@@ -135,6 +150,8 @@ def loopback(
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
     from gateway.loopback import LoopbackOptions, human_report, run_loopback
+    from gateway.protocol.protection_file import load_protection
+    from gateway.protocol.security import SecurityMode, Suite
     from gateway.samples import sample_path
 
     spec = load_channel(channel)
@@ -144,8 +161,11 @@ def loopback(
         cushion_s=cushion_ms / 1000,
         cap_s=cap_ms / 1000,
         seed=seed,
+        security=None if security == "none" else Suite(SecurityMode(security)),
         lookahead=lookahead,
+        search=search,
         realtime=realtime,
+        protection=load_protection(protection),
     )
     result = run_loopback(_codec(weights), pcm, spec, options)
     if output is not None:
@@ -195,6 +215,39 @@ def airtime(config: Path, protection: str | None, everything: bool, json_path: P
 
 
 @main.command()
+@click.argument("path", metavar="[FILE]", type=PATH, default="net.key")
+@click.option("--force", is_flag=True, help="Overwrite: the key that was there is gone.")
+@click.option("--add", is_flag=True, help="Add a key to the file: accepted at once, not yet sending.")
+@click.option("--use", type=int, metavar="ID", help="Let this key of the file send.")
+@click.option("--drop", type=int, metavar="ID", help="Accept this key no longer.")
+@click.option("--curve", is_flag=True, help="Instead: a ZeroMQ CURVE key pair, FILE and FILE.public.")
+def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None, curve: bool) -> None:
+    """Make the key file of a net (net.key), or change the keys in it; with --curve, a ZeroMQ key pair."""
+    from gateway import keys
+
+    if add + (use is not None) + (drop is not None) + curve > 1:
+        raise click.UsageError("one of --add, --use, --drop and --curve at a time")
+    if curve:
+        from gateway.links.zeromq import curve_keypair
+
+        pair = keys.CurvePair(*curve_keypair())
+        public = keys.save_curve(path, pair, force=force)
+        click.echo(f"{path}: secret, stays here; {public}: for those who connect: {pair.public}")
+        return
+    if add:
+        key = keys.add_key(path)
+        click.echo(f"{path}: key {key.key_id} added; bring the file to every station, then `--use {key.key_id}`")
+    elif use is not None:
+        keys.use_key(path, use)
+    elif drop is not None:
+        keys.drop_key(path, drop)
+    else:
+        keys.make_keys(path, force=force)
+    for line in keys.describe(keys.load_keys(path)):
+        click.echo(line)
+
+
+@main.command()
 def devices() -> None:
     """List sound devices."""
     from gateway.audio.device import list_devices
@@ -217,6 +270,48 @@ def bench(json_path: Path | None, weights: Path | None) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
     click.echo(table(figures))
+
+
+@main.command()
+@click.option("--packets", type=click.IntRange(1000), default=20_000, show_default=True, help="Simulated for each row.")
+@click.option("--frames-per-packet", type=click.IntRange(1, 24), default=6, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@click.option("--speech", type=PATH, help="Then also words lost, on this speech folder with manifest.tsv (slow).")
+@click.option("--clips", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--out", type=PATH, help="Folder for the report and the decoded audio of --speech.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@weights_option
+def protection(
+    packets: int,
+    frames_per_packet: int,
+    seed: int,
+    json_path: Path | None,
+    speech: Path | None,
+    clips: int,
+    asr: str,
+    out: Path | None,
+    threads: int,
+    weights: Path | None,
+) -> None:
+    """What each protection costs and what it leaves: simulated against theory, and words lost with --speech."""
+    from gateway.protection_report import compare, table
+
+    figures = compare(frames_per_packet, packets, seed)
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
+    click.echo(table(figures))
+    if speech is not None:
+        import torch
+
+        from gateway.evaluation.evaluate import run_evaluation
+        from gateway.protection_words import words_options, words_table
+
+        torch.set_num_threads(1)
+        recognisers = tuple(filter(None, asr.split(",")))
+        report = run_evaluation(words_options(speech, clips, recognisers, weights, out, threads))
+        click.echo(words_table(report))
 
 
 @main.command()
@@ -311,3 +406,6 @@ def evaluate(
         threads=threads,
     )
     click.echo(table(run_evaluation(options)))
+
+
+main.add_command(message)

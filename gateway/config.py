@@ -62,6 +62,28 @@ def _check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+_LOOPBACK = re.compile(r"tcp://(127\.[\d.]+|localhost|lo|\[::1\]|::1):\d+|ipc://.*|inproc://.*")
+
+
+def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool) -> None:
+    """Raises ValueError for an address that other machines reach and nothing guards."""
+    if not (is_guarded or insecure or _LOOPBACK.fullmatch(endpoint)):
+        raise ValueError(
+            f"{key} {endpoint} can be reached from other machines by anybody; needed: a [curve] section "
+            "(`clarilink keygen --curve`), an address of this machine only (127.0.0.1), or insecure = true"
+        )
+
+
+def check_curve_key(key: str) -> str:
+    """The key itself. Raises ValueError if it is not one half of a CURVE pair in Z85."""
+    if re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key) is None:
+        raise ValueError("needs 40 characters of Z85, as in a .public file")
+    return key
+
+
+CurveKey = Annotated[str, AfterValidator(check_curve_key)]
+"""A public key of ZeroMQ CURVE in Z85 (ZeroMQ RFC 32)."""
+
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]
 """A path in a configuration file; a relative one counts from that file's folder."""
 
@@ -107,9 +129,14 @@ class AudioSection(StrictModel):
 
 
 class CodecSection(StrictModel):
-    """Codec weights: the packaged ones, and their own lookahead (frames), unless told otherwise."""
+    """Codec weights: the packaged ones, and their own lookahead (frames), unless told otherwise.
+
+    `search` tries each packet's bits on the decoder before it leaves: clearer words for a third of a fast core's time,
+    all of it at the end of the packet (`clarilink bench` says what it takes here).
+    """
 
     weights: ConfigPath | None = None
+    search: Literal["on", "off"] = "off"
     lookahead: int | None = Field(default=None, ge=0, le=8)
     threads: int = Field(default=1, ge=1, le=16)
 
@@ -183,12 +210,48 @@ class PttSection(StrictModel):
         return self
 
 
+class CurveSection(StrictModel):
+    """ZeroMQ CURVE at an address that this program binds: its `secret_key` file, and whose public keys may connect.
+
+    `allow` lists keys, `allow_folder` holds `*.public` files.
+    """
+
+    secret_key: ConfigPath
+    allow: tuple[CurveKey, ...] = ()
+    allow_folder: ConfigPath | None = None
+
+
+class PeersCurveSection(CurveSection):
+    """`peer_keys`: the public key at each address in `connect`, in that order; they may connect here, too."""
+
+    peer_keys: tuple[CurveKey, ...] = ()
+
+
+class ChannelCurveSection(StrictModel):
+    """ZeroMQ CURVE to a channel process: our `secret_key` file, its public key."""
+
+    secret_key: ConfigPath
+    server_key: CurveKey
+
+
 class ZeromqPeersLink(StrictModel):
     """Stations as peers: this one listens at `bind` and sends to each address in `connect`."""
 
     kind: Literal["zeromq-peers"]
     bind: Endpoint
     connect: tuple[Endpoint, ...] = ()
+    curve: PeersCurveSection | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _guarded(self) -> ZeromqPeersLink:
+        check_exposure("bind", self.bind, is_guarded=self.curve is not None, insecure=self.insecure)
+        if self.curve is not None and len(self.curve.peer_keys) != len(self.connect):
+            raise ValueError(
+                f"curve.peer_keys has {len(self.curve.peer_keys)} keys; needed: one for each of the "
+                f"{len(self.connect)} addresses in connect"
+            )
+        return self
 
 
 class ZeromqChannelLink(StrictModel):
@@ -197,6 +260,7 @@ class ZeromqChannelLink(StrictModel):
     kind: Literal["zeromq-channel"]
     endpoint: Endpoint
     station: Name | None = None
+    curve: ChannelCurveSection | None = None
 
 
 class MemoryLink(StrictModel):
@@ -207,6 +271,24 @@ class MemoryLink(StrictModel):
 
 
 LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink, Field(discriminator="kind")]
+
+
+class SecuritySection(StrictModel):
+    """Who can hear this net and talk on it (SPEC.md, clause 13); the same on all its stations but for `state_file`.
+
+    `key_file` comes from `clarilink keygen`; `state_file` holds used counters (default: beside the key file).
+    """
+
+    mode: Literal["none", "authenticate", "authenticate-encrypt"] = "none"
+    key_file: ConfigPath | None = None
+    state_file: ConfigPath | None = None
+    tag_bytes: Literal[3, 4] = 4
+
+    @model_validator(mode="after")
+    def _key_where_needed(self) -> SecuritySection:
+        if self.mode != "none" and self.key_file is None:
+            raise ValueError(f'mode "{self.mode}" needs key_file; `clarilink keygen FILE` makes one')
+        return self
 
 
 class ChannelSection(StrictModel):
@@ -221,6 +303,85 @@ class ChannelSection(StrictModel):
         if (self.preset is None) == (self.file is None):
             raise ValueError("needs exactly one of preset and file")
         return self
+
+
+class MessagesSection(StrictModel):
+    """Buffered messages: `spool` is their folder; without this section there are none.
+
+    `voice = "buffered"` records what is said and sends it as a message instead of live, `to` a station or, without
+    it, the own group. `rate_bps` is for links that do not tell their rate (default 300), `packet_bytes` the packet
+    length (default: 2 s on the air, at least 20), `round_trip_s` the link's delay there and back. `text_acks`: short
+    texts ask for an acknowledgement and get one, for nets of two.
+    """
+
+    spool: ConfigPath
+    max_bytes: int = Field(default=16_000_000, ge=100_000)
+    max_age_days: float = Field(default=30.0, gt=0, le=3650)
+    voice: Literal["live", "buffered"] = "live"
+    to: StationId | None = None
+    text_acks: bool = False
+    parity_share: float = Field(default=0.25, ge=0, le=2)
+    rate_bps: float | None = Field(default=None, ge=1, le=1e9)
+    packet_bytes: int | None = Field(default=None, ge=16, le=270)
+    round_trip_s: float = Field(default=2.0, ge=0, le=600)
+    give_up_s: float = Field(default=3600.0, ge=60, le=604_800)
+
+
+BIT_WITH_SECURITY = (
+    "protection against bit errors cannot be with [security]: it lets wrong bits of voice pass, and a tag bears none; "
+    'needed: another protection, or security.mode "none"'
+)
+
+
+class NoProtection(StrictModel):
+    """Voice packets as they are."""
+
+    kind: Literal["none"] = "none"
+
+
+class RepeatProtection(StrictModel):
+    """Each packet repeats the one `distance` before it: 12, 16 or all 24 bits of each frame, the first."""
+
+    kind: Literal["stage-one-repeat", "two-byte-repeat", "payload-repeat"]
+    distance: int = Field(default=4, ge=1, le=15)
+
+
+class BlockProtection(StrictModel):
+    """`n` - `k` parity packets after every `k` of voice, of `depth` blocks interleaved."""
+
+    kind: Literal["reed-solomon"]
+    n: int = Field(default=6, ge=3, le=32)
+    k: int = Field(default=4, ge=2, le=16)
+    depth: int = Field(default=1, ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _figures_agree(self) -> BlockProtection:
+        if not self.k < self.n <= self.k + 16:
+            raise ValueError(f"n {self.n} needs to be {self.k + 1} to {self.k + 16} with k {self.k}")
+        if self.k * self.depth > 32:
+            raise ValueError(f"k {self.k} times depth {self.depth} is {self.k * self.depth}; at most 32 packets")
+        return self
+
+
+class BitProtection(StrictModel):
+    """For links that deliver bits with errors: `strong_bits` of each frame's 24 are coded."""
+
+    kind: Literal["bit"]
+    code: Literal["golay"] = "golay"
+    strong_bits: int = Field(default=12, ge=8, le=24)
+
+
+class ProtectionPreset(StrictModel):
+    """A packaged protection by name (configs/protection)."""
+
+    kind: Literal["preset"]
+    name: Name
+
+
+ProtectionSection = Annotated[
+    NoProtection | RepeatProtection | BlockProtection | BitProtection | ProtectionPreset, Field(discriminator="kind")
+]
+"""What guards voice; repeats and blocks make the receiver wait for them, on top of [jitter]."""
 
 
 class LogSection(StrictModel):
@@ -241,9 +402,26 @@ class StationConfig(StrictModel):
     packets: PacketsSection = PacketsSection()
     jitter: JitterSection = JitterSection()
     adaptation: AdaptationSection = AdaptationSection()
+    protection: ProtectionSection = NoProtection()
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
+    messages: MessagesSection | None = None
+    security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _sender_is_given(self) -> StationConfig:
+        if self.security.mode != "none" and self.station.id == 0:
+            raise ValueError("station.id 0 (not given) cannot be with security: replays are told by station")
+        return self
+
+    @model_validator(mode="after")
+    def _one_check_of_bits(self) -> StationConfig:
+        if self.protection.kind == "bit" and self.packets.crc == "on":
+            raise ValueError('packets.crc is "on", but protection.kind "bit" has checks of its own; needed: "auto"')
+        if self.protection.kind == "bit" and self.security.mode != "none":
+            raise ValueError(BIT_WITH_SECURITY)
+        return self
 
     @model_validator(mode="after")
     def _cap_holds_a_packet(self) -> StationConfig:

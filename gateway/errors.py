@@ -22,6 +22,10 @@ class CheckpointError(GatewayError):
     """Codec weights are missing, damaged, or of a version this program cannot run."""
 
 
+class SecurityError(GatewayError):
+    """Keys or the memory of used counters are missing, damaged, or open to others."""
+
+
 class LinkError(GatewayError):
     """A link cannot carry packets."""
 

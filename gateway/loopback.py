@@ -20,7 +20,10 @@ from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.metrics import Metrics
+from gateway.protocol.protection import Protection
+from gateway.protocol.security import Suite
 from gateway.receive import Played, Receiver
+from gateway.secured import throwaway_security
 from gateway.transmit import Transmitter
 
 TICK_S = 0.01
@@ -39,9 +42,12 @@ class LoopbackOptions:
     cap_s: float = 1.5
     seed: int = 1
     lookahead: int | None = None
+    search: bool = False
     realtime: bool = False
     crc: bool | None = None
-    """None: a CRC where the channel has bit errors."""
+    """None: a CRC where the channel has bit errors and nothing else checks."""
+    security: Suite | None = None
+    protection: Protection = field(default_factory=Protection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class LoopbackReport:
     """Figures of one run: rates in bit/s of speech, delays in ms, `real_time_factor` computing over speech time."""
 
     channel: str
+    protection: str
     speech_s: float
     voice_bps: float
     on_air_bps: float
@@ -59,6 +66,8 @@ class LoopbackReport:
     frames_sent: int
     frames_played: int
     frames_concealed: int
+    frames_recovered: int
+    frames_coarse: int
     frames_late: int
     frames_skipped: int
     algorithmic_delay_ms: float
@@ -90,7 +99,18 @@ def run_loopback(
     chosen = LoopbackOptions() if options is None else options
     clock: Clock = SystemClock() if chosen.realtime else ManualClock()
     metrics = Metrics()
-    crc = spec.bit_error_rate > 0 if chosen.crc is None else chosen.crc
+    checked = chosen.security is not None or chosen.protection.is_bit
+    crc = spec.bit_error_rate > 0 and not checked if chosen.crc is None else chosen.crc
+    sealer = opener = None
+    if chosen.security is not None:
+        packet_s = chosen.frames_per_packet * FRAME_S
+        sealer, opener = throwaway_security(
+            chosen.security,
+            source=1,
+            packet_s=packet_s,
+            hold_s=chosen.cushion_s,
+            random_bytes=random.Random(chosen.seed).randbytes,  # repeatable; it protects nothing in one process
+        )
     transmitter = Transmitter(
         codec,
         source=1,
@@ -100,6 +120,9 @@ def run_loopback(
         rng=random.Random(chosen.seed),
         metrics=metrics,
         lookahead=chosen.lookahead,
+        search=chosen.search,
+        sealer=sealer,
+        protection=chosen.protection,
     )
     receiver = Receiver(
         codec,
@@ -108,6 +131,8 @@ def run_loopback(
         cushion_s=chosen.cushion_s,
         cap_s=chosen.cap_s,
         metrics=metrics,
+        opener=opener,
+        protection=chosen.protection,
     )
     start = clock.now()
     channel = Channel(spec, np.random.default_rng(chosen.seed), start)
@@ -121,6 +146,7 @@ def run_loopback(
     dropped = sum(int(v) for k, v in counts.items() if k.startswith("rx.dropped."))
     report = LoopbackReport(
         channel=spec.name,
+        protection=chosen.protection.name,
         speech_s=round(len(pcm) / SAMPLE_RATE, 3),
         voice_bps=round(24 / FRAME_S, 1),
         on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
@@ -131,6 +157,8 @@ def run_loopback(
         frames_sent=metrics.counter("tx.frames"),
         frames_played=metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed"),
         frames_concealed=metrics.counter("rx.frames_concealed"),
+        frames_recovered=metrics.counter("rx.frames_recovered"),
+        frames_coarse=metrics.counter("rx.frames_coarse"),
         frames_late=metrics.counter("rx.frames_late"),
         frames_skipped=metrics.counter("rx.frames_skipped"),
         algorithmic_delay_ms=codec.delay_ms(chosen.lookahead),
@@ -214,11 +242,12 @@ def human_report(r: LoopbackReport) -> str:
     longest = "" if r.mouth_to_ear_ms_max is None else f", at most {r.mouth_to_ear_ms_max:.0f} ms"
     return "\n".join(
         [
-            f"channel      {r.channel}: {r.speech_s:.2f} s of speech",
+            f"channel      {r.channel}: {r.speech_s:.2f} s of speech, protection {r.protection}",
             f"rate         voice {r.voice_bps:.0f} bit/s, on air {r.on_air_bps:.0f} bit/s",
             f"packets      {r.packets_sent} sent, {r.packets_lost} lost, {r.packets_late} late, "
             f"{r.packets_dropped} damaged",
-            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed",
+            f"frames       {r.frames_played} of {r.frames_sent} heard, {r.frames_concealed} concealed, "
+            f"{r.frames_recovered} recovered",
             f"delay        codec {r.algorithmic_delay_ms:.0f} ms, packet {r.packet_ms:.0f} ms, "
             f"mouth to ear {median}{longest}",
             f"computing    {r.real_time_factor:.3f} of real time",

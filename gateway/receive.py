@@ -7,7 +7,8 @@ overs are played one after the other, so that a quick answer does not cut off th
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,20 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.protocol.bit_protection import unprotect
+from gateway.protocol.bulk_packets import Message, parse_message
 from gateway.protocol.cushion import AdaptiveCushion
+from gateway.protocol.frames import COARSE_BITS, PartialFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.loss import LossStatistics
 from gateway.protocol.messages import TextAssembler, TextMessage
+from gateway.protocol.opening import Opener
 from gateway.protocol.over import (
     FramesArrived,
     OverConfig,
     OverDrop,
     OverEnded,
     OverEvent,
-    OverReceiver,
     OverStarted,
     PacketIgnored,
     TalkerKnown,
@@ -34,12 +38,17 @@ from gateway.protocol.packets import (
     FRAME_S,
     AckPacket,
     Dropped,
+    MessagePacket,
+    ParityPacket,
     ReportPacket,
     SessionBlock,
     TextPacket,
     VoicePacket,
     parse,
+    without_crc,
 )
+from gateway.protocol.protection import Protection
+from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.report import LinkReport, Reception
 
 Pcm = NDArray[np.float32]
@@ -99,6 +108,34 @@ class TextReceived:
     message: TextMessage
 
 
+@dataclass(frozen=True, slots=True)
+class MessageHeard:
+    """A packet of a buffered message, for whomever."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class AckWanted:
+    """A part of a text, the first copy or a repeat, whose sender wants to know that it is here."""
+
+    packet: TextPacket
+
+
+@dataclass(frozen=True, slots=True)
+class AckHeard:
+    """Somebody has a part of a text."""
+
+    packet: AckPacket
+
+
+@dataclass(frozen=True, slots=True)
+class PacketsRefused:
+    """Packets that are not of this net or not new, by reason, since the last time this was told."""
+
+    counts: Mapping[str, int]
+
+
 Notice = (
     RemoteOverStarted
     | RemoteTalker
@@ -108,6 +145,10 @@ Notice = (
     | TalkersCollide
     | CushionChanged
     | ReportReceived
+    | MessageHeard
+    | AckWanted
+    | AckHeard
+    | PacketsRefused
 )
 
 
@@ -122,6 +163,7 @@ class Played:
 
 IDS_IN_USE_S = 60.0
 """How long the id of another station's over is left alone."""
+TALKERS_KNOWN = 64
 QUEUED_OVERS = 2
 """The one being played and the next: more would be a backlog, and old speech must not pile up."""
 
@@ -141,11 +183,17 @@ class _Over:
     frame_index: int = 0
     source: int | None = None
     collided: bool = False
+    repair_packets: int = 0
 
     @property
     def played(self) -> bool:
         """Nothing of it is left to hear. A muted over has no frames, its jitter buffer never drains."""
         return self.ended if self.muted else self.jitter.finished
+
+
+def _source_in(events: tuple[OverEvent, ...]) -> int | None:
+    """The talker, where the packet that began an over tells."""
+    return next((event.session.source for event in events if isinstance(event, TalkerKnown)), None)
 
 
 class Receiver:
@@ -161,20 +209,31 @@ class Receiver:
         cap_s: float,
         metrics: Metrics,
         cushion: AdaptiveCushion | None = None,
+        opener: Opener | None = None,
+        protection: Protection | None = None,
     ) -> None:
         """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it; `cushion`
-        learns the wait before an over, which is always `cushion_s` without it."""
+        learns the wait before an over, which is always `cushion_s` without it; `opener` lets through what is of this
+        net (None: no security).
+
+        Repeats and parity are used wherever they come from; `protection` (None: none) is how long to wait for them,
+        on top of `cushion_s` and `cap_s`, and whether packets are wrapped against bit errors. Where the wait is learnt,
+        that for repairs is learnt as well, from each talker's last over.
+        """
         self._codec = codec
+        self._protection = Protection() if protection is None else protection
         self._crc = crc
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
-        self._received = OverReceiver(OverConfig(frames_per_packet))
+        self._opener = opener
+        self._received = VoiceReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
         self._cushion = cushion
         self._over_id_before: int | None = None
         self._ids_heard_s: dict[int, float] = {}
+        self._repair_packets: dict[int | None, int] = {}  # by talker: how far its redundancy reaches back
         self._cut_off: Played | None = None  # the last sound of an over that had to make room
 
     @property
@@ -191,29 +250,87 @@ class Receiver:
         """Ids of overs of others lately: one's own over had better have another (4.4)."""
         return frozenset(known for known, at_s in self._ids_heard_s.items() if now_s - at_s < IDS_IN_USE_S)
 
-    def on_packet(self, data: bytes, now_s: float, snr_db: float | None = None) -> list[Notice]:
-        """Take one packet as it came off the link, with its signal-to-noise ratio where the link tells; returns what
-        the operator should know."""
+    def on_packet(
+        self,
+        data: bytes,
+        now_s: float,
+        snr_db: float | None = None,
+        one_probability: Sequence[float] | None = None,
+    ) -> list[Notice]:
+        """Take one packet as it came off the link; returns what the operator should know.
+
+        `snr_db`: its signal-to-noise ratio, where the link tells; `one_probability`: how probably each bit of `data`
+        is 1, where a modem tells, used under bit protection.
+        """
         self._metrics.count("rx.packets")
-        packet = parse(data, crc=self._crc)
+        if self._protection.is_bit:
+            return self._on_coded(data if one_probability is None else one_probability, now_s, snr_db)
+        if self._opener is None:
+            return self._on_plain(data, self._crc, now_s, snr_db)
+        return self._on_sealed(data, now_s, snr_db)
+
+    def _on_coded(self, received: bytes | Sequence[float], now_s: float, snr_db: float | None) -> list[Notice]:
+        """Undo what guards bits (12.3)."""
+        bare = unprotect(received, self._protection.strong_bits)
+        if isinstance(bare, Dropped):
+            self._metrics.count(f"rx.dropped.{bare.reason.value}")
+            return []
+        return self._on_plain(bare.data, False, now_s, snr_db, bare.heard)
+
+    def _on_sealed(self, data: bytes, now_s: float, snr_db: float | None) -> list[Notice]:
+        """Verify before anything else sees it (SPEC.md 13.9)."""
+        assert self._opener is not None
+        sealed = without_crc(data) if self._crc else data
+        if isinstance(sealed, Dropped):
+            self._metrics.count(f"rx.dropped.{sealed.reason.value}")
+            return []
+        opened = self._opener.open(sealed, now_s)
+        for refusal in opened.refused:
+            self._metrics.count(f"rx.dropped.{refusal.value}")
+        notices: list[Notice] = []
+        if opened.alarm:
+            notices.append(PacketsRefused({refusal.value: count for refusal, count in opened.alarm.items()}))
+        for plain in opened.packets:
+            notices += self._on_plain(plain, False, now_s, snr_db)
+        return notices
+
+    def _on_plain(
+        self,
+        data: bytes,
+        crc: bool,
+        now_s: float,
+        snr_db: float | None,
+        heard_frames: tuple[ReceivedFrame, ...] | None = None,
+    ) -> list[Notice]:
+        packet = parse(data, crc=crc)
         if isinstance(packet, Dropped):
             self._metrics.count(f"rx.dropped.{packet.reason.value}")
             return []
-        if isinstance(packet, VoicePacket):
+        if isinstance(packet, VoicePacket | ParityPacket):
+            if isinstance(packet, VoicePacket) and heard_frames is not None:
+                packet = replace(packet, heard=heard_frames)
             events = self._received.receive(packet, now_s)
             notices = self._on_events(events, now_s)
-            if snr_db is not None and any(isinstance(event, FramesArrived) for event in events):
+            if snr_db is not None and any(isinstance(event, FramesArrived) and not event.recovered for event in events):
                 self._overs[-1].loss.snr(snr_db)
+            self._learn_repairs(packet)
             return notices
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
-            return [] if message is None else [TextReceived(message)]
+            shown: list[Notice] = [] if message is None else [TextReceived(message)]
+            return [*shown, AckWanted(packet)] if packet.ack_wanted else shown
         if isinstance(packet, ReportPacket):
             self._metrics.count("rx.reports")
             return [ReportReceived(packet.report)]
+        if isinstance(packet, MessagePacket):
+            heard = parse_message(packet)
+            if isinstance(heard, Dropped):
+                self._metrics.count(f"rx.dropped.{heard.reason.value}")
+                return []
+            return [MessageHeard(heard)]
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
-        return []
+        return [AckHeard(packet)]
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""
@@ -226,7 +343,7 @@ class Receiver:
         over = self._overs[0]
         step = Silence() if over.muted else over.jitter.pop(now_s)
         if isinstance(step, Play):
-            played = Played(step.index, over.decoder.decode(step.frame), concealed=False)
+            played = Played(step.index, self._decode(over.decoder, step.frame), concealed=False)
         elif isinstance(step, Conceal):
             played = Played(step.index, over.decoder.decode(None), concealed=True)
             self._metrics.count("rx.frames_concealed")
@@ -238,6 +355,17 @@ class Receiver:
         over.frame_index = played.frame_index + 1
         self._metrics.count("rx.frames_played")
         return played, notices
+
+    def _decode(self, decoder: DecoderStream, frame: ReceivedFrame) -> Pcm:
+        if isinstance(frame, PartialFrame):
+            self._metrics.count("rx.frames_coarse")
+            if frame.known_bits == COARSE_BITS:
+                return decoder.decode(frame.data, stages=1)
+            return decoder.decode_soft(np.array(frame.probabilities()))
+        if isinstance(frame, SoftFrame):
+            self._metrics.count("rx.frames_doubtful")
+            return decoder.decode_soft(np.array(frame.one_probability))
+        return decoder.decode(frame)
 
     def _rest(self, over: _Over) -> Played | None:
         """The samples still in the synthesis window of an over that has been played, padded to 80 ms."""
@@ -264,12 +392,34 @@ class Receiver:
         notices, self._overs[0].notices = self._overs[0].notices, []
         return notices
 
-    def _new_jitter(self, frames_per_packet: int) -> JitterBuffer:
+    def _new_jitter(self, frames_per_packet: int, source: int | None) -> JitterBuffer:
         packet_s = frames_per_packet * FRAME_S
         # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
         cushion_s = self._cushion_s if self._cushion is None else self._cushion.cushion_s
         cap_s = max(self._cap_s, packet_s + cushion_s)
-        return JitterBuffer(JitterConfig(packet_s, cushion_s, cap_s))
+        # What is recovered comes as many packets late as the protection reaches back (12.4).
+        wait_s = self._repair_wait(source) * packet_s
+        return JitterBuffer(JitterConfig(packet_s, cushion_s + wait_s, cap_s + wait_s))
+
+    def _repair_wait(self, source: int | None) -> int:
+        """Packets to wait for repairs: as configured, or more where this talker's last over had more."""
+        learnt = 0 if self._cushion is None else self._repair_packets.get(source, 0)
+        return max(self._protection.delay_packets, learnt)
+
+    def _learn_repairs(self, packet: VoicePacket | ParityPacket) -> None:
+        """Note how far back the redundancy of the newest over reaches; the talker's next over is waited for as long."""
+        over = self._overs[-1] if self._overs else None
+        if over is None or over.over_id != packet.over_id:
+            return
+        if isinstance(packet, ParityPacket):
+            over.repair_packets = max(over.repair_packets, packet.members * packet.depth)
+        elif packet.repeat is not None:
+            over.repair_packets = max(over.repair_packets, packet.repeat.distance)
+        if over.ended:
+            self._repair_packets.pop(over.source, None)
+            self._repair_packets[over.source] = over.repair_packets
+            if len(self._repair_packets) > TALKERS_KNOWN:
+                del self._repair_packets[next(iter(self._repair_packets))]
 
     def _can_decode(self, session: SessionBlock) -> bool:
         spec = self._codec.spec
@@ -291,7 +441,7 @@ class Receiver:
                 over = _Over(
                     event.over,
                     event.over_id,
-                    self._new_jitter(event.frames_per_packet),
+                    self._new_jitter(event.frames_per_packet, _source_in(events)),
                     self._codec.decoder_stream(),
                     LossStatistics(event),
                 )
@@ -317,7 +467,9 @@ class Receiver:
         return [TalkersCollide()]
 
     def _on_over(self, over: _Over, event: TalkerKnown | FramesArrived | OverEnded, now_s: float) -> list[Notice]:
-        over.loss.feed(event)
+        is_recovered = isinstance(event, FramesArrived) and event.recovered
+        if not is_recovered:  # reports and the cushion tell of packets as they came off the air (15.3)
+            over.loss.feed(event)
         if isinstance(event, TalkerKnown):
             over.source = event.session.source
             over.notices.append(RemoteTalker(event.session))
@@ -325,15 +477,17 @@ class Receiver:
                 over.muted = True
                 over.notices.append(CodecUnknown(event.session))
         elif isinstance(event, FramesArrived):
+            if event.recovered:
+                self._metrics.count("rx.frames_recovered", len(event.frames))
             if over.muted:
                 self._metrics.count("rx.dropped.unknown_codec")
                 return []
-            if self._cushion is not None and not over.ended:
+            if self._cushion is not None and not over.ended and not is_recovered:
                 self._cushion.arrived(event.first_frame_index, len(event.frames), now_s)
             late_before = over.jitter.counters().late
             for offset, frame in enumerate(event.frames):
                 over.jitter.put(event.first_frame_index + offset, frame, now_s)
-            if over.jitter.counters().late > late_before:
+            if over.jitter.counters().late > late_before and not is_recovered:
                 over.loss.late()
         else:
             over.ended = True

@@ -7,27 +7,32 @@ other threads speak to it through `post` and look at `snapshot`.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.adaptation import LinkCare, change_line
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
 from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
-from gateway.console.keyboard import SendText
-from gateway.errors import LinkError, LocalProtocolError
+from gateway.console.keyboard import PlayLast, RecordToggled, SendText
+from gateway.errors import LinkError, LocalProtocolError, SecurityError
 from gateway.links.base import Link
+from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MAX_TEXT_BYTES
+from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
 from gateway.receive import (
+    AckHeard,
+    AckWanted,
     CodecUnknown,
     CushionChanged,
+    MessageHeard,
+    PacketsRefused,
     Receiver,
     RemoteOverEnded,
     RemoteOverStarted,
@@ -50,6 +55,7 @@ from gateway.session.events import (
     OverStarted,
     PlayTone,
     PttPressed,
+    PttReleased,
     PttToggled,
     Refused,
     Shutdown,
@@ -58,6 +64,7 @@ from gateway.session.events import (
     Tone,
 )
 from gateway.session.machine import Mode, SessionMachine, SessionState
+from gateway.tones import tone_pcm
 from gateway.transmit import Transmitter
 
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
@@ -67,16 +74,11 @@ WAIT_S = 0.01
 """How long one step waits for a packet: half an audio block."""
 PACKETS_A_STEP = 64
 RETRY_LINK_S = 2.0
-_TONES = {
-    Tone.PERMIT: ((1200.0, 0.06),),
-    Tone.REFUSED: ((350.0, 0.12), (350.0, 0.12)),
-    Tone.WARNING: ((900.0, 0.08), (900.0, 0.08)),
-    Tone.TIMED_OUT: ((500.0, 0.25),),
-    Tone.ROGER: ((1000.0, 0.05), (1500.0, 0.05)),
-}
+FIRST_REPORT_S = 0.3
+"""After an over no report comes sooner (15.4)."""
 
 
-Request = Event | SendText
+Request = Event | SendText | RecordToggled | PlayLast
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +108,26 @@ class Station:
         metrics: Metrics,
         say: Callable[[str], None],
         care: LinkCare | None = None,
+        mailbox: Mailbox | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
-        link and reports on those of others (None: neither)."""
+        link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
+        `rng` draws the first id of short texts, which must not be those sent before a restart."""
         self._config = config
         self._transmitter, self._receiver, self._link = transmitter, receiver, link
         self._input, self._output = audio
         self._clock, self._metrics, self._say = clock, metrics, say
+        self._mailbox = mailbox
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._talker: str | None = None
         self._level_db = -100.0
         self._muted_play_s: float | None = None
-        self._message_id = 0
+        self._message_id = 0 if rng is None else rng.randrange(256)
         self._retry_s: float | None = None
+        self._reports_until_s = float("-inf")
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
         self._care = care
@@ -134,26 +141,60 @@ class Station:
         """The state now; safe from any thread."""
         state = self._state
         sending = "" if self._care is None else self._care.sending
+        if self._talks_buffered:
+            sending = "recorded messages"
         return Snapshot(state.mode, self._talker, self._level_db, self._link.info.name, state.link_is_up, sending)
 
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
         self._tend_link()
         for _ in range(self._requests.qsize()):
-            request = self._requests.get()
-            if isinstance(request, SendText):
-                self._send_text(request.text)
-            elif self._fits_live(request):
-                self._session(request)
+            self._request(self._requests.get())
         self._hear_microphone()
         self._hear_link()
+        self._send_messages()
         self._session(Tick())
         self._play()
 
     def close(self) -> None:
-        """Unkey, end the over on the air, close the link."""
+        """Unkey, end the over on the air, keep a message being recorded, close the link."""
         self._session(Shutdown())
+        if self._mailbox is not None:
+            self._mailbox.close()
         self._link.close()
+
+    def _request(self, request: Request) -> None:
+        mailbox = self._mailbox
+        match request:
+            case SendText(text):
+                self._send_text(text)
+            case RecordToggled() | PlayLast() if mailbox is None:
+                self._say("no messages here: the station file has no [messages] section")
+            case RecordToggled():
+                assert mailbox is not None
+                self._record(request)
+            case PlayLast():
+                assert mailbox is not None
+                mailbox.play_last()
+            case PttPressed() | PttReleased() | PttToggled() if self._talks_buffered:
+                self._record(request)
+            case _:
+                if self._fits_live(request):
+                    self._session(request)
+
+    def _record(self, request: RecordToggled | PttPressed | PttReleased | PttToggled) -> None:
+        """Nothing goes on the air while a message is recorded, so that the session has no part in it."""
+        assert self._mailbox is not None
+        if isinstance(request, PttPressed) or (not isinstance(request, PttReleased) and not self._mailbox.is_recording):
+            if self._state.is_transmitting:
+                self._say("not recorded: on the air")
+                return
+            self._output.clear()
+            self._input.rewind()
+            self._act(PlayTone(Tone.PERMIT))
+            self._mailbox.record(self._clock.now())
+        else:
+            self._mailbox.release(self._clock.now())
 
     def _session(self, event: Event) -> None:
         self._state, actions = self._machine.handle(self._state, event, self._clock.now())
@@ -167,13 +208,26 @@ class Station:
             case KeyDown():
                 self._metrics.count("ptt.key_down")
             case StartOver():
+                if self._mailbox is not None:
+                    self._mailbox.stop()
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
-                self._start_over()
+                try:
+                    self._start_over()
+                except SecurityError as error:
+                    # The key is down, but nothing is said on it: speech that cannot be made safe stays here.
+                    self._metrics.count("tx.dropped.no_counter")
+                    self._say(f"not talking: {error}")
+                    return
                 self._say("talking")
             case EndOver():
-                self._send(self._transmitter.finish())
-                self._say("over sent")
+                if self._transmitter.active:
+                    self._send(self._transmitter.finish())
+                    self._say("over sent")
+                    if self._config.adaptation.mode == "on":
+                        self._reports_until_s = (
+                            self._clock.now() + FIRST_REPORT_S + self._config.adaptation.report_spread_s
+                        )
             case PlayTone(tone):
                 if self._config.ptt.tones:
                     self._output.write(tone_pcm(tone))
@@ -183,13 +237,20 @@ class Station:
                 self._metrics.count(f"ptt.refused.{reason.value}")
                 self._say(f"refused: {reason.value.replace('_', ' ')}")
 
+    @property
+    def _talks_buffered(self) -> bool:
+        """Whether the key records a message: so configured, or the link is too slow for live voice (9.6)."""
+        if self._mailbox is None or self._state.is_transmitting:
+            return False
+        verdict = None if self._care is None else self._care.verdict
+        return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
+
     def _fits_live(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
         begins = isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
         verdict = None if self._care is None else self._care.verdict
         if not begins or verdict is None or verdict.fit is Fit.LIVE:
             return True
-        # Buffered mode plugs in here: what is said becomes a recorded message instead.
         self._metrics.count("ptt.refused.too_slow")
         self._say(f"refused: {verdict.reason}")
         self._act(PlayTone(Tone.REFUSED))
@@ -198,7 +259,10 @@ class Station:
     def _start_over(self) -> None:
         choice = None if self._care is None else self._care.next_over()
         in_use = self._receiver.over_ids_in_use(self._clock.now())
-        self._transmitter.start(None if choice is None else choice.rung.frames_per_packet, in_use)
+        if choice is None:
+            self._transmitter.start(avoid_ids=in_use)
+        else:
+            self._transmitter.start(choice.rung.frames_per_packet, in_use, choice.rung.level.guard)
         if self._care is not None and choice is not None:
             self._care.over_sent(self._transmitter.over_id)
             if choice.is_news:
@@ -209,12 +273,15 @@ class Station:
         if self._care is None or self._retry_s is not None:
             return
         verdict = self._care.use_link(self._link.info)
+        if verdict is not None and self._mailbox is not None:
+            self._mailbox.use_link(self._link.info)
         if verdict is not None and verdict.fit is not Fit.LIVE:
-            self._say(verdict.reason)
+            records = "; what is said is recorded and sent as a message" if self._talks_buffered else ""
+            self._say(verdict.reason + records)
         busy = self._state.is_transmitting or self._receiver.receiving or not self._link.ready()
         report = self._care.report_due(self._clock.now(), busy)
         if report is not None:
-            self._send([report.to_bytes(self._transmitter.crc)])
+            self._send_packets([report])
 
     def _hear_microphone(self) -> None:
         pcm = self._input.read()
@@ -222,6 +289,29 @@ class Station:
             self._level_db = float(10 * np.log10(np.mean(np.square(pcm, dtype=np.float64)) + 1e-10))
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             self._send(self._transmitter.push(pcm))
+        elif self._mailbox is not None:
+            self._mailbox.hear(pcm, self._clock.now())
+
+    def _send_messages(self) -> None:
+        """One packet of a message, if the air is free for it; live voice goes first."""
+        if self._mailbox is None or self._retry_s is not None or not self._link.ready():
+            return
+        now = self._clock.now()
+        voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
+        # The time after one's own over belongs to the reports on it (15.4).
+        packet = self._mailbox.next(now, voice_is_live=voice_is_live or now < self._reports_until_s)
+        if packet is not None:
+            self._send_packets([packet])
+
+    def _send_packets(self, packets: Sequence[Packet]) -> bool:
+        """Packets that are not voice, sealed in the order in which they leave; False where they cannot be made safe."""
+        try:
+            self._send([self._transmitter.on_air(packet) for packet in packets])
+        except SecurityError as error:
+            self._metrics.count("tx.dropped.no_counter")
+            self._say(f"message not sent: {error}")
+            return False
+        return True
 
     def _send(self, packets: list[bytes]) -> None:
         if self._retry_s is not None:
@@ -240,6 +330,9 @@ class Station:
 
     def _send_text(self, text: str) -> None:
         station = self._config.station
+        if self._mailbox is not None and (self._retry_s is not None or len(text.encode()) > MAX_TEXT_BYTES):
+            self._mailbox.send_text(text)
+            return
         if self._retry_s is not None:
             self._say("message not sent: no link")
             return
@@ -249,14 +342,17 @@ class Station:
                 source=station.id,
                 group=station.group,
                 message_id=self._message_id,
-                ack_wanted=False,
-                max_bytes=min(MAX_TEXT_BYTES, self._link.info.mtu_bytes - 16),
+                ack_wanted=self._mailbox is not None and self._mailbox.asks_acks,
+                max_bytes=min(MAX_TEXT_BYTES, self._transmitter.carriage.room_bytes(self._link.info.mtu_bytes) - 8),
             )
         except LocalProtocolError as error:
             self._say(f"message not sent: {error}")
             return
         self._message_id = (self._message_id + 1) % 256
-        self._send([packet.to_bytes(self._transmitter.crc) for packet in packets])
+        if not self._send_packets(packets):
+            return
+        if self._mailbox is not None and self._mailbox.asks_acks:
+            self._mailbox.await_acks(packets, self._clock.now())
         self._say(f"message sent: {text}")
 
     def _hear_link(self) -> None:
@@ -271,7 +367,11 @@ class Station:
             for _ in range(PACKETS_A_STEP):
                 if received is None:
                     return
-                self._tell(self._receiver.on_packet(received.data, self._clock.now(), received.snr_db))
+                self._tell(
+                    self._receiver.on_packet(
+                        received.data, self._clock.now(), received.snr_db, received.one_probability
+                    )
+                )
                 received = self._link.receive(0.0)
         except LinkError as error:
             self._lose_link(error)
@@ -306,9 +406,10 @@ class Station:
         while self._output.queued_samples < LOW_WATER_SAMPLES:
             played, notices = self._receiver.play(now)
             self._tell(notices)
-            if played is None:
+            pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
+            if pcm is None:
                 return
-            self._output.write(played.pcm)
+            self._output.write(pcm)
 
     def _tell(self, notices: list[RadioNotice]) -> None:
         for notice in notices:
@@ -339,19 +440,16 @@ class Station:
                         self._say(
                             f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
                         )
+                case PacketsRefused(counts):
+                    listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+                    self._say(f"packets refused: {listed}")
                 case TextReceived(message):
                     self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
-
-
-def tone_pcm(tone: Tone) -> NDArray[np.float32]:
-    """A short quiet signal for the operator: sine pieces with 5 ms ramps and 40 ms gaps, (samples,)."""
-    parts: list[NDArray[np.float32]] = []
-    ramp = SAMPLE_RATE_HZ * 5 // 1000
-    for frequency_hz, seconds in _TONES[tone]:
-        t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-        shape = np.minimum(1.0, np.minimum(np.arange(len(t)), np.arange(len(t))[::-1]) / ramp)
-        parts += [
-            np.asarray(0.1 * shape * np.sin(2 * np.pi * frequency_hz * t), dtype=np.float32),
-            np.zeros(SAMPLE_RATE_HZ * 40 // 1000, np.float32),
-        ]
-    return np.concatenate(parts)
+                case MessageHeard(heard) if self._mailbox is not None:
+                    self._mailbox.on_message(heard, self._clock.now())
+                case MessageHeard():
+                    self._metrics.count("rx.messages_ignored")
+                case AckWanted(packet) if self._mailbox is not None:
+                    self._mailbox.on_ack_wanted(packet)
+                case AckHeard(ack) if self._mailbox is not None:
+                    self._mailbox.on_ack(ack)

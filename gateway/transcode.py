@@ -60,7 +60,8 @@ def encode_file(
         spec = codec.spec
         writer = None if raw else ClkWriter(out, spec.codec_id, spec.codec_version, block_frames=block_frames)
         piped = "-" in (source, target)
-        settings = SearchSettings.live(PIPE_SEARCH_FRAMES) if piped else SearchSettings()
+        ahead = spec.default_lookahead if lookahead is None else lookahead
+        settings = SearchSettings.live(PIPE_SEARCH_FRAMES, ahead) if piped else SearchSettings()
         stream = codec.encoder_stream(lookahead, settings if search else None)
         denoiser = Denoiser() if denoise else None
         samples = frames = 0

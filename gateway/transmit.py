@@ -12,11 +12,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codec import Codec, EncoderStream
+from gateway.codec import Codec, EncoderStream, SearchSettings
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
+from gateway.protocol.bit_protection import protect
+from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
 from gateway.protocol.over import Packetizer, next_over_id
-from gateway.protocol.packets import SessionBlock, VoicePacket
+from gateway.protocol.packets import CRC_BYTES, Packet, SessionBlock, VoicePacket, with_crc
+from gateway.protocol.protection import Protection, Protector, protector
+from gateway.protocol.sealing import Sealer
 
 
 class Suppressor(Protocol):
@@ -44,9 +48,16 @@ class Transmitter:
         metrics: Metrics,
         lookahead: int | None = None,
         suppressor: Callable[[], Suppressor] | None = None,
+        sealer: Sealer | None = None,
+        protection: Protection | None = None,
+        search: bool = False,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
-        `suppressor` makes the noise suppressor of one over, which goes before the codec."""
+        `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
+        (None: no security); `protection` None is none; with `search` the codec searches each
+        packet. Raises LocalProtocolError for both against bit errors."""
+        if sealer is not None and protection is not None and protection.is_bit:
+            raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")
         self._codec = codec
         self._session = SessionBlock(source, group, codec.spec.codec_id, codec.spec.codec_version)
         self._frames_per_packet = frames_per_packet
@@ -54,16 +65,54 @@ class Transmitter:
         self._rng = rng
         self._metrics = metrics
         self._lookahead = lookahead
+        self._search = search
         self._new_suppressor = suppressor
+        self._sealer = sealer
         self._suppressor: Suppressor | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
         self._packetizer: Packetizer | None = None
+        self._protection = Protection() if protection is None else protection
+        self._protector: Protector = protector(self._protection)
+
+    @property
+    def protection(self) -> Protection:
+        """What guards the voice; a new value holds from the next over on. Bit protection is the net's: it stays."""
+        return self._protection
+
+    @protection.setter
+    def protection(self, protection: Protection) -> None:
+        if protection.is_bit != self._protection.is_bit:
+            raise LocalProtocolError(
+                "bit protection is the same for all stations of a net: it cannot be changed in use"
+            )
+        self._protection = protection
 
     @property
     def crc(self) -> bool:
         """Whether packets carry a CRC-16."""
         return self._crc
+
+    @property
+    def carriage(self) -> Carriage:
+        """What becomes of a packet outside an over (text, report, message) until the link has it."""
+        if self._protection.is_bit:
+            return UNDER_BIT_PROTECTION
+        security = 0 if self._sealer is None else self._sealer.packet_overhead_bytes
+        return Carriage(security + (CRC_BYTES if self._crc else 0))
+
+    def on_air(self, packet: Packet) -> bytes:
+        """A packet as the link takes it: wrapped against bit errors, or sealed where there is security and then with
+        the checksum where it has one.
+
+        Packets are sealed in the order in which they are sent. Raises SecurityError without a safe counter.
+        """
+        if self._protection.is_bit:
+            return protect(packet.to_bytes(False), self._protection.strong_bits)
+        if self._sealer is None:
+            return packet.to_bytes(self._crc)
+        sealed = self._sealer.seal(packet.to_bytes(False))
+        return with_crc(sealed) if self._crc else sealed
 
     @property
     def active(self) -> bool:
@@ -75,13 +124,27 @@ class Transmitter:
         """Id of the over being sent, or of the last one."""
         return self._over_id
 
-    def start(self, frames_per_packet: int | None = None, avoid_ids: Collection[int] = ()) -> None:
-        """Begin an over, in packets of its own size if one is given, under an id that none of `avoid_ids` has; one that
-        was still open is abandoned."""
+    def start(
+        self,
+        frames_per_packet: int | None = None,
+        avoid_ids: Collection[int] = (),
+        protection: Protection | None = None,
+    ) -> None:
+        """Begin an over, with a packet size and a protection of its own if they are given, under an id that none of
+        `avoid_ids` has; one that was still open is abandoned. Raises SecurityError without a safe counter."""
+        if protection is not None:
+            self.protection = protection
+        if self._sealer is not None:
+            self._encoder = self._packetizer = None
+            self._sealer.begin_over()
         self._over_id = next_over_id(self._over_id, self._rng, avoid_ids)
-        self._encoder = self._codec.encoder_stream(self._lookahead)
+        frames = frames_per_packet or self._frames_per_packet
+        lookahead = self._codec.spec.default_lookahead if self._lookahead is None else self._lookahead
+        search = SearchSettings.live(frames, lookahead) if self._search else None
+        self._encoder = self._codec.encoder_stream(lookahead, search)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
-        self._packetizer = Packetizer(frames_per_packet or self._frames_per_packet, self._session, self._over_id)
+        self._packetizer = Packetizer(frames, self._session, self._over_id)
+        self._protector = protector(self._protection)
         self._metrics.count("tx.overs")
 
     def push(self, pcm: NDArray[np.float32]) -> list[bytes]:
@@ -96,18 +159,19 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
-        packets.append(self._bytes(self._packetizer.finish()))
+        packets += self._protected(self._packetizer.finish())
         self._encoder = self._packetizer = self._suppressor = None
         return packets
 
     def _packets(self, frames: list[bytes]) -> list[bytes]:
         assert self._packetizer is not None
         pushed = (self._packetizer.push(frame) for frame in frames)
-        return [self._bytes(packet) for packet in pushed if packet is not None]
+        return [data for packet in pushed if packet is not None for data in self._protected(packet)]
 
-    def _bytes(self, packet: VoicePacket) -> bytes:
-        data = packet.to_bytes(self._crc)
-        self._metrics.count("tx.packets")
+    def _protected(self, packet: VoicePacket) -> list[bytes]:
+        """The packet's bytes, and those of what guards it or earlier ones."""
         self._metrics.count("tx.frames", len(packet.frames))
-        self._metrics.count("tx.bytes", len(data))
-        return data
+        sent = [self.on_air(one) for one in self._protector.push(packet)]
+        self._metrics.count("tx.packets", len(sent))
+        self._metrics.count("tx.bytes", sum(map(len, sent)))
+        return sent

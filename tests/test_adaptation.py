@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
-from gateway.adaptation import LinkCare, always_added, change_line, profile_of
-from gateway.config import StationConfig
+from gateway.adaptation import LinkCare, always_added, carriage_of, change_line, profile_of
+from gateway.config import SecuritySection, StationConfig
 from gateway.links.base import LinkInfo
 from gateway.metrics import Metrics
+from gateway.protocol.adaptation import NO_GUARD
+from gateway.protocol.carriage import UNDER_BIT_PROTECTION
 from gateway.protocol.live import Fit
 from gateway.protocol.packets import ReportPacket
+from gateway.protocol.protection import Protection as Guard
+from gateway.protocol.protection import ProtectionKind
 from gateway.protocol.report import LinkReport, Reception
+from gateway.protocol.security import BLOCK_BYTES
 
 WIDE = LinkInfo("wide", 1024, has_integrity=True)
 SLOW = LinkInfo("slow", 64, 300.0, half_duplex=True, turnaround_s=0.1, overhead_bytes=14)
 
 
-def care(crc: bool = False, **adaptation: object) -> tuple[LinkCare, Metrics]:
+def care(crc: bool = False, guard: Guard = NO_GUARD, **adaptation: object) -> tuple[LinkCare, Metrics]:
     config = StationConfig.model_validate(
         {"station": {"name": "x", "id": 1}, "link": {"kind": "memory"}, "adaptation": adaptation}
     )
     metrics = Metrics()
-    made = LinkCare(config, crc=crc, rng=random.Random(1), metrics=metrics)
+    made = LinkCare(config, guard, crc=crc, rng=random.Random(1), metrics=metrics)
     made.use_link(WIDE)
     return made, metrics
 
@@ -55,8 +61,11 @@ def test_reports_shorten_the_packets_and_the_operator_is_told() -> None:
     choice = made.next_over()
     assert choice is not None
     assert choice.rung.frames_per_packet == 3
-    assert change_line(choice) == ("sending 240 ms packets, no protection: packets are lost (50 % lost, 1.9 in a row)")
-    assert made.sending == "240 ms packets, no protection"
+    assert change_line(choice) == (
+        "sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost (50 % lost, 1.9 in a row)"
+    )
+    assert choice.rung.level.guard == Guard(ProtectionKind.REED_SOLOMON, n=6, k=4, depth=2)
+    assert made.sending == "240 ms packets, reed-solomon (6,4) depth 2"
     counted = metrics.snapshot()
     assert counted["adaptation.reports"] == counted["adaptation.reports_unused"] == counted["adaptation.changes"] == 1
     assert counted["tx.frames_per_packet"] == 3
@@ -89,5 +98,31 @@ def test_profile_and_checksum_are_the_links() -> None:
     assert (profile.rate_bps, profile.overhead_bytes, profile.mtu_bytes) == (300.0, 14, 64)
     assert (profile.half_duplex, profile.turnaround_s, profile.delay_s) == (True, 0.1, 0.7)
     assert profile.airtime_s(20) == pytest.approx(SLOW.airtime_s(20))
-    assert always_added(True).packet_bytes == 2
-    assert always_added(False).packet_bytes == 0
+    config = StationConfig.model_validate({"station": {"name": "x", "id": 1}, "link": {"kind": "memory"}})
+    assert always_added(config, NO_GUARD, crc=True).packet_bytes == 2
+    assert always_added(config, NO_GUARD, crc=False).packet_bytes == 0
+    secure = SecuritySection(mode="authenticate", key_file=Path("net.key"), tag_bytes=3)
+    added = always_added(config.model_copy(update={"security": secure}), NO_GUARD, crc=False)
+    assert (added.name, added.packet_bytes, added.session_bytes) == ("security", 3, BLOCK_BYTES)
+
+
+def test_a_configured_protection_stays_and_packets_become_shorter() -> None:
+    guard = Guard(ProtectionKind.TWO_BYTE_REPEAT, distance=4)
+    made, _ = care(guard=guard, mode="on")
+    assert made.next_over() is not None
+    made.over_sent(3)
+    assert made.report_heard(bad_report())
+    choice = made.next_over()
+    assert choice is not None
+    assert (choice.rung.frames_per_packet, choice.rung.level.guard) == (3, guard)
+    assert choice.rung.on_air_bps == pytest.approx(611.1, abs=0.1)
+
+
+def test_voice_under_bit_protection_and_security_costs_what_they_add() -> None:
+    config = StationConfig.model_validate({"station": {"name": "x", "id": 1}, "link": {"kind": "memory"}})
+    bits = Guard(ProtectionKind.BIT)
+    assert always_added(config, bits, crc=False).strong_bits == 12
+    assert carriage_of(config, bits, crc=False) == UNDER_BIT_PROTECTION
+    assert carriage_of(config, NO_GUARD, crc=True).link_bytes(10) == 12
+    secure = SecuritySection(mode="authenticate", key_file=Path("net.key"))
+    assert carriage_of(config.model_copy(update={"security": secure}), NO_GUARD, crc=False).link_bytes(10) == 26

@@ -34,6 +34,9 @@ def test_the_acoustic_modem() -> None:
 def test_janus_is_for_recorded_messages_only() -> None:
     out = printed("channel/janus-like.toml")
     assert "verdict: buffered only: " in out
+    assert "recorded messages: 6 s of speech take 101 s, 155 s where 30 % of all packets are lost" in out
+    assert as_json(load_plans(CONFIGS / "channel/janus-like.toml"))[0]["message_s"] == pytest.approx(101, abs=0.6)
+    assert as_json(load_plans(CONFIGS / "channel/acoustic-1km.toml"))[0]["message_s"] is None
     assert " live" not in [line[-5:] for line in out.splitlines()]
 
 
@@ -65,17 +68,18 @@ def test_a_station_behind_an_emulated_channel_has_its_figures(tmp_path: Path) ->
 
 
 def test_other_protections_on_demand() -> None:
-    assert "protection stage-1 repeat\n" in printed("channel/geo.toml", "stage-1 repeat")
-    assert "protection crc + payload repeat\n" in printed("channel/bit-errors-1pct.toml", "payload repeat")
-    assert printed("channel/geo.toml", everything=True).count("\nprotection ") == 8  # 7 tables and the summary's head
-    with pytest.raises(ConfigError, match="no protection 'rain'; known: none, stage-1 repeat"):
+    assert "protection two-byte-repeat d=2\n" in printed("channel/geo.toml", "two-byte-repeat d=2")
+    assert "protection crc + payload-repeat d=4\n" in printed("channel/bit-errors-1pct.toml", "payload-repeat d=4")
+    assert "protection bit golay 12/24\n" in printed("channel/bit-errors-1pct.toml", "bit golay 12/24")
+    assert printed("channel/geo.toml", everything=True).count("\nprotection ") == 9  # 8 tables and the summary's head
+    with pytest.raises(ConfigError, match="no protection 'rain'; known: none, stage-one-repeat"):
         printed("channel/geo.toml", "rain")
 
 
 def test_rows_as_json() -> None:
     plans = json.loads(json.dumps(as_json(load_plans(CONFIGS / "channel" / "acoustic-1km.toml"))))
     rows = {(row["protection"], row["frames_per_packet"]): row for row in plans[0]["rows"]}
-    assert len(rows) == 7 * 24
+    assert len(rows) == 8 * 24
     assert rows["none", 6]["airtime_ms"] == 374.1
     assert rows["none", 6]["verdict"] == "live"
     assert rows["none", 20]["verdict"] == "over the MTU"

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from gateway.app import build_cushion, build_link, check_live, wants_crc
+from gateway.app import build_cushion, build_link, check_live, protection_of, wants_crc
 from gateway.clock import ManualClock
-from gateway.config import StationConfig
+from gateway.config import SecuritySection, StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.metrics import Metrics
+from gateway.protocol.adaptation import NO_GUARD
+from gateway.protocol.live import NO_PROTECTION
 
 PEERS = {"kind": "zeromq-peers", "bind": "tcp://127.0.0.1:5999"}
 CHANNEL = {"kind": "zeromq-channel", "endpoint": "tcp://127.0.0.1:5998"}
@@ -49,12 +51,12 @@ def test_an_unknown_channel_is_named() -> None:
 @pytest.mark.parametrize(("crc", "wanted"), [("on", True), ("off", False), ("auto", False)])
 def test_checksums_are_as_configured_and_automatic_where_the_link_checks_itself(crc: str, wanted: bool) -> None:
     made = config(PEERS, packets={"crc": crc})
-    assert wants_crc(made, build_link(made, ManualClock(), Metrics())) is wanted
+    assert wants_crc(made, build_link(made, ManualClock(), Metrics()), NO_GUARD) is wanted
 
 
 def test_automatic_checksum_where_the_channel_damages_bits() -> None:
     made = config(MEMORY, channel={"preset": "bit-errors-1pct"})
-    assert wants_crc(made, build_link(made, ManualClock(), Metrics()))
+    assert wants_crc(made, build_link(made, ManualClock(), Metrics()), NO_GUARD)
 
 
 def test_a_link_too_slow_for_live_voice_is_refused_with_a_reason() -> None:
@@ -63,12 +65,14 @@ def test_a_link_too_slow_for_live_voice_is_refused_with_a_reason() -> None:
     with pytest.raises(
         ConfigError, match=r"^s\.toml: packets\.frames_per_packet: link .* is too slow.* 5 to 19 would fit$"
     ):
-        check_live(Path("s.toml"), made, link, crc=False)
+        check_live(Path("s.toml"), made, link, NO_PROTECTION)
     made = config(MEMORY, channel={"preset": "janus-like"})
     with pytest.raises(ConfigError, match="recorded message"):
-        check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
+        check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), NO_PROTECTION)
+    made = config(MEMORY, channel={"preset": "janus-like"}, messages={"spool": Path("spool")})
+    check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), NO_PROTECTION)  # is buffered
     made = config(MEMORY, channel={"preset": "acoustic-1km"})
-    check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), crc=False)
+    check_live(Path("s.toml"), made, build_link(made, ManualClock(), Metrics()), NO_PROTECTION)
 
 
 def test_the_cushion_is_learnt_between_the_configured_and_what_the_cap_leaves() -> None:
@@ -80,3 +84,24 @@ def test_the_cushion_is_learnt_between_the_configured_and_what_the_cap_leaves() 
     cushion.over_ended()
     assert cushion.cushion_s == pytest.approx(1.5 - 0.48)
     assert build_cushion(config(MEMORY, jitter={"adapt": "off"})) is None
+
+
+def test_a_tag_makes_a_checksum_needless() -> None:
+    secure = {"mode": "authenticate", "key_file": Path("net.key")}
+    for crc, wanted in (("auto", False), ("on", True)):
+        made = config(CHANNEL, packets={"crc": crc}, security=secure)
+        assert wants_crc(made, build_link(made, ManualClock(), Metrics()), NO_GUARD) is wanted
+    plain = config(CHANNEL)
+    assert wants_crc(plain, build_link(plain, ManualClock(), Metrics()), NO_GUARD)
+
+
+def test_bit_protection_has_checks_of_its_own_and_cannot_be_with_security() -> None:
+    bits = config(CHANNEL, protection={"kind": "preset", "name": "robust-transparent"})
+    guard = protection_of(Path("s.toml"), bits)
+    assert guard.is_bit
+    assert not wants_crc(bits, build_link(bits, ManualClock(), Metrics()), guard)
+    secure = {"mode": "authenticate", "key_file": Path("net.key")}
+    with pytest.raises(ConfigError, match=r"^s\.toml: protection\.name: .* cannot be with \[security\]: .* bears none"):
+        protection_of(Path("s.toml"), bits.model_copy(update={"security": SecuritySection.model_validate(secure)}))
+    with pytest.raises(ValueError, match=r"cannot be with \[security\]"):
+        config(CHANNEL, protection={"kind": "bit"}, security=secure)

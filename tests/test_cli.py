@@ -205,7 +205,7 @@ def test_airtime_prints_a_table_and_names_what_is_wrong(tmp_path: Path) -> None:
     channel = Path(__file__).parents[1] / "configs" / "channel" / "acoustic-1km.toml"
     out = good("airtime", "-c", channel, "--json", tmp_path / "rows.json").output
     assert "5 to 19" in out
-    assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 7 * 24
+    assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 8 * 24
     assert "no.toml: cannot read" in refused("airtime", "-c", tmp_path / "no.toml")
     assert "no protection 'rain'" in refused("airtime", "-c", channel, "--protection", "rain")
 
@@ -219,3 +219,75 @@ def test_run_refuses_a_link_that_cannot_carry_live_voice(tmp_path: Path) -> None
     line = refused("run", "-c", station)
     assert "slow.toml: packets.frames_per_packet: link parrot+acoustic-1km is too slow for live voice" in line
     assert line.endswith("frames_per_packet 5 to 19 would fit")
+
+
+def test_keygen_makes_adds_uses_and_drops(tmp_path: Path) -> None:
+    path = tmp_path / "net.key"
+    made = good("keygen", path).stdout
+    assert made.startswith("key ")
+    assert path.stat().st_mode & 0o777 == 0o600
+    old = made.split()[1].rstrip(",")
+    assert "exists already" in refused("keygen", path)
+    added = good("keygen", path, "--add").stdout
+    assert added.count(": accepted") == added.count(": sends") == 1
+    new = added.split(" added;")[0].rsplit(" ", 1)[1]
+    assert f"key {new}, check" in good("keygen", path, "--use", new).stdout
+    assert "the one that sends" in refused("keygen", path, "--drop", new)
+    assert good("keygen", path, "--drop", old).stdout.count("key ") == 1
+    assert good("keygen", path, "--force").stdout != made
+    path.chmod(0o644)
+    assert "chmod 600" in refused("keygen", path, "--add")
+
+
+def test_keygen_makes_a_curve_pair(tmp_path: Path) -> None:
+    path = tmp_path / "alpha.curve"
+    told = good("keygen", "--curve", path).stdout
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "alpha.curve.public").is_file()
+    secret = path.read_text().split('secret = "')[1].split('"')[0]
+    assert secret not in told
+    assert "exists already" in refused("keygen", "--curve", path)
+
+
+def test_a_station_without_its_key_says_so(tmp_path: Path, weights: Path) -> None:
+    station = tmp_path / "s.toml"
+    station.write_text(
+        f'[station]\nname = "a"\nid = 1\n[link]\nkind = "memory"\n[codec]\nweights = "{weights}"\n'
+        '[audio]\ninput = "null"\noutput = "null"\n[security]\nmode = "authenticate"\nkey_file = "net.key"\n'
+    )
+    assert f"{tmp_path}/net.key: no such key file" in refused("run", "-c", station)
+
+
+def test_a_loopback_with_security(wav: Path, weights: Path) -> None:
+    plain = good("loopback", wav, "--weights", weights).stdout
+    sealed = good("loopback", wav, "--security", "authenticate-encrypt", "--weights", weights).stdout
+    rate, played = (lambda text: text.split("\n")[1:2]), (lambda text: text.split("\n")[2:5])
+    assert played(plain) == played(sealed)
+    assert rate(plain) != rate(sealed)
+
+
+def test_loopback_with_protection_and_its_mistakes(tmp_path: Path, wav: Path, weights: Path) -> None:
+    report = tmp_path / "r.json"
+    good(
+        "loopback",
+        wav,
+        "--protection",
+        "reed-solomon:n=6,k=4",
+        "--report",
+        report,
+        "--weights",
+        weights,
+        "--channel",
+        "clean",
+    )
+    assert json.loads(report.read_text())["protection"] == "reed-solomon (6,4)"
+    assert "did you mean robust-packet?" in refused("loopback", wav, "--protection", "robust-pocket")
+    assert "protection.distance: got 99" in refused("loopback", wav, "--protection", "payload-repeat:distance=99")
+
+
+def test_protection_prints_a_row_for_each_tool(tmp_path: Path) -> None:
+    output = good("protection", "--packets", "1000", "--json", tmp_path / "p.json").output
+    for name in ("none", "stage-one-repeat d=4", "payload-repeat d=4", "robust-packet", "robust-transparent"):
+        assert name in output
+    assert json.loads((tmp_path / "p.json").read_text())["packets"] == 1000
+    assert "no manifest.tsv" in refused("protection", "--packets", "1000", "--speech", tmp_path)

@@ -197,3 +197,57 @@ def test_any_text_loads_or_is_refused_with_the_file_name(text: str) -> None:
 def test_any_shape_is_refused_with_the_file_name(table: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=r"^x\.toml: "):
         parse("".join(f"{key} = {value}\n" for key, value in table.items()))
+
+
+def test_security_needs_a_key_file_and_a_station_number() -> None:
+    assert parse(SHORT).security.mode == "none"
+    secure = '[security]\nmode = "authenticate"\nkey_file = "net.key"\n'
+    assert parse(SHORT + secure).security.tag_bytes == 4
+    assert parse(SHORT + secure + "tag_bytes = 3\n").security.tag_bytes == 3
+    assert 'security: mode "authenticate" needs key_file' in refusal(SHORT + '[security]\nmode = "authenticate"\n')
+    assert "station.id 0" in refusal(SHORT.replace("id = 7", "id = 0") + secure)
+    assert "security.tag_bytes: got 2" in refusal(SHORT + secure + "tag_bytes = 2\n")
+    assert "security.mode: got 'encrypt'" in refusal(SHORT + '[security]\nmode = "encrypt"\n')
+
+
+def test_secure_stations_share_a_key_file_that_need_not_be_there() -> None:
+    a, b = (load_toml(CONFIGS / f"station-{letter}-secure.toml", StationConfig) for letter in "ab")
+    assert a.security == b.security
+    assert a.security.key_file == CONFIGS / "net.key"
+    assert isinstance(a.link, ZeromqPeersLink)
+    assert isinstance(b.link, ZeromqPeersLink)
+    assert a.link.connect == (b.link.bind,)
+
+
+KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5501", "tcp://*:5501", "tcp://192.168.1.4:5501", "tcp://eth0:5501"])
+def test_an_address_that_others_reach_needs_curve_or_a_word(address: str) -> None:
+    link = SHORT.replace('kind = "memory"', f'kind = "zeromq-peers"\nbind = "{address}"')
+    told = refusal(link)
+    assert f"link: bind {address} can be reached from other machines" in told
+    assert "insecure = true" in told
+    assert "[curve]" in told
+    parse(link + "insecure = true\n")
+    parse(link + '[link.curve]\nsecret_key = "a.curve"\n')
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:5501", "tcp://127.1.2.3:5501", "tcp://localhost:5501", "tcp://[::1]:5501", "ipc:///r"]
+)
+def test_an_address_of_this_machine_needs_nothing(address: str) -> None:
+    parse(SHORT.replace('kind = "memory"', f'kind = "zeromq-peers"\nbind = "{address}"'))
+
+
+def test_curve_keys_are_checked_and_one_for_each_peer() -> None:
+    link = SHORT.replace(
+        'kind = "memory"', 'kind = "zeromq-peers"\nbind = "tcp://*:1"\nconnect = ["tcp://h:2", "tcp://h:3"]'
+    )
+    curve = '[link.curve]\nsecret_key = "a.curve"\npeer_keys = '
+    parse(link + curve + f'["{KEY}", "{KEY}"]\n')
+    assert "curve.peer_keys has 1 keys; needed: one for each of the 2" in refusal(link + curve + f'["{KEY}"]\n')
+    assert "link.curve.peer_keys.0: got 'short'" in refusal(link + curve + '["short", "short"]\n')
+    channel = 'kind = "zeromq-channel"\nendpoint = "tcp://h:1"\n[link.curve]\nsecret_key = "a.curve"\n'
+    assert "link.curve.server_key: missing" in refusal(SHORT.replace('kind = "memory"', channel))
+    parse(SHORT.replace('kind = "memory"', channel + f'server_key = "{KEY}"\n'))

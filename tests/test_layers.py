@@ -28,6 +28,8 @@ ALLOWED = {
     "audio": PURE,
     "links": PURE,
     "console": PURE | {"session", "audio"},
+    "messages": PURE,
+    "mailbox": PURE | {"codec", "messages", "transmit", "links"},
     "transmit": PURE | {"codec"},
     "receive": PURE | {"codec"},
 }

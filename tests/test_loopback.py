@@ -11,6 +11,8 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, preset_names
 from gateway.codec import Codec
 from gateway.loopback import LoopbackOptions, human_report, run_loopback
+from gateway.protocol.protection_file import load_protection
+from gateway.protocol.protection_file import preset_names as protection_names
 
 CLEAN = ChannelSpec("clean")
 
@@ -87,3 +89,55 @@ def test_report_is_json(small_codec: Codec, speechlike: np.ndarray) -> None:
     names = json.loads(json.dumps(run_loopback(small_codec, speechlike, CLEAN).report.as_dict()))
     assert {"voice_bps", "on_air_bps", "packets_sent", "packets_lost", "packets_late", "frames_concealed"} <= set(names)
     assert {"algorithmic_delay_ms", "mouth_to_ear_ms_median", "real_time_factor"} <= set(names)
+
+
+def noise(seconds: float) -> np.ndarray:
+    return (0.1 * np.random.default_rng(1).standard_normal(int(16_000 * seconds))).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", [*protection_names(), "payload-repeat", "stage-one-repeat:distance=15"])
+def test_protection_changes_nothing_on_a_clean_channel(small_codec: Codec, speechlike: np.ndarray, name: str) -> None:
+    options = LoopbackOptions(protection=load_protection(name))
+    result = run_loopback(small_codec, speechlike, CLEAN, options)
+    plain = run_loopback(small_codec, speechlike, CLEAN)
+    assert np.array_equal(result.heard, plain.heard)
+    assert result.report.frames_played == result.report.frames_sent
+    assert result.report.frames_recovered == result.report.frames_coarse == result.report.packets_late == 0
+    assert result.report.protection in human_report(result.report)
+
+
+@pytest.mark.parametrize("name", ["payload-repeat:distance=3", "reed-solomon:n=8,k=4"])
+def test_what_is_recovered_is_played_in_its_place_as_if_nothing_was_lost(small_codec: Codec, name: str) -> None:
+    pcm = noise(20)
+    clean = run_loopback(small_codec, pcm, CLEAN)
+    lossy = ChannelSpec("lossy", loss=0.08, mean_burst=1)
+    chosen = load_protection(name)
+    saved = run_loopback(small_codec, pcm, lossy, LoopbackOptions(protection=chosen, seed=2))
+    assert saved.report.packets_lost >= 2
+    assert saved.report.frames_recovered >= 6
+    assert saved.concealed == ()
+    assert np.array_equal(saved.heard, clean.heard)
+    delay_ms = chosen.delay_packets * 480
+    assert saved.report.mouth_to_ear_ms_max is not None
+    assert clean.report.mouth_to_ear_ms_max is not None
+    assert saved.report.mouth_to_ear_ms_max <= clean.report.mouth_to_ear_ms_max + delay_ms + 20
+
+
+def test_coarse_frames_stand_in_for_lost_ones(small_codec: Codec) -> None:
+    lossy = ChannelSpec("lossy", loss=0.1, mean_burst=1.2)
+    options = LoopbackOptions(protection=load_protection("stage-one-repeat:distance=3"), seed=1)
+    report = run_loopback(small_codec, noise(30), lossy, options).report
+    assert report.packets_lost >= 3
+    assert report.frames_coarse >= 12
+    assert report.frames_concealed <= 6
+
+
+def test_bit_protection_uses_packets_that_a_checksum_would_drop(small_codec: Codec) -> None:
+    noisy = ChannelSpec("noisy", bit_error_rate=0.01)
+    options = LoopbackOptions(protection=load_protection("robust-transparent"))
+    report = run_loopback(small_codec, noise(20), noisy, options).report
+    assert report.packets_dropped == 0
+    assert report.frames_concealed == 0
+    assert report.frames_played == report.frames_sent
+    plain = run_loopback(small_codec, noise(20), noisy).report
+    assert plain.packets_dropped > 20

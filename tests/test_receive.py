@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from gateway.codec import Codec
 from gateway.metrics import Metrics
+from gateway.protocol.bulk_packets import MessageBlock
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.protection_file import load_protection
 from gateway.protocol.report import LinkReport
 from gateway.receive import (
     CodecUnknown,
     CushionChanged,
+    MessageHeard,
     Notice,
     Played,
     Receiver,
@@ -177,6 +180,15 @@ def test_an_over_that_breaks_off_ends_by_itself(small_codec: Codec, speechlike: 
     assert listener.names()[-1] == "RemoteOverEnded"
     assert not listener.receiver.busy
     assert max(p.frame_index for p in listener.heard) < 18 + 13 + 1  # 1 s of concealment, then silence
+
+
+def test_packets_of_messages_are_handed_on_and_damaged_ones_counted(small_codec: Codec) -> None:
+    listener = Listener(small_codec)
+    block = MessageBlock(1, 0, 0, bytes(9))
+    sent = [block.packet().to_bytes(False), MessagePacket(6, b"short").to_bytes(False)]
+    listener.listen([(0.0, data) for data in sent], 0.1)
+    assert listener.notices == [MessageHeard(block)]
+    assert listener.metrics.counter("rx.dropped.bad_length") == 1
 
 
 def test_text_arrives_whole(small_codec: Codec) -> None:
@@ -394,3 +406,51 @@ def test_ids_of_others_are_in_use_for_a_minute(small_codec: Codec, speechlike: n
     assert listener.receiver.over_ids_in_use(59.9) == {first.over_id, second.over_id}
     assert listener.receiver.over_ids_in_use(60.2) == {second.over_id}
     assert listener.receiver.over_ids_in_use(61.0) == set()
+
+
+def test_soft_bits_of_a_modem_are_heard(small_codec: Codec, speechlike: np.ndarray) -> None:
+    bit = load_protection("robust-transparent")
+    sender = Transmitter(
+        small_codec,
+        source=5,
+        group=1,
+        frames_per_packet=6,
+        crc=False,
+        rng=random.Random(1),
+        metrics=Metrics(),
+        protection=bit,
+    )
+    sender.start()
+    packets = sender.push(speechlike) + sender.finish()
+    listener = Listener(small_codec)
+    listener.receiver = Receiver(
+        small_codec,
+        frames_per_packet=6,
+        crc=False,
+        cushion_s=0.06,
+        cap_s=1.5,
+        metrics=listener.metrics,
+        protection=bit,
+    )
+    ears = listener.receiver.on_packet
+
+    def softly(data: bytes, now_s: float) -> list[Notice]:
+        ones = np.where(np.unpackbits(np.frombuffer(data, np.uint8)) == 1, 0.8, 0.2)
+        return ears(data, now_s, None, ones.tolist())
+
+    listener.receiver.on_packet = softly  # type: ignore[method-assign, assignment]
+    listener.listen(timed(packets), until=8.0)
+    assert listener.metrics.counter("rx.frames_doubtful") == 39
+    assert listener.metrics.counter("rx.frames_concealed") == 0
+    assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"]
+    ears(b"", 9.0, None, [0.5] * 7)
+    assert listener.metrics.counter("rx.dropped.too_short") == 1
+
+
+def test_without_bit_protection_soft_bits_are_not_needed(small_codec: Codec, speechlike: np.ndarray) -> None:
+    listener = Listener(small_codec)
+    first = over(small_codec, speechlike)[0]
+    assert [type(notice) for notice in listener.receiver.on_packet(first, 0.0, None, [0.5] * (8 * len(first)))] == [
+        RemoteOverStarted,
+        RemoteTalker,
+    ]

@@ -12,20 +12,24 @@ from gateway.adaptation import LinkCare
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.files import read_audio, write_wav
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
 from gateway.console.keyboard import SendText
-from gateway.errors import LinkError
+from gateway.errors import LinkError, SecurityError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
+from gateway.protocol.protection_file import load_protection
 from gateway.receive import Receiver
 from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
 from gateway.session.machine import Mode
-from gateway.station import Station, tone_pcm
+from gateway.station import Station
+from gateway.tones import tone_pcm
 from gateway.transmit import Transmitter
 
 
@@ -40,8 +44,10 @@ class Bench:
         number: int,
         audio: tuple[AudioInput, AudioOutput] | None = None,
         adaptation: dict[str, object] | None = None,
+        protection: str = "none",
         **ptt: object,
     ) -> None:
+        guard = load_protection(protection)
         config = StationConfig.model_validate(
             {
                 "station": {"name": f"s{number}", "id": number, "group": 1},
@@ -64,8 +70,18 @@ class Bench:
                 crc=False,
                 rng=random.Random(number),
                 metrics=self.metrics,
+                protection=guard,
             ),
-            Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=self.metrics),
+            Receiver(
+                codec,
+                frames_per_packet=6,
+                crc=False,
+                cushion_s=0.06,
+                cap_s=1.5,
+                metrics=self.metrics,
+                protection=guard,
+                cushion=None if adaptation is None else AdaptiveCushion(CushionRules(0.06, 1.0)),
+            ),
             link,
             self.audio,
             clock,
@@ -73,7 +89,7 @@ class Bench:
             self.said.append,
             None
             if adaptation is None
-            else LinkCare(config, crc=False, rng=random.Random(number), metrics=self.metrics),
+            else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
         )
 
     @property
@@ -189,6 +205,41 @@ def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualC
     a.station.post(SendText("x" * 100_000))
     run(clock, 0.2, a, b)
     assert a.said[-1].startswith("message not sent: ")
+
+
+@pytest.mark.parametrize(
+    ("protection", "channel"),
+    [
+        ("bit:strong_bits=12", ChannelSpec("noisy", bit_error_rate=0.01)),
+        ("robust-packet", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+        ("stage-one-repeat:distance=2", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+    ],
+)
+def test_stations_understand_each_other_under_protection(
+    small_codec: Codec, clock: ManualClock, protection: str, channel: ChannelSpec
+) -> None:
+    hub = MemoryHub(clock)
+    links = [
+        EmulatedLink(hub.station(name), channel, np.random.default_rng(seed), clock)
+        for seed, name in enumerate("ab", start=5)
+    ]
+    a, b = (Bench(small_codec, clock, link, n, protection=protection) for n, link in enumerate(links, start=1))
+    a.station.post(PttPressed())
+    run(clock, 12.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 8.0, a, b)
+    sent = a.metrics.counter("tx.frames")
+    played, concealed = (b.metrics.counter(f"rx.frames_{fate}") for fate in ("played", "concealed"))
+    assert sent >= 150
+    assert played >= sent - 6
+    assert concealed <= 6
+    assert b.metrics.counter("rx.overs") == 1
+    assert b.said == ["heard", "alpha to group 1", "over ended"]
+    for number in range(5):
+        a.station.post(SendText(f"Message {number}."))
+        run(clock, 0.2, a, b)
+    heard = [line for line in b.said if line.startswith("message from alpha")]
+    assert len(heard) == 5 if "noisy" in channel.name else len(heard) >= 3
 
 
 def test_a_parrot_answers_with_ones_own_over(small_codec: Codec, clock: ManualClock) -> None:
@@ -316,7 +367,7 @@ def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0
     run(clock, gap_s, talker, *others)
 
 
-def test_reports_in_the_gap_shorten_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
+def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
     hub = MemoryHub(clock)
     a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
     b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
@@ -324,10 +375,18 @@ def test_reports_in_the_gap_shorten_the_next_overs_packets(small_codec: Codec, c
     talk(clock, a, b)
     assert b.metrics.counter("tx.reports") == 1
     assert any(line.startswith("bravo lost ") for line in a.said)
+    concealed = []
     for _ in range(3):
+        before = b.metrics.counter("rx.frames_concealed")
         talk(clock, a, b)
-    assert any(line.startswith("sending 240 ms packets, no protection: packets are lost") for line in a.said)
-    assert a.station.snapshot().sending == "240 ms packets, no protection"
+        concealed.append(b.metrics.counter("rx.frames_concealed") - before)
+    # The first over with redundancy is not waited for; from the next one on every fifth packet is given back in time.
+    assert concealed[0] > 10
+    assert concealed[1:] == [0, 0]
+    assert any(
+        line.startswith("sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost") for line in a.said
+    )
+    assert a.station.snapshot().sending == "240 ms packets, reed-solomon (6,4) depth 2"
     assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
     assert b.metrics.counter("rx.overs") == 4
     assert not any(line.startswith("sending") for line in b.said)
@@ -409,3 +468,25 @@ def test_a_group_behind_a_lossy_channel_settles_on_one_choice(small_codec: Codec
     # One report an over is enough unless a worse one follows; they do not pile up.
     assert 5 <= sum(member.metrics.counter("tx.reports") for member in group) <= 14
     assert all(member.metrics.counter("rx.overs") == 7 for member in group)
+
+
+def test_speech_that_cannot_be_made_safe_is_not_sent(
+    small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two(small_codec, clock)
+
+    def no_counter(*_: object, **__: object) -> None:
+        raise SecurityError("disk full")
+
+    for name in ("start", "on_air"):
+        monkeypatch.setattr(a.station._transmitter, name, no_counter)
+    a.station.post(SendText("hello"))
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 1.0, a, b)
+    assert "message not sent: disk full" in a.said
+    assert "not talking: disk full" in a.said
+    assert b.said == []
+    assert a.mode is Mode.IDLE
+    assert a.metrics.counter("tx.dropped.no_counter") == 2

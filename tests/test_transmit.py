@@ -11,7 +11,10 @@ from gateway.audio.denoise import Denoiser, denoise
 from gateway.codec import Codec
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
-from gateway.protocol.packets import VoicePacket, parse
+from gateway.protocol.bit_protection import Unprotected, unprotect
+from gateway.protocol.carriage import Carriage
+from gateway.protocol.packets import AckPacket, TextPacket, VoicePacket, parse
+from gateway.protocol.protection_file import load_protection
 from gateway.transmit import Transmitter
 
 
@@ -112,3 +115,71 @@ def test_on_air_rate_stays_within_350_bit_per_second_of_speech(small_codec: Code
     assert sum(map(len, packets)) * 8 / seconds <= 350
     assert metrics.counter("tx.packets") == len(packets)
     assert metrics.counter("tx.frames") == -(-int(seconds * 16_000) // 1280)
+
+
+def test_what_security_adds_to_a_packet_is_told(small_codec: Codec) -> None:
+    assert transmitter(small_codec, Metrics()).carriage == Carriage()
+
+
+@pytest.mark.parametrize("name", ["stage-one-repeat:distance=2", "robust-packet"])
+def test_protection_adds_packets_and_counts_speech_once(small_codec: Codec, speechlike: np.ndarray, name: str) -> None:
+    metrics = Metrics()
+    sender = transmitter(small_codec, metrics)
+    sender.protection = load_protection(name)
+    packets = send(sender, speechlike)
+    assert len(packets) > 7
+    assert metrics.counter("tx.packets") == len(packets)
+    assert metrics.counter("tx.bytes") == sum(map(len, packets))
+    assert metrics.counter("tx.frames") == 39
+    voiced = [packet for data in packets if isinstance(packet := parse(data, crc=False), VoicePacket)]
+    first = {packet.sequence: packet for packet in reversed(voiced)}
+    assert b"".join(frame for _, packet in sorted(first.items()) for frame in packet.frames) == small_codec.encode(
+        speechlike
+    )
+
+
+def test_bit_protection_wraps_every_packet_and_stays(small_codec: Codec, speechlike: np.ndarray) -> None:
+    bit = load_protection("bit:strong_bits=12")
+    sender = Transmitter(
+        small_codec,
+        source=1,
+        group=1,
+        frames_per_packet=6,
+        crc=True,
+        rng=random.Random(3),
+        metrics=Metrics(),
+        protection=bit,
+    )
+    packets = send(sender, speechlike)
+    frames = b""
+    for data in packets:
+        bare = unprotect(data, 12)
+        assert isinstance(bare, Unprotected)
+        frames += b"".join(voice(bare.data).frames)
+    assert frames == small_codec.encode(speechlike)
+    ack = AckPacket(1, 2, 3, 4)
+    assert unprotect(sender.on_air(ack), 12) == Unprotected(ack.to_bytes(crc=False))
+    assert len(sender.on_air(TextPacket(1, 1, 1, 0, True, False, "x" * (sender.carriage.room_bytes(100) - 8)))) <= 100
+    with pytest.raises(LocalProtocolError, match="same for all stations"):
+        sender.protection = load_protection("none")
+
+
+def test_a_search_delays_no_packet(small_codec: Codec, speechlike: np.ndarray) -> None:
+    def sent(search: bool) -> list[list[bytes]]:
+        sender = Transmitter(
+            small_codec,
+            source=1,
+            group=1,
+            frames_per_packet=6,
+            crc=False,
+            rng=random.Random(3),
+            metrics=Metrics(),
+            search=search,
+        )
+        sender.start()
+        blocks = [sender.push(block) for block in np.array_split(speechlike, 40)]
+        return [*blocks, sender.finish()]
+
+    plain, searched = sent(search=False), sent(search=True)
+    assert [len(packets) for packets in searched] == [len(packets) for packets in plain]
+    assert searched != plain

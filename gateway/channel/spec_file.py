@@ -21,7 +21,7 @@ import pydantic
 from pydantic import ConfigDict, ValidationInfo, create_model, field_validator, model_validator
 
 from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
-from gateway.config import ConfigPath, Endpoint, Name, StrictModel, load_toml
+from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
 from gateway.errors import ConfigError
 
 
@@ -97,11 +97,18 @@ class _ProcessFile(StrictModel):
     statistics_s: float = pydantic.Field(default=10.0, gt=0, le=3600)
     channel: _ChannelTable = _ChannelTable()
     path: tuple[_PathTable, ...] = ()
+    curve: CurveSection | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _not_open_to_all(self) -> _ProcessFile:
+        check_exposure("endpoint", self.endpoint, is_guarded=self.curve is not None, insecure=self.insecure)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelProcessConfig:
-    """What a channel process needs: where to listen, and the channel of every (from, to) pair of stations.
+    """What a channel process needs: where to listen and to whom, and the channel of every (from, to) pair of stations.
 
     `statistics_s` is the time between two log lines with figures.
     """
@@ -111,6 +118,7 @@ class ChannelProcessConfig:
     paths: Mapping[tuple[str, str], ChannelSpec] = field(default_factory=dict)
     seed: int = 0
     statistics_s: float = 10.0
+    curve: CurveSection | None = None
 
 
 def preset_folders() -> tuple[Path, ...]:
@@ -153,7 +161,9 @@ def load_channel_process(path: Path) -> ChannelProcessConfig:
             paths[pair] = table.build(default)
         except ValueError as error:
             raise ConfigError(f"{path}: path.{index}: {error}") from error
-    return ChannelProcessConfig(file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s)
+    return ChannelProcessConfig(
+        file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve
+    )
 
 
 def _find(source: str | Path) -> Path:

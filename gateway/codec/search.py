@@ -50,10 +50,10 @@ class SearchSettings:
         return self.segment_frames + self.ahead_frames
 
     @classmethod
-    def live(cls, frames_per_packet: int) -> SearchSettings:
-        """For speech that leaves in packets: each is searched when it is full, with the frames the encoder guesses
-        ahead, so no delay is added but that of computing."""
-        return cls(segment_frames=frames_per_packet, ahead_frames=2)
+    def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
+        """For speech that leaves in packets: each is searched when it is full, with guesses at the frames of the
+        encoder's `lookahead`, so no delay is added but that of computing."""
+        return cls(segment_frames=frames_per_packet, ahead_frames=lookahead)
 
 
 class Search:

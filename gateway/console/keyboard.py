@@ -4,10 +4,11 @@ Rule: what a key means is decided by pure classes (bytes in, events out); only `
 puts it back as it was on any way out.
 
 On a terminal, keys act at once: space latches the push-to-talk on and off (a terminal reports no release), `b` does
-so over a station that is heard (break-in), `t` opens a line for a text message (Enter sends, Escape drops), `q` or
-Ctrl-D quits; Ctrl-C stays an interrupt. Where standard input is a pipe or a file, it is read by lines: `p` toggles
-the push-to-talk, `b` breaks in, `t WORDS` sends a text, `q` or the end of the input quits. A service without an
-operator has `source = "none"` in [ptt] and no keyboard at all.
+so over a station that is heard (break-in), `t` opens a line for a text message (Enter sends, Escape drops), `m` begins
+and ends the recording of a voice message, `l` plays the last one that came, `q` or Ctrl-D quits; Ctrl-C stays an
+interrupt. Where standard input is a pipe or a file, it is read by lines: `p` toggles the push-to-talk, `b` breaks in,
+`t WORDS` sends a text, `m` and `l` as above, `q` or the end of the input quits. A service without an operator has
+`source = "none"` in [ptt] and no keyboard at all.
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordToggled:
+    """Begin or end the recording of a voice message."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayLast:
+    """Let the last voice message be heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextEdited:
     """The message line changed: what stands on it now, or None when it closed. To be drawn."""
 
@@ -54,7 +65,7 @@ class UnknownKey:
     typed: str
 
 
-KeyEvent = PttToggled | Quit | SendText | TextEdited | UnknownKey
+KeyEvent = PttToggled | Quit | SendText | RecordToggled | PlayLast | TextEdited | UnknownKey
 
 
 class KeyMap(Protocol):
@@ -124,6 +135,10 @@ class KeyPresses:
                 return [PttToggled()]
             case "b":
                 return [PttToggled(break_in=True)]
+            case "m":
+                return [RecordToggled()]
+            case "l":
+                return [PlayLast()]
             case "q":
                 return [Quit()]
             case "t":
@@ -182,6 +197,10 @@ class CommandLines:
                 return [PttToggled()]
             case "b":
                 return [PttToggled(break_in=True)]
+            case "m":
+                return [RecordToggled()]
+            case "l":
+                return [PlayLast()]
             case "q":
                 return [Quit()]
             case "t":

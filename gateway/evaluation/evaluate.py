@@ -32,7 +32,15 @@ from gateway.evaluation.pictures import draw
 from gateway.evaluation.quality import MEASURES, align, measure
 from gateway.evaluation.report import EvaluationReport, Interval, Row, interval, write_report
 from gateway.evaluation.speech import Clip, load_clips, speech_folder
-from gateway.evaluation.systems import ORIGINAL, OURS, System, bits_a_second, build_damaged, build_systems
+from gateway.evaluation.systems import (
+    ORIGINAL,
+    OURS,
+    System,
+    bits_a_second,
+    build_damaged,
+    build_protected,
+    build_systems,
+)
 
 SAMPLE_RATE = 16_000
 
@@ -45,8 +53,9 @@ class EvaluateOptions:
     """What to compare on what.
 
     `channels` are names or files of channels that ours is sent through at 300 bit/s, `bit_errors` shares of bits
-    flipped in it; both with clean input. `noise_db`, `reverb_s` and `bands` are conditions of the input that all
-    `systems` are given besides the clean one. `noise` is a folder of recordings, by default the one beside the speech.
+    flipped in it, `protected` pairs of a channel and a protection; all with clean input. `noise_db`, `reverb_s` and
+    `bands` are conditions of the input that all `systems` are given besides the clean one. `noise` is a folder of
+    recordings, by default the one beside the speech.
     """
 
     speech: Path | None = None
@@ -65,6 +74,7 @@ class EvaluateOptions:
     )
     channels: tuple[str, ...] = ()
     bit_errors: tuple[float, ...] = ()
+    protected: tuple[tuple[str, str], ...] = ()
     noise_db: tuple[float, ...] = ()
     reverb_s: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
@@ -96,6 +106,7 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
         notes.append(f"clips in {', '.join(sorted(unknown))} left out: no recogniser asked for knows the language")
     systems = build_systems(options.systems, options.weights, notes)
     damaged = build_damaged(options.channels, options.bit_errors, options.weights)
+    damaged |= build_protected(options.protected, options.weights)
     judges = _Judges(options, clips, notes)
     rows = [judges.row(name, system, CLEAN) for name, system in chain(systems.items(), damaged.items())]
     for condition in _conditions(options, folder, notes):

@@ -18,6 +18,8 @@ from gateway.codec import Codec, SearchSettings
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.loopback import LoopbackOptions, run_loopback
+from gateway.protocol.protection import Protection
+from gateway.protocol.protection_file import load_protection
 
 Pcm = NDArray[np.float32]
 System = Callable[[int, Pcm], Pcm]
@@ -78,6 +80,17 @@ def build_damaged(channels: tuple[str, ...], bit_errors: tuple[float, ...], weig
     return systems | {f"ours, bit errors {100 * rate:g} %": _flipped(codec, rate) for rate in bit_errors}
 
 
+def build_protected(pairs: tuple[tuple[str, str], ...], weights: Path | None) -> dict[str, System]:
+    """Ours at 300 bit/s through channels, each with a protection: pairs of names or files."""
+    if not pairs:
+        return {}
+    codec = Codec.load(weights)
+    named = [(load_channel(channel), guard, load_protection(guard)) for channel, guard in pairs]
+    return {
+        f"ours through {spec.name}, {guard}": _through(codec, spec, protection) for spec, guard, protection in named
+    }
+
+
 def with_bit_errors(codec: Codec, pcm: Pcm, rate: float, seed: int) -> Pcm:
     """Every bit flipped with probability `rate`; the decoder is not told which."""
     frames = np.frombuffer(codec.encode(pcm), np.uint8)
@@ -97,8 +110,9 @@ def _after_denoising(system: System) -> System:
     return lambda number, pcm: system(number, denoise(pcm))
 
 
-def _through(codec: Codec, spec: ChannelSpec) -> System:
-    return lambda number, pcm: run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1)).heard
+def _through(codec: Codec, spec: ChannelSpec, protection: Protection | None = None) -> System:
+    chosen = Protection() if protection is None else protection
+    return lambda number, pcm: run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1, protection=chosen)).heard
 
 
 def _flipped(codec: Codec, rate: float) -> System:

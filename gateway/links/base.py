@@ -42,11 +42,15 @@ class LinkInfo:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A packet as it arrived: when, on the link's clock, and how clearly where the link can tell."""
+    """A packet as it arrived: when, on the link's clock, and how clearly where the link can tell.
+
+    `one_probability` (8 * len(data)): how probably each bit is 1, from a modem that gives soft bits.
+    """
 
     data: bytes
     at_s: float
     snr_db: float | None = None
+    one_probability: tuple[float, ...] | None = None
 
 
 class Drop(Enum):

@@ -17,6 +17,7 @@ from gateway.channel.network import Network
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.clock import Clock, SystemClock
 from gateway.links import envelope
+from gateway.links.curve import Curve
 from gateway.links.zeromq import PRESENT_S, StationRouter
 
 MAX_STATIONS = 64
@@ -46,11 +47,11 @@ class ChannelProcess:
     `endpoint` is the address in use. `stop` may be called from any thread or signal handler.
     """
 
-    def __init__(self, config: ChannelProcessConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: ChannelProcessConfig, clock: Clock | None = None, curve: Curve | None = None) -> None:
         self._config = config
         self._clock = clock if clock is not None else SystemClock()
         self._log = structlog.get_logger("clarilink.channel")
-        self._router = StationRouter(config.endpoint)
+        self._router = StationRouter(config.endpoint, curve)
         self.endpoint = self._router.endpoint
         self._network = Network(config.default, seed=config.seed, start_s=self._clock.now(), paths=config.paths)
         self._stations: dict[str, _Station] = {}
@@ -70,7 +71,8 @@ class ChannelProcess:
 
     def report(self) -> ChannelReport:
         """The figures so far."""
-        return ChannelReport(self._network.stats(), self._network.collisions, dict(self._dropped))
+        dropped = dict(self._dropped + self._router.refused)
+        return ChannelReport(self._network.stats(), self._network.collisions, dropped)
 
     def run(self) -> ChannelReport:
         """Carry packets until `stop`, then close; returns the figures. Not to be called again."""

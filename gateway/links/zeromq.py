@@ -17,17 +17,19 @@ import math
 import secrets
 import socket
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import zmq
+import zmq.utils.z85
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LinkError
 from gateway.links import envelope
 from gateway.links.base import Drop, Link, LinkInfo, Received
+from gateway.links.curve import ZAP_ENDPOINT, Curve, zap_answer
 from gateway.metrics import Metrics
 
 MTU_BYTES = 1024
@@ -83,8 +85,92 @@ def _connect(connected: zmq.Socket[bytes], endpoint: str) -> None:
         raise LinkError(f"cannot connect to {endpoint}: {error.strerror}") from error
 
 
-def _wait(polled: zmq.Socket[bytes], timeout_s: float, events: int = zmq.POLLIN) -> bool:
-    return bool(polled.poll(math.ceil(timeout_s * 1000), events))
+def _wait(
+    polled: zmq.Socket[bytes], timeout_s: float, events: int = zmq.POLLIN, also: Sequence[zmq.Socket[bytes]] = ()
+) -> bool:
+    """Whether something happened on `polled`, or came in on one of `also`, within the time."""
+    timeout_ms = math.ceil(timeout_s * 1000)
+    if not also:
+        return bool(polled.poll(timeout_ms, events))
+    poller = zmq.Poller()
+    poller.register(polled, events)
+    for other in also:
+        poller.register(other, zmq.POLLIN)
+    return bool(poller.poll(timeout_ms))
+
+
+_FAILED_HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class _Guard:
+    """CURVE on the sockets of one context: lets in who is on the list, and counts who is not. For one thread.
+
+    Counts `curve_not_listed` (the key is not allowed here) and `curve_failed` (a handshake came to nothing: no CURVE,
+    another key than expected, or the other side does not allow ours). Without keys it does nothing.
+    """
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], curve: Curve | None, count: Callable[[str], None]
+    ) -> None:
+        self._curve = curve
+        self._count = count
+        self._zap: zmq.Socket[bytes] | None = None
+        self._watched: list[zmq.Socket[bytes]] = []
+        self.sockets: list[zmq.Socket[bytes]] = []
+        """To be polled together with those guarded."""
+        if curve is not None:
+            self._allowed = frozenset(zmq.utils.z85.decode(key.encode()) for key in curve.allowed)
+            self._zap = context.socket(zmq.REP)
+            self._zap.setsockopt(zmq.LINGER, 0)
+            self._zap.bind(ZAP_ENDPOINT)  # before any socket that it decides about
+            self.sockets.append(self._zap)
+
+    def serve(self, bound: zmq.Socket[bytes]) -> None:
+        """Before `bind`: only those on the list get in."""
+        if self._curve is not None:
+            bound.setsockopt(zmq.CURVE_SERVER, 1)
+            self._identify(bound, self._curve)
+            bound.setsockopt(zmq.ZAP_DOMAIN, b"clarilink")
+
+    def join(self, connecting: zmq.Socket[bytes], number: int = 0) -> None:
+        """Before each `connect`: only the owner of server key `number` may be there."""
+        if self._curve is not None:
+            if number == 0:
+                self._identify(connecting, self._curve)
+            connecting.setsockopt(zmq.CURVE_SERVERKEY, self._curve.server_keys[number].encode())
+
+    def attend(self) -> None:
+        """Answer newcomers; count failures. Newcomers wait until this is called."""
+        while self._zap is not None and self._zap.poll(0, zmq.POLLIN):
+            answer = zap_answer(self._zap.recv_multipart(), self._allowed)
+            if answer is not None and not answer.is_admitted:
+                self._count("curve_not_listed")
+            self._zap.send_multipart(() if answer is None else answer.parts)
+        for monitor in self.sockets[1:]:
+            while monitor.poll(0, zmq.POLLIN):
+                monitor.recv_multipart()
+                self._count("curve_failed")
+
+    def close(self) -> None:
+        """Before the sockets guarded are closed."""
+        for watched in self._watched:
+            watched.disable_monitor()
+        for own in self.sockets:
+            own.close(linger=0)
+
+    def _identify(self, made: zmq.Socket[bytes], curve: Curve) -> None:
+        made.setsockopt(zmq.CURVE_PUBLICKEY, curve.public.encode())
+        made.setsockopt(zmq.CURVE_SECRETKEY, curve.secret.encode())
+        self.sockets.append(made.get_monitor_socket(_FAILED_HANDSHAKES))
+        self._watched.append(made)
+
+
+def curve_keypair() -> tuple[str, str]:
+    """A new public and secret key, 40 characters of Z85 each."""
+    public, secret = zmq.curve_keypair()
+    return public.decode(), secret.decode()
 
 
 class ZeromqPeersLink(Link):
@@ -102,8 +188,13 @@ class ZeromqPeersLink(Link):
         metrics: Metrics | None = None,
         clock: Clock | None = None,
         mtu_bytes: int = MTU_BYTES,
+        curve: Curve | None = None,
     ) -> None:
+        """`curve`: keys, with one server key for each address in `connect`; None: open to all."""
         super().__init__(metrics)
+        if curve is not None and len(curve.server_keys) != len(connect):
+            raise LinkError(f"{len(curve.server_keys)} peer keys for {len(connect)} addresses; needed: one for each")
+        self._curve = curve
         self._bind_to = bind
         self._connect_to = tuple(connect)
         self._clock = clock if clock is not None else SystemClock()
@@ -133,19 +224,24 @@ class ZeromqPeersLink(Link):
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._tx = _socket(self._context, zmq.XPUB, envelope.MAX_MESSAGE_BYTES)
         self._rx = _socket(self._context, zmq.SUB, envelope.MAX_MESSAGE_BYTES)
+        self._guard = _Guard(self._context, self._curve, lambda name: self.metrics.count(f"{self._layer}.{name}"))
         try:
             self._tx.setsockopt(zmq.XPUB_VERBOSER, 1)  # every coming and going of a listener is told
             self._rx.setsockopt(zmq.LINGER, 0)
             self._rx.setsockopt(zmq.SUBSCRIBE, b"")
+            self._guard.serve(self._tx)
             _bind(self._tx, self._bind_to)
-            for endpoint in self._connect_to:
+            for number, endpoint in enumerate(self._connect_to):
+                self._guard.join(self._rx, number)
                 _connect(self._rx, endpoint)
         except LinkError:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise
 
     def _close(self) -> None:
         with self._tx_lock, self._rx_lock:
+            self._guard.close()
             self._tx.close()
             self._rx.close()
             self._context.term()
@@ -174,7 +270,10 @@ class ZeromqPeersLink(Link):
         deadline = self._clock.now() + timeout_s
         with self._rx_lock:
             self._check_open()
-            while _wait(self._rx, max(0.0, deadline - self._clock.now())):
+            while _wait(self._rx, max(0.0, deadline - self._clock.now()), also=self._guard.sockets):
+                self._guard.attend()
+                if not self._rx.poll(0, zmq.POLLIN):
+                    continue  # it was a newcomer
                 parts = self._rx.recv_multipart(zmq.NOBLOCK)
                 if len(parts) != 1:
                     self._drop_rx(Drop.MALFORMED)
@@ -200,8 +299,11 @@ class ZeromqChannelLink(Link):
         metrics: Metrics | None = None,
         clock: Clock | None = None,
         mtu_bytes: int = MTU_BYTES,
+        curve: Curve | None = None,
     ) -> None:
+        """`curve`: keys, with the server key of the channel process; None: whoever listens at the address hears all."""
         super().__init__(metrics)
+        self._curve = curve
         if not 0 < len(station) <= envelope.MAX_NAME:
             raise LinkError(f"station name {station!r} has {len(station)} characters; needed: 1 to {envelope.MAX_NAME}")
         self._endpoint = endpoint
@@ -228,9 +330,12 @@ class ZeromqChannelLink(Link):
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._socket = _socket(self._context, zmq.DEALER, envelope.MAX_MESSAGE_BYTES)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # while nobody is there, drop now: stale voice later is worthless
+        self._guard = _Guard(self._context, self._curve, lambda name: self.metrics.count(f"{self._layer}.{name}"))
         try:
+            self._guard.join(self._socket)
             _connect(self._socket, self._endpoint)
         except LinkError:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise
         self._token = secrets.randbits(63)
@@ -242,6 +347,7 @@ class ZeromqChannelLink(Link):
     def _close(self) -> None:
         with self._lock:
             self._say(envelope.Bye(self._station, self._token))
+            self._guard.close()
             self._socket.close()
             self._context.term()
 
@@ -283,6 +389,7 @@ class ZeromqChannelLink(Link):
 
     def _attend(self) -> None:
         """Sort what has come in, and say hello if it is time."""
+        self._guard.attend()
         while self._socket.poll(0, zmq.POLLIN):
             parts = self._socket.recv_multipart(zmq.NOBLOCK)
             self._sort(envelope.unpack(parts[0]) if len(parts) == 1 else None, self._clock.now())
@@ -323,15 +430,20 @@ class StationRouter:
     Used from one thread, `wake` excepted, which any thread or signal handler may call.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        """Listen at `endpoint`. Raises LinkError."""
+    def __init__(self, endpoint: str, curve: Curve | None = None) -> None:
+        """Listen at `endpoint`; `curve`: for those allowed only. Raises LinkError."""
+        self.refused: Counter[str] = Counter()
+        """Newcomers not let in, by the names of the links' counters."""
         self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._guard = _Guard(self._context, curve, self._count_refused)
         self._socket = _socket(self._context, zmq.ROUTER, envelope.MAX_MESSAGE_BYTES)
         self._socket.setsockopt(zmq.SNDHWM, 16 * QUEUE_PACKETS)  # for all stations' sending in bursts
         self._socket.setsockopt(zmq.RCVHWM, 16 * QUEUE_PACKETS)
         try:
+            self._guard.serve(self._socket)
             self.endpoint = _bind(self._socket, endpoint)
         except LinkError:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise
         self._woken, self._wake = socket.socketpair()
@@ -340,10 +452,16 @@ class StationRouter:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._woken.fileno(), zmq.POLLIN)
+        for guarding in self._guard.sockets:
+            self._poller.register(guarding, zmq.POLLIN)
+
+    def _count_refused(self, name: str) -> None:
+        self.refused[name] += 1
 
     def close(self) -> None:
         """Stop listening; nothing if done already."""
         if not self._socket.closed:
+            self._guard.close()
             self._socket.close()
             self._context.term()
             self._woken.close()
@@ -359,6 +477,7 @@ class StationRouter:
         ready = dict(self._poller.poll(math.ceil(max(0.0, timeout_s) * 1000)))
         if self._woken.fileno() in ready:
             self._woken.recv(4096)
+        self._guard.attend()
 
     def receive(self) -> tuple[bytes, envelope.Message | None] | None:
         """The sender's address and its message (None for what is not one); None when there is nothing."""

@@ -17,17 +17,19 @@ from enum import Enum
 from gateway.errors import LocalProtocolError
 from gateway.protocol.live import (
     NO_PROTECTION,
-    PAYLOAD_REPEAT,
-    STAGE_ONE_REPEAT,
     Fit,
     LinkProfile,
     LiveRow,
     Protection,
+    cost_of,
     live_row,
 )
 from gateway.protocol.packets import FRAME_S, OVER_IDS
+from gateway.protocol.protection import Protection as Guard
+from gateway.protocol.protection import ProtectionKind
 from gateway.protocol.report import LinkReport
 
+NO_GUARD = Guard()
 MAX_REPORTERS = 32
 _RECENT_REPORTS = 3  # looked at for a change of the channel
 _BURSTS_OF_CHANGE = 4
@@ -35,18 +37,24 @@ _BURSTS_OF_CHANGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A protection and the share of packets lost up to which it is enough."""
+    """A protection by its cost, the share of packets lost up to which it is enough, and what makes it."""
 
     protection: Protection
     up_to_loss: float
+    guard: Guard = NO_GUARD
+
+    @classmethod
+    def of(cls, guard: Guard, up_to_loss: float) -> Level:
+        """The level of a protection of clause 12."""
+        return cls(cost_of(guard), up_to_loss, guard)
 
 
 LEVELS: tuple[Level, ...] = (
-    Level(NO_PROTECTION, 0.03),
-    Level(STAGE_ONE_REPEAT, 0.08),
-    Level(PAYLOAD_REPEAT, 1.0),
+    Level.of(NO_GUARD, 0.03),
+    Level.of(Guard(ProtectionKind.TWO_BYTE_REPEAT, distance=2), 0.08),
+    Level.of(Guard(ProtectionKind.REED_SOLOMON, n=6, k=4, depth=2), 1.0),
 )
-"""All levels known by name, weakest first; a station offers those that its transmitter can make."""
+"""All levels, weakest first."""
 CLEAN_LOSS = 0.01
 """Up to this loss the configured packet size and the weakest level are kept."""
 
@@ -98,7 +106,7 @@ def ladder(
 
     first = levels[0]
     start = row(frames_per_packet, first)
-    rungs = [Rung(frames_per_packet, Level(first.protection, CLEAN_LOSS), start.on_air_bps)]
+    rungs = [Rung(frames_per_packet, Level(first.protection, CLEAN_LOSS, first.guard), start.on_air_bps)]
     for level in levels:
         for frames in range(budget.shortest, budget.longest + 1):
             found = row(frames, level)

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.frames import ReceivedFrame, is_better
 from gateway.protocol.packets import FRAME_S
 
 _ROUNDING_S = 1e-6  # sums of frame times are not exact
@@ -42,7 +43,7 @@ class Play:
     """Decode this frame."""
 
     index: int
-    frame: bytes
+    frame: ReceivedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class JitterBuffer:
         self._config = config
         self._cap_frames = math.floor((config.hard_cap_s + _ROUNDING_S) / config.frame_s)
         self._conceal_limit = max(1, round(config.conceal_limit_s / config.frame_s))
-        self._frames: dict[int, tuple[bytes, float]] = {}  # index: frame, arrival
+        self._frames: dict[int, tuple[ReceivedFrame, float]] = {}  # index: frame, arrival
         self._floor = 0  # no index below this is played any more
         self._next = 0  # index of the next tick
         self._start_at_s: float | None = None  # filling until then; None: no frame yet
@@ -108,13 +109,19 @@ class JitterBuffer:
             self._played, self._concealed, self._late, self._duplicate, self._skipped, waiting, delay_s
         )
 
-    def put(self, frame_index: int, frame: bytes, now_s: float) -> None:
-        """Take a frame that arrived now; late and duplicate ones are counted and dropped (8.4)."""
+    def put(self, frame_index: int, frame: ReceivedFrame, now_s: float) -> None:
+        """Take a frame that arrived now; late and duplicate ones are counted and dropped (8.4).
+
+        Of two copies the one that says more is kept (12.1): the other counts as the duplicate.
+        """
         if frame_index < self._floor or (self._end is not None and frame_index >= self._end):
             self._late += 1
             return
         if frame_index in self._frames:
             self._duplicate += 1
+            held, since_s = self._frames[frame_index]
+            if is_better(frame, held):
+                self._frames[frame_index] = frame, since_s
             return
         self._last_put_s = now_s
         self._timed_out = False
@@ -125,6 +132,10 @@ class JitterBuffer:
             self._next = frame_index
             self._waited = 0
         elif not self._playing:
+            ahead_s = (self._next - frame_index) * self._config.frame_s
+            if ahead_s + _ROUNDING_S >= self._config.packet_s:
+                # A whole packet from before those here, recovered or reordered: it does not put them off (8.2).
+                self._start_at_s = max(now_s, self._start_at_s - ahead_s)
             self._next = min(self._next, frame_index)
         else:
             self._settle(frame_index)

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.bit_protection import coded_voice_bytes
 from gateway.protocol.over import SESSION_EVERY
 from gateway.protocol.packets import CRC_BYTES, FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
+from gateway.protocol.protection import Protection as Guard
+from gateway.protocol.protection import ProtectionKind
+from gateway.protocol.protection_airtime import DESCRIPTOR_BYTES, PARITY_HEAD_BYTES
 
 CODEC_DELAY_S = 0.255
 """Frame, two frames of lookahead and synthesis window of codec 1."""
@@ -53,23 +57,25 @@ class Protection:
     """What a protection (or checksum, or security) adds to voice packets; `with_` joins several.
 
     `frame_bytes` per frame and `packet_bytes` per packet ride in the packet, `session_bytes` more in one with session
-    block. `code_rate` is k/n of a code over the whole packet. `packets` is how many are sent per packet of voice,
-    parity packets included. `wait_packets` is how long the receiver waits for what repairs, in packets.
+    block. `packets` is how many are sent per packet of voice, parity packets included, which are `parity_bytes`
+    longer. `wait_packets` is how long the receiver waits for what
+    repairs, in packets. `strong_bits`: so many of each frame's 24 under the bit protection of 12.3, 0 without it.
     """
 
     name: str
     frame_bytes: float = 0.0
     packet_bytes: int = 0
     session_bytes: int = 0
-    code_rate: float = 1.0
     packets: float = 1.0
     wait_packets: int = 0
+    parity_bytes: int = 0
+    strong_bits: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.frame_bytes, self.packet_bytes, self.session_bytes, self.wait_packets) < 0:
+        if min(self.frame_bytes, self.packet_bytes, self.session_bytes, self.wait_packets, self.parity_bytes) < 0:
             raise LocalProtocolError(f"protection {self.name!r} takes bytes away: {self}")
-        if not 0 < self.code_rate <= 1 or self.packets < 1:
-            raise LocalProtocolError(f"protection {self.name!r}: needs 0 < code_rate <= 1 and packets >= 1")
+        if self.packets < 1:
+            raise LocalProtocolError(f"protection {self.name!r}: needs packets >= 1")
 
     def with_(self, other: Protection) -> Protection:
         """Both at once; the name of one that adds nothing is left out."""
@@ -78,40 +84,67 @@ class Protection:
             self.frame_bytes + other.frame_bytes,
             self.packet_bytes + other.packet_bytes,
             self.session_bytes + other.session_bytes,
-            self.code_rate * other.code_rate,
             self.packets * other.packets,
             max(self.wait_packets, other.wait_packets),
+            self.parity_bytes + other.parity_bytes,
+            max(self.strong_bits, other.strong_bits),
         )
 
 
-def reed_solomon(n: int, k: int) -> Protection:
-    """n - k parity packets after every k packets of voice; the receiver waits for the end of the block."""
-    if not 1 <= k <= n:
-        raise LocalProtocolError(f"reed-solomon ({n},{k}): needs 1 <= k <= n")
-    return Protection(f"reed-solomon ({n},{k})", packets=n / k, wait_packets=n - 1)
+REPEATED_BYTES = {
+    ProtectionKind.STAGE_ONE_REPEAT: 1.5,
+    ProtectionKind.TWO_BYTE_REPEAT: 2.0,
+    ProtectionKind.PAYLOAD_REPEAT: 3.0,
+}
+"""Of each frame."""
 
 
-def bit_code(name: str, code_rate: float) -> Protection:
-    """A code over the bits of every packet, for links that deliver bits with errors."""
-    return Protection(name, code_rate=code_rate)
+def cost_of(guard: Guard) -> Protection:
+    """What a protection of clause 12 costs (12.4)."""
+    match guard.kind:
+        case ProtectionKind.STAGE_ONE_REPEAT | ProtectionKind.TWO_BYTE_REPEAT | ProtectionKind.PAYLOAD_REPEAT:
+            return Protection(
+                guard.name, REPEATED_BYTES[guard.kind], DESCRIPTOR_BYTES, wait_packets=guard.delay_packets
+            )
+        case ProtectionKind.REED_SOLOMON:
+            return Protection(
+                guard.name,
+                packets=guard.n / guard.k,
+                wait_packets=guard.delay_packets,
+                parity_bytes=PARITY_HEAD_BYTES - HEADER_BYTES,
+            )
+        case ProtectionKind.BIT:
+            return Protection(guard.name, strong_bits=guard.strong_bits)
+        case _:
+            return NO_PROTECTION
 
 
 NO_PROTECTION = Protection("none")
-STAGE_ONE_REPEAT = Protection("stage-1 repeat", frame_bytes=1.5, wait_packets=1)
-"""The coarse 12 bits of every frame again, in a later packet."""
-PAYLOAD_REPEAT = Protection("payload repeat", frame_bytes=3.0, wait_packets=4)
-"""Every frame again, 4 packets later."""
 CHECKSUM = Protection("crc", packet_bytes=CRC_BYTES)
-SECURITY_TAG = Protection("security", packet_bytes=4, session_bytes=8)
-"""Tag on every packet; salt, key id and counter with the session block."""
-PROTECTIONS: tuple[Protection, ...] = (
-    NO_PROTECTION,
-    STAGE_ONE_REPEAT,
-    PAYLOAD_REPEAT,
-    reed_solomon(6, 4),
-    bit_code("bit code 3/4", 3 / 4),
-    bit_code("bit code 1/2", 1 / 2),
+SECURED_PARITY_BYTES = 3
+"""What a packet sealed aside has besides the tag: its header in clear, and its place (13.9)."""
+SECURITY_BLOCK_BYTES = 16
+"""Source, key id, counter, round and salt, in every packet with a session block (13.4)."""
+
+
+def security(tag_bytes: int) -> Protection:
+    """A tag on every packet, the security block with the session block (13.14)."""
+    return Protection(
+        "security", packet_bytes=tag_bytes, session_bytes=SECURITY_BLOCK_BYTES, parity_bytes=SECURED_PARITY_BYTES
+    )
+
+
+SECURITY_TAG = security(4)
+GUARDS: tuple[Guard, ...] = (
+    Guard(),
+    Guard(ProtectionKind.STAGE_ONE_REPEAT),
+    Guard(ProtectionKind.TWO_BYTE_REPEAT, distance=2),
+    Guard(ProtectionKind.PAYLOAD_REPEAT),
+    Guard(ProtectionKind.REED_SOLOMON, n=6, k=4),
+    Guard(ProtectionKind.REED_SOLOMON, n=6, k=4, depth=2),
+    Guard(ProtectionKind.BIT),
 )
+PROTECTIONS: tuple[Protection, ...] = tuple(cost_of(guard) for guard in GUARDS)
 """What `clarilink airtime` compares."""
 
 
@@ -146,11 +179,13 @@ class LiveRow:
 
 
 def packet_bytes(frames: int, protection: Protection, *, session: bool) -> int:
-    """Length of a voice packet with all that protection adds to it."""
+    """Length of a voice packet with all that protection adds to it; bit protection has no checksum or tag beside it."""
+    if protection.strong_bits:
+        return coded_voice_bytes(frames, protection.strong_bits, session=session)
     plain = HEADER_BYTES + FRAME_BYTES * frames + math.ceil(protection.frame_bytes * frames) + protection.packet_bytes
     if session:
         plain += SESSION_BYTES + protection.session_bytes
-    return math.ceil(plain / protection.code_rate - 1e-9)
+    return plain
 
 
 def live_row(profile: LinkProfile, frames: int, protection: Protection, cushion_s: float = 0.0) -> LiveRow:
@@ -160,10 +195,12 @@ def live_row(profile: LinkProfile, frames: int, protection: Protection, cushion_
     packet_s = frames * FRAME_S
     plain, longest = (packet_bytes(frames, protection, session=session) for session in (False, True))
     mean = (plain * (SESSION_EVERY - 1) + longest) / SESSION_EVERY
-    sent_s = protection.packets * profile.airtime_s(mean)
+    parities, parity = protection.packets - 1, plain + protection.parity_bytes
+    sent_s = profile.airtime_s(mean) + parities * profile.airtime_s(parity)
     turnaround_s = profile.turnaround_s if profile.half_duplex else 0.0
     duty = sent_s / packet_s
     fit = Fit.LIVE if duty <= MAX_DUTY else Fit.TOO_SLOW
+    longest = max(longest, parity if parities else 0)
     if profile.mtu_bytes is not None and longest > profile.mtu_bytes:
         fit = Fit.TOO_LONG
     keyed = duty
@@ -178,7 +215,7 @@ def live_row(profile: LinkProfile, frames: int, protection: Protection, cushion_
         profile.airtime_s(plain),
         duty,
         keyed,
-        protection.packets * mean * 8 / packet_s,
+        (mean + parities * parity) * 8 / packet_s,
         delay_s + cushion_s + protection.wait_packets * packet_s,
         fit,
     )

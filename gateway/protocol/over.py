@@ -15,7 +15,18 @@ from enum import Enum
 from types import MappingProxyType
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.packets import FRAME_BYTES, FRAME_S, MAX_FRAMES, OVER_IDS, SEQUENCES, SessionBlock, VoicePacket
+from gateway.protocol.frames import PartialFrame, ReceivedFrame
+from gateway.protocol.packets import (
+    FRAME_BYTES,
+    FRAME_S,
+    MAX_FRAMES,
+    OVER_IDS,
+    SEQUENCES,
+    Repeat,
+    RepeatScheme,
+    SessionBlock,
+    VoicePacket,
+)
 
 SESSION_EVERY = 12  # packets (4.2)
 _WINDOW = SEQUENCES // 2  # how far back a packet can be told from the next round of numbers
@@ -144,11 +155,15 @@ class TalkerKnown:
 
 @dataclass(frozen=True, slots=True)
 class FramesArrived:
-    """Frames `first_frame_index`, +1, ... of the over; packets may come out of order."""
+    """Frames `first_frame_index`, +1, ... of the over; packets may come out of order.
+
+    `recovered`: from redundancy, later than their packet's time. The packet itself may still come.
+    """
 
     over: int
     first_frame_index: int
-    frames: tuple[bytes, ...]
+    frames: tuple[ReceivedFrame, ...]
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +210,14 @@ class OverConfig:
 
 @dataclass(frozen=True, slots=True)
 class OverCounters:
-    """Sums over all overs since the start; `lost` counts gaps between the first and the last packet heard."""
+    """Sums over all overs since the start; `lost` counts gaps between the first and the last packet heard, be their
+    frames recovered or not. `recovered` counts packets whose frames came, whole or coarse, from redundancy."""
 
     overs: int
     packets: int
     lost: int
     ignored: Mapping[OverDrop, int]
+    recovered: int = 0
 
 
 @dataclass(slots=True)
@@ -232,8 +249,19 @@ class _Over:
         theirs = _off(packet.sequence, rival_sequence + max(0.0, now_s - rival_s) / packet_s)
         return ours + 1.0 < theirs
 
+    def has_seen(self, sequence: int) -> bool:
+        """Whether this packet was used, as far back as is remembered."""
+        return 0 <= self.highest - sequence < _WINDOW and bool(self.seen >> (self.highest - sequence) & 1)
+
     def lost(self) -> int:
         return self.highest - self.first + 1 - self.used
+
+
+def _frames_per_packet(packet: VoicePacket) -> int | None:
+    """N of the packet's over, where the packet tells (3.3, 12.1)."""
+    if packet.repeat is not None:
+        return len(packet.repeat.frames)
+    return None if packet.end_of_over else len(packet.frames)
 
 
 class OverReceiver:
@@ -245,12 +273,13 @@ class OverReceiver:
         self._overs = 0
         self._packets = 0
         self._lost_before = 0
+        self._recovered = 0
         self._ignored: Counter[OverDrop] = Counter()
 
     def counters(self) -> OverCounters:
         """A snapshot."""
         lost = self._lost_before + (self._over.lost() if self._over else 0)
-        return OverCounters(self._overs, self._packets, lost, MappingProxyType(dict(self._ignored)))
+        return OverCounters(self._overs, self._packets, lost, MappingProxyType(dict(self._ignored)), self._recovered)
 
     def tick(self, now_s: float) -> tuple[OverEvent, ...]:
         """Let time pass: at most one OverEnded, by time-out (7.3)."""
@@ -288,9 +317,9 @@ class OverReceiver:
         if packet.session and over.session and packet.session.source != over.session.source:
             over.rival = packet.sequence, now_s
             return OverDrop.OTHER_TALKER
-        count = len(packet.frames)
+        told = _frames_per_packet(packet)
         if over.length_learnt and (
-            count > over.frames_per_packet if packet.end_of_over else count != over.frames_per_packet
+            len(packet.frames) > over.frames_per_packet if told is None else told != over.frames_per_packet
         ):
             return OverDrop.LENGTH
         if not over.is_attributable(packet, now_s, self._config.frame_s):
@@ -308,21 +337,21 @@ class OverReceiver:
 
     def _start(self, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
         count = len(packet.frames)
-        if not count:
+        if not count and packet.repeat is None:
             return (self._ignore(OverDrop.EMPTY, packet),)  # the end of an over never heard
         self._overs += 1
-        per_packet = max(self._config.frames_per_packet, count) if packet.end_of_over else count
+        told = _frames_per_packet(packet)
+        per_packet = max(self._config.frames_per_packet, count) if told is None else told
         first = packet.sequence
-        over = _Over(
-            self._overs, packet.over_id, per_packet, not packet.end_of_over, first, first, now_s, now_s, seen=0
-        )
+        over = _Over(self._overs, packet.over_id, per_packet, told is not None, first, first, now_s, now_s, seen=0)
         self._over = over
         started = OverStarted(over.number, over.over_id, first * per_packet, per_packet, late_entry=first != 0)
         return (started, *self._use(over, packet, first, now_s))
 
     def _continue(self, over: _Over, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
-        if not over.length_learnt and not packet.end_of_over:
-            over.frames_per_packet, over.length_learnt = len(packet.frames), True
+        told = _frames_per_packet(packet)
+        if not over.length_learnt and told is not None:
+            over.frames_per_packet, over.length_learnt = told, True
         packet_s = over.frames_per_packet * self._config.frame_s
         expected = over.highest + max(0.0, now_s - over.highest_s) / packet_s
         sequence = extend_sequence(packet.sequence, over.highest, expected)
@@ -330,7 +359,9 @@ class OverReceiver:
         if sequence < 0 or behind >= _WINDOW:
             return (self._ignore(OverDrop.LATE, packet),)
         if behind >= 0 and over.seen >> behind & 1:
-            return (self._ignore(OverDrop.DUPLICATE, packet),)
+            # Copies of the last packet repeat different earlier ones (12.1).
+            self.linger(packet.over_id, now_s)
+            return (self._ignore(OverDrop.DUPLICATE, packet), *self._repeated(over, packet.repeat, sequence))
         if over.end_sequence is not None and sequence > over.end_sequence:
             return (self._ignore(OverDrop.ENDED, packet),)
         if sequence > expected + _MAX_LEAP and over.leap_next != sequence:
@@ -354,11 +385,51 @@ class OverReceiver:
             events.append(TalkerKnown(over.number, packet.session))
         index = sequence * over.frames_per_packet
         if packet.frames:
-            events.append(FramesArrived(over.number, index, packet.frames))
+            events.append(FramesArrived(over.number, index, packet.heard or packet.frames))
+        # Before the end is told: what has its place in the over comes first.
+        events += self._repeated(over, packet.repeat, sequence)
         if packet.end_of_over and over.end_sequence is None:
             over.end_sequence = sequence
             events.append(OverEnded(over.number, OverEnd.FLAGGED, index + len(packet.frames), sequence))
         return tuple(events)
+
+    def _repeated(self, over: _Over, repeat: Repeat | None, sequence: int) -> tuple[OverEvent, ...]:
+        """The frames that a packet repeats of an earlier one, if that has not come (12.1)."""
+        if repeat is None or sequence < repeat.distance or over.has_seen(sequence - repeat.distance):
+            return ()
+        frames: tuple[ReceivedFrame, ...] = repeat.frames
+        if repeat.scheme is not RepeatScheme.PAYLOAD:
+            frames = tuple(PartialFrame(frame, repeat.scheme.bits) for frame in repeat.frames)
+        self._recovered += 1
+        first_index = (sequence - repeat.distance) * over.frames_per_packet
+        return (FramesArrived(over.number, first_index, frames, recovered=True),)
+
+    def linger(self, over_id: int, now_s: float) -> None:
+        """Parity or a copy of an over that has ended came: the 2 s for stragglers begin anew (12.1.5)."""
+        if self._over is not None and self._over.over_id == over_id and self._over.end_sequence is not None:
+            self._over.heard_s = now_s
+
+    def restore(self, packet: VoicePacket, now_s: float) -> tuple[OverEvent, ...]:
+        """Take a packet that was lost and calculated from others (12.2); one that came after all changes nothing."""
+        before = self.tick(now_s)
+        over = self._over
+        if over is None or self._misfit(over, packet, now_s) is not None:
+            return before
+        sequence = extend_sequence(packet.sequence, over.highest, None)
+        if sequence - over.highest > _MAX_LEAP:  # it was sent before what told of it: rather older than newer
+            sequence -= SEQUENCES
+        ended = over.end_sequence is not None
+        if sequence < 0 or over.has_seen(sequence) or (over.end_sequence is not None and sequence > over.end_sequence):
+            return before
+        self._recovered += 1
+        index = sequence * over.frames_per_packet
+        events: list[OverEvent] = []
+        if packet.frames:
+            events.append(FramesArrived(over.number, index, packet.frames, recovered=True))
+        if packet.end_of_over and not ended:
+            over.end_sequence = sequence
+            events.append(OverEnded(over.number, OverEnd.FLAGGED, index + len(packet.frames)))
+        return (*before, *events)
 
     def _end(self, over: _Over, cause: OverEnd) -> OverEnded:
         self._close(over)

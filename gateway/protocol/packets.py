@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.frames import ReceivedFrame, first_bits, pack_first_bits, packed_bytes, unpack_first_bits
 from gateway.protocol.report import BODY_BYTES, LinkReport, read_report
 
 VERSION = 1  # value of the 2-bit version field (2.2)
@@ -27,9 +28,13 @@ HEADER_BYTES = 2
 SESSION_BYTES = 4
 CRC_BYTES = 2
 
-_TYPE_VOICE, _TYPE_VOICE_SESSION, _TYPE_EXTENDED = 0, 1, 2
-_KIND_TEXT, _KIND_ACK = 1, 2
-_KIND_REPORT = 4
+MAX_DISTANCE = 15  # packets between a repeat and what it repeats (12.1)
+MAX_BLOCK = 16  # voice packets, and parity packets, of one Reed-Solomon block (12.2)
+
+_TYPE_VOICE, _TYPE_VOICE_SESSION, _TYPE_EXTENDED, _TYPE_REDUNDANT = 0, 1, 2, 3
+_KIND_TEXT, _KIND_ACK, _KIND_PARITY, _KIND_REPORT = 1, 2, 3, 4
+MESSAGE_KINDS = frozenset((5, 6))  # blocks and status of buffered messages: bodies are read by bulk_packets (14)
+_PARITY_FIXED_BYTES = HEADER_BYTES + 1 + 2
 _TEXT_FIXED_BYTES = HEADER_BYTES + 1 + 2 + 1 + 1 + 1
 _ACK_BYTES = HEADER_BYTES + 1 + 2 + 2 + 1 + 1
 _ACK_WANTED, _LAST_PART, _PART_MASK = 0x80, 0x40, 0x0F
@@ -76,15 +81,54 @@ class SessionBlock:
         return self.source.to_bytes(2, "big") + bytes((self.group, self.codec_id << 4 | self.codec_version))
 
 
+class RepeatScheme(Enum):
+    """What a packet of type 3 repeats of an earlier one (12.1): the scheme bits of its descriptor."""
+
+    STAGE_ONE = 1
+    PAYLOAD = 2
+    TWO_BYTES = 3
+
+    @property
+    def bits(self) -> int:
+        """How many bits of each frame are repeated, the first."""
+        return {RepeatScheme.STAGE_ONE: 12, RepeatScheme.TWO_BYTES: 16, RepeatScheme.PAYLOAD: 24}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """All frames of the packet `distance` places earlier, 3 bytes each, the bits that are not repeated 0."""
+
+    scheme: RepeatScheme
+    distance: int
+    frames: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        _check_range("repeat distance", self.distance - 1, MAX_DISTANCE - 1)
+        _check_range("number of repeated frames", len(self.frames) - 1, MAX_FRAMES - 1)
+        for place, frame in enumerate(self.frames):
+            if len(frame) != FRAME_BYTES or first_bits(frame, self.scheme.bits) != frame:
+                raise LocalProtocolError(f"repeated frame {place} is {frame.hex()}: not of scheme {self.scheme.name}")
+
+    def to_bytes(self) -> bytes:
+        """The frames as they follow those of the packet."""
+        return pack_first_bits(self.frames, self.scheme.bits)
+
+
 @dataclass(frozen=True, slots=True)
 class VoicePacket:
-    """A run of codec frames of one over; `sequence` is the 6 bits on the wire. Only an end of over may be empty."""
+    """A run of codec frames of one over; `sequence` is the 6 bits on the wire. Only an end of over may be empty.
+
+    `repeat` makes it a packet of type 3. `heard` is what is known of the frames where bits arrive with errors; it is
+    not sent.
+    """
 
     over_id: int
     sequence: int
     end_of_over: bool
     frames: tuple[bytes, ...]
     session: SessionBlock | None = None
+    repeat: Repeat | None = None
+    heard: tuple[ReceivedFrame, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_range("over id", self.over_id, OVER_IDS - 1)
@@ -96,13 +140,70 @@ class VoicePacket:
         for place, frame in enumerate(self.frames):
             if len(frame) != FRAME_BYTES:
                 raise LocalProtocolError(f"frame {place} has {len(frame)} bytes, needs {FRAME_BYTES} (SPEC 3.2)")
+        if self.repeat and not self.end_of_over and len(self.frames) != len(self.repeat.frames):
+            raise LocalProtocolError(
+                f"{len(self.frames)} frames and {len(self.repeat.frames)} repeated: packets of an over are equal (3.3)"
+            )
+        if self.repeat and len(self.frames) > len(self.repeat.frames):
+            raise LocalProtocolError(f"last packet of {len(self.frames)} frames: longer than the one it repeats")
 
     def to_bytes(self, crc: bool) -> bytes:
         """The packet as sent; `crc` appends the checksum of clause 2.5."""
+        if self.repeat is not None:
+            return _seal(self._redundant(self.repeat), crc)
         kind = _TYPE_VOICE if self.session is None else _TYPE_VOICE_SESSION
         header = _header(kind, self.end_of_over, self.over_id, self.sequence)
         session = b"" if self.session is None else self.session.to_bytes()
         return _seal(header + session + b"".join(self.frames), crc)
+
+    def _redundant(self, repeat: Repeat) -> bytes:
+        header = _header(_TYPE_REDUNDANT, self.end_of_over, self.over_id, self.sequence)
+        descriptor = bytes(((self.session is not None) << 7 | repeat.scheme.value << 4 | repeat.distance,))
+        session = b"" if self.session is None else self.session.to_bytes()
+        count = bytes((len(repeat.frames),)) if self.end_of_over else b""
+        return header + descriptor + session + count + b"".join(self.frames) + repeat.to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class ParityPacket:
+    """One parity symbol row of a Reed-Solomon block of voice packets (12.2).
+
+    The block's packets have the sequence numbers `first`, + depth, + 2 depth, ... (modulo 64), `members` of them; it
+    has `parities` parity rows, of which this is `row`. `last_frames` is the number of frames in the last member where
+    that ends the over, None where it does not. `data` has the length of the longest member's frames.
+    """
+
+    over_id: int
+    first: int
+    members: int
+    depth: int
+    parities: int
+    row: int
+    last_frames: int | None
+    data: bytes
+
+    def __post_init__(self) -> None:
+        _check_range("over id", self.over_id, OVER_IDS - 1)
+        _check_range("sequence", self.first, SEQUENCES - 1)
+        if not 2 <= self.members <= MAX_BLOCK:
+            raise LocalProtocolError(f"block of {self.members} voice packets: needs 2 to {MAX_BLOCK}")
+        _check_range("block depth", self.depth - 1, MAX_BLOCK - 1)
+        _check_range("number of parity rows", self.parities - 1, MAX_BLOCK - 1)
+        _check_range("parity row", self.row, self.parities - 1)
+        count, rest = divmod(len(self.data), FRAME_BYTES)
+        if rest or not 1 <= count <= MAX_FRAMES:
+            raise LocalProtocolError(
+                f"parity of {len(self.data)} bytes: needs 1 to {MAX_FRAMES} frames of {FRAME_BYTES}"
+            )
+        if self.last_frames is not None:
+            _check_range("frames of the last packet", self.last_frames, count)
+
+    def to_bytes(self, crc: bool) -> bytes:
+        """The packet as sent; `crc` appends the checksum of clause 2.5."""
+        header = _header(_TYPE_EXTENDED, self.last_frames is not None, self.over_id, self.first)
+        shape = bytes(((self.members - 1) << 4 | self.depth - 1, self.row << 4 | self.parities - 1))
+        last = b"" if self.last_frames is None else bytes((self.last_frames,))
+        return _seal(header + bytes((_KIND_PARITY,)) + shape + last + self.data, crc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +271,23 @@ class ReportPacket:
         return _seal(_header(_TYPE_EXTENDED) + bytes((_KIND_REPORT,)) + self.report.body(), crc)
 
 
-Packet = VoicePacket | TextPacket | AckPacket | ReportPacket
+@dataclass(frozen=True, slots=True)
+class MessagePacket:
+    """An extended packet of a buffered message, its body still to be read by `bulk_packets.parse_message` (14)."""
+
+    kind: int
+    body: bytes
+
+    def __post_init__(self) -> None:
+        if self.kind not in MESSAGE_KINDS:
+            raise LocalProtocolError(f"message packet of kind {self.kind}: needs one of {sorted(MESSAGE_KINDS)}")
+
+    def to_bytes(self, crc: bool) -> bytes:
+        """The packet as sent; `crc` appends the checksum of clause 2.5."""
+        return _seal(_header(_TYPE_EXTENDED) + bytes((self.kind,)) + self.body, crc)
+
+
+Packet = VoicePacket | ParityPacket | TextPacket | AckPacket | ReportPacket | MessagePacket
 
 
 def parse(data: bytes, *, crc: bool) -> Packet | Dropped:
@@ -192,8 +309,8 @@ def parse(data: bytes, *, crc: bool) -> Packet | Dropped:
     kind = word >> 12 & 3
     if kind == _TYPE_EXTENDED:
         return _parse_extended(data)
-    if kind > _TYPE_EXTENDED:
-        return Dropped(DropReason.UNKNOWN_TYPE, f"type {kind}")
+    if kind == _TYPE_REDUNDANT:
+        return _parse_redundant(word, data[HEADER_BYTES:])
     return _parse_voice(word, data[HEADER_BYTES:], with_session=kind == _TYPE_VOICE_SESSION)
 
 
@@ -206,6 +323,21 @@ def crc16(data: bytes) -> int:
     return crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
+def with_crc(data: bytes) -> bytes:
+    """A packet, or its sealed form, with the checksum of 2.5."""
+    return _seal(data, True)
+
+
+def without_crc(data: bytes) -> bytes | Dropped:
+    """What stands before a right checksum; for sealed packets, whose checksum is outside (13.2). Never raises."""
+    if len(data) < HEADER_BYTES + CRC_BYTES:
+        return Dropped(DropReason.TOO_SHORT, f"{len(data)} bytes, needs at least {HEADER_BYTES + CRC_BYTES}")
+    body, trailer = data[:-CRC_BYTES], data[-CRC_BYTES:]
+    if (needed := crc16(body)) != int.from_bytes(trailer, "big"):
+        return Dropped(DropReason.BAD_CRC, f"CRC 0x{trailer.hex()}, needs 0x{needed:04x}")
+    return body
+
+
 def control_character(text: str) -> int | None:
     """Place of the first character that may not be sent: a control other than newline and tab (5.5)."""
     for place, character in enumerate(text):
@@ -214,13 +346,17 @@ def control_character(text: str) -> int | None:
     return None
 
 
+def parse_session(body: bytes) -> SessionBlock:
+    """The session block in the first 4 bytes of `body` (4.1)."""
+    return SessionBlock(int.from_bytes(body[:2], "big"), body[2], body[3] >> 4, body[3] & 0xF)
+
+
 def _parse_voice(word: int, body: bytes, *, with_session: bool) -> Packet | Dropped:
     session = None
     if with_session:
         if len(body) < SESSION_BYTES:
             return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes after the header, a session block needs 4")
-        codec = body[3]
-        session = SessionBlock(int.from_bytes(body[:2], "big"), body[2], codec >> 4, codec & 0xF)
+        session = parse_session(body)
         body = body[SESSION_BYTES:]
     count, rest = divmod(len(body), FRAME_BYTES)
     if rest:
@@ -230,8 +366,40 @@ def _parse_voice(word: int, body: bytes, *, with_session: bool) -> Packet | Drop
     end_of_over = bool(word >> 11 & 1)
     if not count and not end_of_over:
         return Dropped(DropReason.BAD_LENGTH, "no frames and not the end of an over")
-    frames = tuple(body[at : at + FRAME_BYTES] for at in range(0, len(body), FRAME_BYTES))
-    return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, frames, session)
+    return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, _split(body), session)
+
+
+def _parse_redundant(word: int, body: bytes) -> Packet | Dropped:
+    """Type 3 (12.1): descriptor, session block where flagged, in the last packet a count, frames, repeated frames."""
+    if not body:
+        return Dropped(DropReason.BAD_LENGTH, "no descriptor")
+    descriptor, body = body[0], body[1:]
+    distance, end_of_over = descriptor & 0xF, bool(word >> 11 & 1)
+    scheme = next((known for known in RepeatScheme if known.value == descriptor >> 4 & 7), None)
+    if scheme is None:
+        return Dropped(DropReason.UNKNOWN_TYPE, f"redundancy scheme {descriptor >> 4 & 7}")
+    session_bytes = SESSION_BYTES if descriptor & 0x80 else 0
+    if len(body) < session_bytes + end_of_over:
+        return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes after the descriptor")
+    session, body = parse_session(body) if session_bytes else None, body[session_bytes:]
+    if end_of_over:
+        repeated, body = body[0], body[1:]
+        if not 1 <= repeated <= MAX_FRAMES:
+            return Dropped(DropReason.BAD_FIELD, f"{repeated} repeated frames")
+    else:
+        repeated = 8 * len(body) // (8 * FRAME_BYTES + scheme.bits)
+    own_bytes = len(body) - packed_bytes(repeated, scheme.bits)
+    count, rest = divmod(own_bytes, FRAME_BYTES)
+    if rest or not 0 <= count <= repeated <= MAX_FRAMES or (not end_of_over and count != max(1, repeated)):
+        return Dropped(DropReason.BAD_LENGTH, f"{len(body)} bytes of frames and repeated frames")
+    if not distance:
+        return Dropped(DropReason.BAD_FIELD, "a packet that repeats itself")
+    repeat = Repeat(scheme, distance, unpack_first_bits(body[own_bytes:], repeated, scheme.bits))
+    return VoicePacket(word >> 6 & 0x1F, word & 0x3F, end_of_over, _split(body[:own_bytes]), session, repeat)
+
+
+def _split(data: bytes) -> tuple[bytes, ...]:
+    return tuple(data[at : at + FRAME_BYTES] for at in range(0, len(data), FRAME_BYTES))
 
 
 def _parse_extended(data: bytes) -> Packet | Dropped:
@@ -244,6 +412,10 @@ def _parse_extended(data: bytes) -> Packet | Dropped:
         return _parse_ack(data)
     if kind == _KIND_REPORT:
         return _parse_report(data[HEADER_BYTES + 1 :])
+    if kind in MESSAGE_KINDS:
+        return MessagePacket(kind, data[HEADER_BYTES + 1 :])
+    if kind == _KIND_PARITY:
+        return _parse_parity(data)
     return Dropped(DropReason.UNKNOWN_KIND, f"extended kind {kind}")
 
 
@@ -282,6 +454,19 @@ def _parse_report(body: bytes) -> Packet | Dropped:
         return Dropped(DropReason.BAD_LENGTH, f"link report of {len(body)} bytes, needs {BODY_BYTES}")
     report = read_report(body)
     return Dropped(DropReason.BAD_FIELD, report) if isinstance(report, str) else ReportPacket(report)
+
+
+def _parse_parity(data: bytes) -> Packet | Dropped:
+    word = int.from_bytes(data[:HEADER_BYTES], "big")
+    fixed = _PARITY_FIXED_BYTES + (word >> 11 & 1)
+    count, rest = divmod(len(data) - fixed, FRAME_BYTES)
+    if rest or not 1 <= count <= MAX_FRAMES:
+        return Dropped(DropReason.BAD_LENGTH, f"parity packet of {len(data)} bytes")
+    members, depth, row, parities = (data[3] >> 4) + 1, (data[3] & 0xF) + 1, data[4] >> 4, (data[4] & 0xF) + 1
+    last = data[5] if word >> 11 & 1 else None
+    if members < 2 or row >= parities or (last is not None and last > count):
+        return Dropped(DropReason.BAD_FIELD, f"parity row {row} of {parities}, {members} members, last {last}")
+    return ParityPacket(word >> 6 & 0x1F, word & 0x3F, members, depth, parities, row, last, data[fixed:])
 
 
 def _header(kind: int, end_of_over: bool = False, over_id: int = 0, sequence: int = 0) -> bytes:

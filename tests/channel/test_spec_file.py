@@ -139,3 +139,13 @@ def test_paths_begin_with_the_default_or_with_their_own_source(tmp_path: Path) -
 def test_mistakes_in_a_net_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_channel_process(write(tmp_path, text))
+
+
+def test_an_address_that_others_reach_needs_curve_or_a_word(tmp_path: Path) -> None:
+    open_to_all = 'endpoint = "tcp://0.0.0.0:5600"\n'
+    with pytest.raises(ConfigError, match=r"endpoint tcp://0\.0\.0\.0:5600 can be reached from other machines"):
+        load_channel_process(write(tmp_path, open_to_all))
+    assert load_channel_process(write(tmp_path, open_to_all + "insecure = true\n")).curve is None
+    guarded = load_channel_process(write(tmp_path, open_to_all + '[curve]\nsecret_key = "c.curve"\n'))
+    assert guarded.curve is not None
+    assert guarded.curve.secret_key == tmp_path / "c.curve"

@@ -19,7 +19,9 @@ from gateway.console.keyboard import (
     KeyEvent,
     KeyMap,
     KeyPresses,
+    PlayLast,
     Quit,
+    RecordToggled,
     SendText,
     TextEdited,
     UnknownKey,
@@ -35,6 +37,7 @@ TALK = PttToggled()
         (b" ", [TALK]),
         (b"  ", [TALK, TALK]),
         (b"b", [PttToggled(break_in=True)]),
+        (b"mL", [RecordToggled(), PlayLast()]),
         (b"q", [Quit()]),
         (b"Q", [Quit()]),
         (b"\x03", [Quit()]),
@@ -83,6 +86,7 @@ def test_lines() -> None:
         UnknownKey("nonsense here"),
     ]
     assert lines.feed(b"\r\n") == [Quit()]
+    assert lines.feed(b"m\nl\n") == [RecordToggled(), PlayLast()]
     assert lines.feed(b"p") == []
     assert lines.end() == [TALK, Quit()]
     assert lines.end() == [Quit()]

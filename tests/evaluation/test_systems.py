@@ -13,7 +13,7 @@ from gateway.codec.checkpoint import save_weights
 from gateway.errors import ConfigError
 from gateway.evaluation import systems as systems_module
 from gateway.evaluation.asr import EvaluationError
-from gateway.evaluation.systems import bits_a_second, build_damaged, build_systems, with_bit_errors
+from gateway.evaluation.systems import bits_a_second, build_damaged, build_protected, build_systems, with_bit_errors
 
 
 def test_rates() -> None:
@@ -72,3 +72,17 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         build_damaged(("nowhere",), (), None)
     assert build_damaged((), (), None) == {}
+
+
+def test_protected_systems_are_pairs_of_channel_and_protection(
+    tmp_path: Path, small_codec: Codec, small_spec: CodecSpec, speechlike: np.ndarray
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_weights(weights, small_spec, small_codec.model.state_dict())
+    systems = build_protected((("loss-20-burst-2", "none"), ("loss-20-burst-2", "payload-repeat")), weights)
+    assert list(systems) == ["ours through loss-20-burst-2, none", "ours through loss-20-burst-2, payload-repeat"]
+    heard = [system(1, speechlike) for system in systems.values()]
+    assert len(heard[0]) == len(heard[1]) == len(speechlike)
+    assert build_protected((), None) == {}
+    with pytest.raises(ConfigError, match="no protection 'nothing'"):
+        build_protected((("clean", "nothing"),), weights)

@@ -25,6 +25,7 @@ import zmq
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
+from gateway.messages.files import read_file
 
 PATIENCE_S = 40.0
 SAID_S = 3.0
@@ -320,3 +321,41 @@ def test_a_port_in_use_is_one_clear_line(start: Start, station: Callable[..., st
     assert f"127.0.0.1:{port}" in second.wait_for("clarilink: ")
     a.type("q")
     assert a.end() == 0
+
+
+def test_messages_go_from_one_spool_to_the_other_through_a_restart(
+    start: Start, station: Callable[..., str], tmp_path: Path
+) -> None:
+    """What the command line puts into a spool arrives in the other one, though its station is killed meanwhile."""
+    ports = free_port(), free_port()
+
+    def messages(name: str) -> str:
+        return f'[messages]\nspool = "spool-{name}"\nrate_bps = 4000\nround_trip_s = 0.3\npacket_bytes = 20\n'
+
+    a_file = station("alpha", 1, peers(*ports), messages("alpha"))
+    b_file = station("bravo", 2, peers(*reversed(ports)), messages("bravo"))
+    for arguments in (["--text", "Ten minutes late."], [str(tmp_path / "said.wav")]):
+        sent = start("message", "send", "-c", a_file, "--to", "bravo", *arguments)
+        assert sent.end() == 0
+    a = start("run", "-c", a_file)
+    b = start("run", "-c", b_file)
+    b.wait_for("25 % received")
+    b.process.kill()
+    b.end()
+    b = start("run", "-c", b_file)
+    b.wait_for("voice message ")
+    for count in (1, 2):
+        a.wait_for("delivered to bravo", count)
+    for program in (a, b):
+        program.type("q")
+    assert (a.end(), b.end()) == (0, 0)
+    sent_files = sorted((tmp_path / "spool-alpha" / "sent").iterdir())
+    received_files = sorted((tmp_path / "spool-bravo" / "inbox").iterdir())
+    assert [path.name for path in received_files] == [path.name for path in sent_files]
+    contents = [
+        [getattr(read_file(path.read_bytes()), "content", None) for path in paths]
+        for paths in (sent_files, received_files)
+    ]
+    assert contents[0] == contents[1]
+    assert b"Ten minutes late." in contents[1]
+    assert all(contents[1])

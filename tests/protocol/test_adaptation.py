@@ -14,6 +14,7 @@ from gateway.errors import LocalProtocolError
 from gateway.protocol.adaptation import (
     CLEAN_LOSS,
     LEVELS,
+    NO_GUARD,
     AdaptationPolicy,
     AdaptationRules,
     Budget,
@@ -83,11 +84,11 @@ def test_the_ladder_of_a_free_link() -> None:
     assert [(rung.frames_per_packet, rung.level.protection.name) for rung in RUNGS] == [
         (6, "none"),
         (3, "none"),
-        (3, "stage-1 repeat"),
-        (5, "payload repeat"),
+        (3, "two-byte-repeat d=2"),
+        (3, "reed-solomon (6,4) depth 2"),
     ]
     assert [rung.level.up_to_loss for rung in RUNGS] == [CLEAN_LOSS, 0.03, 0.08, 1.0]
-    assert RUNGS[2].text == "240 ms packets, stage-1 repeat"
+    assert RUNGS[2].text == "240 ms packets, two-byte-repeat d=2"
     assert RUNGS[0].text == "480 ms packets, no protection"
 
 
@@ -257,4 +258,6 @@ def test_a_station_with_one_level_only_changes_its_packet_size() -> None:
         (6, NO_PROTECTION),
         (3, NO_PROTECTION),
     ]
-    assert ladder(FREE, Budget(), 3, LEVELS[:1]) == (Rung(3, Level(NO_PROTECTION, 0.03), rungs[1].on_air_bps),)
+    assert ladder(FREE, Budget(), 3, LEVELS[:1]) == (
+        Rung(3, Level(NO_PROTECTION, 0.03, NO_GUARD), rungs[1].on_air_bps),
+    )

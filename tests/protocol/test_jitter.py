@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.frames import PartialFrame
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Playout, Silence
 
 FRAME_S = 0.08
@@ -307,3 +308,32 @@ def test_an_hour_with_a_drifting_sender_keeps_its_delay(ppm: int) -> None:
     assert max(last) <= max(first) + FRAME_S + 1e-6
     assert max(waits) <= cushion_s + 0.06 + 3 * FRAME_S
     assert min(waits) >= -1e-6
+
+
+def test_a_whole_frame_replaces_a_partial_one_before_it_is_played() -> None:
+    coarse = PartialFrame(b"\x12\x30\x00")
+    jitter = buffer(cushion_s=0.2)
+    jitter.put(0, coarse, 0.0)
+    jitter.put(1, coarse, 0.0)
+    jitter.put(0, b"\x12\x34\x56", 0.1)
+    jitter.put(0, coarse, 0.1)  # and never the other way round
+    assert jitter.pop(0.2) == Play(0, b"\x12\x34\x56")
+    assert jitter.pop(0.28) == Play(1, coarse)
+    jitter.put(1, b"\x12\x34\x56", 0.3)
+    assert jitter.counters().duplicate == 2
+    assert jitter.counters().late == 1
+
+
+def test_an_earlier_packet_that_comes_within_the_cushion_does_not_put_off_the_later_one() -> None:
+    """Recovered frames of a packet lost at the very start: what came first is played when it would have been."""
+    jitter = buffer(cushion_s=2.0, cap_s=3.0)
+    put(jitter, 6, 6, 0.0)
+    put(jitter, 0, 6, 1.0)
+    assert jitter.pop(1.51) == Silence()
+    steps = [jitter.pop(1.52 + k * FRAME_S) for k in range(12)]
+    assert played(steps) == list(range(12))
+    # Too late to be played before: it is played at once, and the rest after it.
+    late = buffer(cushion_s=2.0, cap_s=3.0)
+    put(late, 6, 6, 0.0)
+    put(late, 0, 6, 1.9)
+    assert late.pop(1.9) == Play(0, code(0))

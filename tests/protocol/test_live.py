@@ -17,25 +17,29 @@ from gateway.protocol.airtime import steady_rate_bps
 from gateway.protocol.live import (
     CHECKSUM,
     CODEC_DELAY_S,
+    GUARDS,
     MAX_DUTY,
     NO_PROTECTION,
-    PAYLOAD_REPEAT,
     PROTECTIONS,
     SECURITY_TAG,
-    STAGE_ONE_REPEAT,
     Fit,
     LinkProfile,
     Protection,
-    bit_code,
+    cost_of,
     live_row,
     live_rows,
     live_verdict,
     packet_bytes,
     ranges,
-    reed_solomon,
 )
 from gateway.protocol.over import Packetizer
 from gateway.protocol.packets import SessionBlock
+from gateway.protocol.protection import Protection as Guard
+from gateway.protocol.protection import ProtectionKind
+from gateway.protocol.protection_airtime import protected_rate_bps
+
+STAGE_ONE = cost_of(Guard(ProtectionKind.STAGE_ONE_REPEAT))
+BLOCKS = cost_of(Guard(ProtectionKind.REED_SOLOMON, n=6, k=4))
 
 ACOUSTIC = LinkProfile("acoustic", 727, 14, mtu_bytes=64, half_duplex=True, turnaround_s=0.1, delay_s=0.667)
 JANUS = LinkProfile("janus", 80, 8, half_duplex=True)
@@ -101,22 +105,31 @@ def test_live_is_what_an_emulated_channel_sustains(frames: int, rate_bps: float)
 
 
 def test_every_protection_costs_what_it_says() -> None:
-    assert packet_bytes(6, STAGE_ONE_REPEAT, session=False) == 20 + 9
-    assert packet_bytes(3, STAGE_ONE_REPEAT, session=False) == 11 + 5  # half a byte is sent as a whole one
-    assert packet_bytes(6, PAYLOAD_REPEAT, session=False) == 20 + 18
-    assert packet_bytes(6, SECURITY_TAG, session=True) == 24 + 4 + 8
-    assert packet_bytes(6, bit_code("half", 0.5), session=False) == 40
-    assert packet_bytes(6, CHECKSUM.with_(bit_code("3/4", 0.75)), session=False) == 30  # 22 / 0.75
-    plain, coded = (live_row(ACOUSTIC, 12, p) for p in (NO_PROTECTION, reed_solomon(6, 4)))
-    assert coded.duty == pytest.approx(1.5 * plain.duty)
-    assert coded.on_air_bps == pytest.approx(1.5 * plain.on_air_bps)
-    assert coded.delay_s == pytest.approx(plain.delay_s + 5 * 0.96)
+    assert packet_bytes(6, STAGE_ONE, session=False) == 20 + 1 + 9
+    assert packet_bytes(3, STAGE_ONE, session=False) == 11 + 1 + 5  # half a byte is sent as a whole one
+    assert packet_bytes(6, SECURITY_TAG, session=True) == 24 + 4 + 16
+    plain, coded = (live_row(ACOUSTIC, 12, p) for p in (NO_PROTECTION, BLOCKS))
+    assert coded.duty == pytest.approx(1.5 * plain.duty, rel=0.02)
+    assert coded.delay_s == pytest.approx(plain.delay_s + 4 * 0.96)
+    assert live_row(ACOUSTIC, 16, NO_PROTECTION).longest_bytes == 54
+    assert live_row(ACOUSTIC, 16, BLOCKS).longest_bytes == 54
+    assert live_row(ACOUSTIC, 16, BLOCKS.with_(SECURITY_TAG)).longest_bytes == 74
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("crc", [False, True])
+def test_the_rate_on_the_air_is_that_of_the_protections_own_arithmetic(guard: Guard, crc: bool) -> None:
+    for frames in (1, 3, 6, 12, 24):
+        if crc and guard.is_bit:
+            continue
+        row = live_row(ACOUSTIC, frames, cost_of(guard).with_(CHECKSUM if crc else NO_PROTECTION))
+        assert row.on_air_bps == pytest.approx(protected_rate_bps(guard, frames, crc=crc))
 
 
 def test_names_of_joined_protections() -> None:
     assert NO_PROTECTION.with_(NO_PROTECTION).name == "none"
     assert CHECKSUM.with_(NO_PROTECTION).name == "crc"
-    assert CHECKSUM.with_(STAGE_ONE_REPEAT).name == "crc + stage-1 repeat"
+    assert CHECKSUM.with_(STAGE_ONE).name == "crc + stage-one-repeat d=4"
 
 
 @given(profiles, st.sampled_from(PROTECTIONS), st.integers(1, 24))
@@ -177,8 +190,6 @@ def test_nonsense_is_refused() -> None:
     for frames in (0, 64):
         with pytest.raises(LocalProtocolError):
             live_row(ACOUSTIC, frames, NO_PROTECTION)
-    for change in ({"frame_bytes": -1}, {"code_rate": 0.0}, {"code_rate": 1.5}, {"packets": 0.5}):
+    for change in ({"frame_bytes": -1}, {"parity_bytes": -1}, {"packets": 0.5}):
         with pytest.raises(LocalProtocolError):
             replace(NO_PROTECTION, **change)
-    with pytest.raises(LocalProtocolError):
-        reed_solomon(3, 4)

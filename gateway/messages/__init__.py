@@ -1,0 +1,1 @@
+"""Buffered messages on this machine: the spool on disk, and what moves messages between it and the link."""
