@@ -145,6 +145,17 @@ def export_command(checkpoint: Path, out: Path, vocoder: Path | None, lookahead:
     click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead) / 1e6:.2f} MB")
 
 
+@main.command("ear")
+@click.argument("out", type=click.Path(path_type=Path))
+def ear_command(out: Path) -> None:
+    """Write the recogniser's encoder that the codec's search listens with: Whisper tiny.en's, with 8 bits a weight."""
+    from gateway.codec.ear import save_ear
+    from gateway.trainer.whisper import read_ctranslate2, tiny_en_path
+
+    save_ear(out, read_ctranslate2(tiny_en_path()))
+    click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+
+
 @main.command("card")
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--run", "runs", type=click.Path(path_type=Path), multiple=True, help="Run folder; repeat in order.")

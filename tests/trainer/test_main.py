@@ -10,6 +10,7 @@ import soundfile
 from click.testing import CliRunner
 
 from gateway.codec import Codec
+from gateway.codec.ear import DEFAULT_EAR
 from gateway.trainer.__main__ import main
 
 RECIPE = """
@@ -53,6 +54,11 @@ def test_prepare_train_export(tmp_path: Path) -> None:
     (tmp_path / "rl.toml").write_text(RECIPE.replace("acoustic", "reinforce") + "[policy]\ngroup = 2\n")
     call("rl", tmp_path / "rl.toml", "--data", data, "--run", tmp_path / "rl", "--start", run / "last.pt")
     assert (tmp_path / "rl" / "last.pt").is_file()
+
+
+def test_the_shipped_ear_is_written_by_the_trainer(tmp_path: Path) -> None:
+    assert "8.23 MB" in call("ear", tmp_path / "ear.safetensors")
+    assert (tmp_path / "ear.safetensors").read_bytes() == DEFAULT_EAR.read_bytes()
 
 
 @pytest.mark.parametrize(
