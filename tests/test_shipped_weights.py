@@ -14,7 +14,7 @@ from pystoi import stoi
 from gateway.audio.files import read_audio
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.evaluation import codec2
@@ -99,7 +99,7 @@ def test_human_speech_keeps_its_words_better_than_codec2_700c(codec: Codec, clip
     if not codec2.available():
         pytest.skip("c2enc and c2dec are not installed (Debian package codec2)")
     recogniser = Recogniser("base", threads=2)
-    words = ours = classic = 0
+    words = ours = searched = classic = 0
     scores = []
     for clip in clips:
         reference = normalise(recogniser.transcribe(clip.pcm))
@@ -107,10 +107,13 @@ def test_human_speech_keeps_its_words_better_than_codec2_700c(codec: Codec, clip
         scores.append(intelligibility(clip.pcm, heard))
         words += len(reference.split())
         ours += word_errors(reference, normalise(recogniser.transcribe(heard)))
+        heard = codec.decode(codec.encode(clip.pcm, search=SearchSettings()))[: len(clip.pcm)]
+        searched += word_errors(reference, normalise(recogniser.transcribe(heard)))
         classic += word_errors(reference, normalise(recogniser.transcribe(codec2.through_codec2(clip.pcm, "700C"))))
     assert np.mean(scores) > 0.75
     assert ours / words < 0.6
     assert ours < classic
+    assert searched < 0.7 * ours
 
 
 def test_ten_percent_loss_is_bounded(codec: Codec, clips: list[Clip]) -> None:
