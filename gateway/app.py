@@ -21,7 +21,8 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
+from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import BIT_WITH_SECURITY, StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
@@ -142,6 +143,7 @@ def run_station(path: Path) -> None:
             suppressor=suppressor,
             sealer=security.sealer,
             protection=protection,
+            search=config.codec.search == "on",
         )
         station = Station(
             config,
@@ -252,7 +254,13 @@ def _load_codec(config: StationConfig) -> Codec:
     import torch
 
     torch.set_num_threads(config.codec.threads)
-    return Codec.load(config.codec.weights)
+    codec = Codec.load(config.codec.weights)
+    if config.codec.search == "on":
+        # The first search loads and compiles for a second or more: not while somebody talks.
+        frames = config.packets.frames_per_packet
+        silence = np.zeros(3 * frames * FRAME_SAMPLES, np.float32)
+        codec.encode(silence, config.codec.lookahead, SearchSettings.live(frames))
+    return codec
 
 
 def run_channel(path: Path) -> None:

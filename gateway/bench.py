@@ -15,9 +15,10 @@ from statistics import median
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gateway.audio.files import read_audio
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS, load_model
 from gateway.codec.codec import frames_of
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
@@ -30,6 +31,8 @@ class BenchReport:
 
     encode_real_time_factor: float
     decode_real_time_factor: float
+    search_real_time_factor: float
+    live_search_real_time_factor: float
     encode_step_ms_p50: float
     encode_step_ms_p99: float
     decode_step_ms_p50: float
@@ -76,22 +79,38 @@ def run_bench(weights: Path | None = None, repeats: int = 3) -> BenchReport:
             times.append(1000 * (time.perf_counter() - begin))
         decode_ms += times
         decode_factors.append(sum(times) / 1000 / seconds)
+    peak_memory_mb = _peak_memory_mb()  # before the recogniser that searches listen to is loaded
     path = DEFAULT_WEIGHTS if weights is None else weights
     return BenchReport(
         encode_real_time_factor=round(median(encode_factors), 4),
         decode_real_time_factor=round(median(decode_factors), 4),
+        search_real_time_factor=_search_factor(codec, pcm, SearchSettings()),
+        live_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.live(6)),
         encode_step_ms_p50=round(float(np.percentile(encode_ms, 50)), 2),
         encode_step_ms_p99=round(float(np.percentile(encode_ms, 99)), 2),
         decode_step_ms_p50=round(float(np.percentile(decode_ms, 50)), 2),
         decode_step_ms_p99=round(float(np.percentile(decode_ms, 99)), 2),
         load_ms=round(load_ms, 1),
         import_and_load_ms=round(_cold_start_ms(weights), 1),
-        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
+        peak_memory_mb=peak_memory_mb,
         weights_mb=round(path.stat().st_size / 1e6, 2),
         parameters_million=round(sum(p.numel() for p in load_model(path).parameters()) / 1e6, 2),
         algorithmic_delay_ms=codec.delay_ms(),
         torch_threads=torch.get_num_threads(),
     )
+
+
+def _search_factor(codec: Codec, pcm: NDArray[np.float32], settings: SearchSettings) -> float:
+    """Encoding with a search, on up to 8 s of `pcm` (samples,); the first run loads and warms up and is not counted."""
+    part = pcm[: 8 * SAMPLE_RATE]
+    codec.encode(part[: 2 * SAMPLE_RATE], search=settings)
+    begin = time.perf_counter()
+    codec.encode(part, search=settings)
+    return round((time.perf_counter() - begin) / (len(part) / SAMPLE_RATE), 4)
+
+
+def _peak_memory_mb() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
 
 
 def _cold_start_ms(weights: Path | None) -> float:

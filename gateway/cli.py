@@ -66,16 +66,24 @@ def _codec(weights: Path | None) -> Any:
 @click.argument("target", metavar="OUT.clk")
 @click.option("--raw", is_flag=True, help="Headerless: exactly 3 bytes per 80 ms frame.")
 @click.option("--denoise", is_flag=True, help="Suppress noise first (extra denoise).")
+@click.option(
+    "--search/--no-search",
+    default=True,
+    show_default=True,
+    help="Try digits on the decoder and keep those that a recogniser hears best: several times the computing.",
+)
 @lookahead_option
 @weights_option
-def encode(source: str, target: str, raw: bool, denoise: bool, lookahead: int | None, weights: Path | None) -> None:
+def encode(
+    source: str, target: str, raw: bool, denoise: bool, search: bool, lookahead: int | None, weights: Path | None
+) -> None:
     """Encode a sound file (any rate, any channels; - is standard input) to 300 bit/s."""
     from gateway.audio.denoise import wanted
     from gateway.transcode import encode_file
 
     if denoise:
         wanted("on")
-    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise)
+    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise, search=search)
     for remark in done.remarks:
         _remark(remark)
     click.echo(f"{done.samples / 16000:.2f} s of speech, {done.frames} frames, {done.frames * 3} bytes", err=True)
@@ -118,6 +126,7 @@ def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path |
     show_default=True,
     help="Seal packets with a throwaway key.",
 )
+@click.option("--search", is_flag=True, help="The encoder tries each packet's bits on the decoder before it leaves.")
 @lookahead_option
 @weights_option
 def loopback(
@@ -133,6 +142,7 @@ def loopback(
     protection: str,
     seed: int,
     security: str,
+    search: bool,
     lookahead: int | None,
     weights: Path | None,
 ) -> None:
@@ -153,6 +163,7 @@ def loopback(
         seed=seed,
         security=None if security == "none" else Suite(SecurityMode(security)),
         lookahead=lookahead,
+        search=search,
         realtime=realtime,
         protection=load_protection(protection),
     )
@@ -331,7 +342,9 @@ def protection(
     "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
 )
 @click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
-@click.option("--measures", default="stoi,pesq,dnsmos", show_default=True, help="Comma-separated; empty for none.")
+@click.option(
+    "--measures", default="stoi,pesq,dnsmos,phones", show_default=True, help="Comma-separated; empty for none."
+)
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Also how fast ours runs here.")
 @click.option("--mrt", type=PATH, help="Instead: the rhyme test ABC-MRT16 on this folder of its recordings.")
 @click.option("--out", type=PATH, help="Folder for report.json, report.csv, pictures and the decoded audio.")

@@ -42,6 +42,7 @@ class LoopbackOptions:
     cap_s: float = 1.5
     seed: int = 1
     lookahead: int | None = None
+    search: bool = False
     realtime: bool = False
     crc: bool | None = None
     """None: a CRC where the channel has bit errors and nothing else checks."""
@@ -119,6 +120,7 @@ def run_loopback(
         rng=random.Random(chosen.seed),
         metrics=metrics,
         lookahead=chosen.lookahead,
+        search=chosen.search,
         sealer=sealer,
         protection=chosen.protection,
     )

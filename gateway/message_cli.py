@@ -53,11 +53,13 @@ def send(config: Path, source: str | None, text: str | None, to: str | None, gro
         click.echo(tool.send_text(text, target))
         return
     from gateway.audio.files import read_audio
+    from gateway.codec import SearchSettings
 
     assert source is not None
     pcm = read_audio(source, lambda line: click.echo(f"clarilink: note: {line}", err=True))
     codec = _codec(tool)
-    click.echo(tool.send_voice(codec.encode(pcm, tool.config.codec.lookahead), codec, target))
+    # Nobody waits for it: time to search for the clearest bits.
+    click.echo(tool.send_voice(codec.encode(pcm, tool.config.codec.lookahead, SearchSettings()), codec, target))
 
 
 @message.command(name="list")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gateway.audio.denoise import Denoiser
 from gateway.audio.files import SoundReader, WavWriter
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.codec.codec import frames_of
 from gateway.codec.spec import CODEC_ID, FRAME_BYTES, FRAME_SAMPLES, SYNTHESIS_DELAY
 from gateway.errors import CheckpointError, GatewayError, RemoteProtocolError
@@ -26,6 +26,7 @@ from gateway.protocol.container import ClkReader, ClkWriter
 READ_BYTES = 4096
 PIPE_BLOCK_FRAMES = 3
 FILE_BLOCK_FRAMES = 60
+PIPE_SEARCH_FRAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,19 @@ class Transcoded:
 
 
 def encode_file(
-    codec: Codec, source: str, target: str, *, raw: bool, lookahead: int | None = None, denoise: bool = False
+    codec: Codec,
+    source: str,
+    target: str,
+    *,
+    raw: bool,
+    lookahead: int | None = None,
+    denoise: bool = False,
+    search: bool = False,
 ) -> Transcoded:
-    """Encode sound file `source` to `target` ('-': standard streams); raises GatewayError naming the file at fault."""
+    """Encode sound file `source` to `target` ('-': standard streams); raises GatewayError naming the file at fault.
+
+    With `search` digits are tried before they are written: over 6 s at a time, or over half a second in a pipe.
+    """
     with ExitStack() as stack:
         reader = stack.enter_context(SoundReader(source))
         out = stack.enter_context(_binary_output(target))
@@ -48,7 +59,10 @@ def encode_file(
         block_frames = PIPE_BLOCK_FRAMES if target == "-" else FILE_BLOCK_FRAMES
         spec = codec.spec
         writer = None if raw else ClkWriter(out, spec.codec_id, spec.codec_version, block_frames=block_frames)
-        stream = codec.encoder_stream(lookahead)
+        piped = "-" in (source, target)
+        ahead = spec.default_lookahead if lookahead is None else lookahead
+        settings = SearchSettings.live(PIPE_SEARCH_FRAMES, ahead) if piped else SearchSettings()
+        stream = codec.encoder_stream(lookahead, settings if search else None)
         denoiser = Denoiser() if denoise else None
         samples = frames = 0
 

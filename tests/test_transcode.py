@@ -151,3 +151,11 @@ def test_speech_comes_out_while_frames_still_come_in(
         late = heard.read()
     assert early[:4] == b"RIFF"
     assert len(early) + len(late) == 44 + 2 * 20 * FRAME_SAMPLES
+
+
+def test_a_search_changes_the_bits_and_not_their_number(small_codec: Codec, wav: Path, tmp_path: Path) -> None:
+    plain, searched = tmp_path / "plain.raw", tmp_path / "searched.raw"
+    encode_file(small_codec, str(wav), str(plain), raw=True)
+    encode_file(small_codec, str(wav), str(searched), raw=True, search=True)
+    assert searched.stat().st_size == plain.stat().st_size
+    assert searched.read_bytes() != plain.read_bytes()

@@ -162,3 +162,24 @@ def test_bit_protection_wraps_every_packet_and_stays(small_codec: Codec, speechl
     assert len(sender.on_air(TextPacket(1, 1, 1, 0, True, False, "x" * (sender.carriage.room_bytes(100) - 8)))) <= 100
     with pytest.raises(LocalProtocolError, match="same for all stations"):
         sender.protection = load_protection("none")
+
+
+def test_a_search_delays_no_packet(small_codec: Codec, speechlike: np.ndarray) -> None:
+    def sent(search: bool) -> list[list[bytes]]:
+        sender = Transmitter(
+            small_codec,
+            source=1,
+            group=1,
+            frames_per_packet=6,
+            crc=False,
+            rng=random.Random(3),
+            metrics=Metrics(),
+            search=search,
+        )
+        sender.start()
+        blocks = [sender.push(block) for block in np.array_split(speechlike, 40)]
+        return [*blocks, sender.finish()]
+
+    plain, searched = sent(search=False), sent(search=True)
+    assert [len(packets) for packets in searched] == [len(packets) for packets in plain]
+    assert searched != plain

@@ -7,6 +7,7 @@ heard = codec.decode(raw)
 """
 
 from gateway.codec.codec import Codec, DecoderStream, EncoderStream
+from gateway.codec.search import SearchSettings
 from gateway.codec.spec import CodecSpec
 
-__all__ = ["Codec", "CodecSpec", "DecoderStream", "EncoderStream"]
+__all__ = ["Codec", "CodecSpec", "DecoderStream", "EncoderStream", "SearchSettings"]

@@ -10,30 +10,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from gateway.codec.model import CodecModel
-from gateway.codec.packed import packs, quantise_rows
+from gateway.codec.packed import restored, stored
 from gateway.codec.spec import CodecSpec
 from gateway.errors import CheckpointError
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "claricodec-v1.safetensors"
 _SPEC_KEY = "clarilink_codec_spec"
-_SCALE = ".scale"
 
 
 def save_weights(path: Path, spec: CodecSpec, state: dict[str, Tensor]) -> None:
     """Write weights with the spec as metadata; what is read again differs from them by rounding."""
-    stored: dict[str, Tensor] = {}
-    for name, value in state.items():
-        if packs(value):
-            stored[name], stored[name + _SCALE] = quantise_rows(value)
-        else:
-            stored[name] = value.to(torch.float16).contiguous()
-    save_file(stored, str(path), metadata={_SPEC_KEY: spec.to_json()})
+    save_file(stored(state), str(path), metadata={_SPEC_KEY: spec.to_json()})
     path.chmod(0o644)  # safetensors makes files that only their owner can read
 
 
@@ -45,23 +37,14 @@ def load_model(path: Path | None = None) -> CodecModel:
     try:
         with safe_open(str(chosen), framework="pt") as file:
             metadata = file.metadata() or {}
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{chosen}: not a readable safetensors file ({error})") from error
     if _SPEC_KEY not in metadata:
         raise CheckpointError(f"{chosen}: holds no codec spec ({_SPEC_KEY} missing from its metadata)")
     model = CodecModel(CodecSpec.from_json(metadata[_SPEC_KEY]))
     try:
-        model.load_state_dict(_restored(stored))
+        model.load_state_dict(restored(kept))
     except (RuntimeError, KeyError) as error:
         raise CheckpointError(f"{chosen}: weights do not fit their spec: {error}") from error
     return model.eval().requires_grad_(False)
-
-
-def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as float32."""
-    return {
-        name: value.float() * stored[name + _SCALE].float()[:, None] if value.dtype == torch.int8 else value.float()
-        for name, value in stored.items()
-        if not name.endswith(_SCALE)
-    }

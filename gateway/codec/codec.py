@@ -6,7 +6,8 @@ every bit, is the same for a file and for a live stream.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import copy
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gateway.codec import bits
-from gateway.codec.checkpoint import load_model
+from gateway.codec.checkpoint import DEFAULT_WEIGHTS, load_model
 from gateway.codec.decoder import DecoderState
+from gateway.codec.ear import WhisperEncoder, load_ear
 from gateway.codec.encoder import EncoderState
 from gateway.codec.level import LevelState, control_level
 from gateway.codec.model import CodecModel
 from gateway.codec.packed import pack
+from gateway.codec.search import Search, SearchSettings, for_search
 from gateway.codec.spec import (
+    DIGITS,
     FRAME_BYTES,
     FRAME_SAMPLES,
+    MELS,
     STAGES,
     SYNTHESIS_DELAY,
     CodecSpec,
@@ -45,15 +50,18 @@ RECOVERY_SAMPLES = 80
 class Codec:
     """Immutable weights; all state lives in the streams it makes. Safe to share between threads."""
 
-    def __init__(self, model: CodecModel) -> None:
-        self._model = model
+    def __init__(self, model: CodecModel, weights: Path | None = None) -> None:
+        """`weights` is where `model` came from if it has been packed since: a search loads it again."""
+        self._model, self._weights = model, weights
+        self._ear: tuple[CodecModel, WhisperEncoder] | None = None
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Codec:
         """Load weights (the shipped ones by default); raises CheckpointError naming the file and the reason."""
-        model = load_model(None if path is None else Path(path))
+        chosen = DEFAULT_WEIGHTS if path is None else Path(path)
+        model = load_model(chosen)
         pack(model)
-        return cls(model)
+        return cls(model, chosen)
 
     @property
     def spec(self) -> CodecSpec:
@@ -64,22 +72,39 @@ class Codec:
         """The networks, for evaluation on mels."""
         return self._model
 
-    def encoder_stream(self, lookahead: int | None = None) -> EncoderStream:
-        """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None."""
+    def encoder_stream(self, lookahead: int | None = None, search: SearchSettings | None = None) -> EncoderStream:
+        """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None.
+
+        With `search` it tries its digits on the decoder before it hands them out, a segment at a time (search.py).
+        """
         chosen = self.spec.default_lookahead if lookahead is None else lookahead
         if not 0 <= chosen <= self.spec.max_lookahead:
             raise LocalProtocolError(
                 f"lookahead {chosen} asked for; these weights allow 0 to {self.spec.max_lookahead}"
             )
-        return EncoderStream(self._model, chosen)
+        if search is None:
+            return EncoderStream(self._model, chosen)
+        return SearchingEncoderStream(self._model, chosen, lambda: Search(*self._listening(), search))
+
+    def _listening(self) -> tuple[CodecModel, WhisperEncoder]:
+        """The networks with gradients, and the recogniser that listens; loaded at the first search."""
+        if self._ear is None:
+            model = copy.deepcopy(self._model) if self._weights is None else load_model(self._weights)
+            self._ear = for_search(model, load_ear())
+        return self._ear
 
     def decoder_stream(self) -> DecoderStream:
         """A fresh decoder for one talker's over."""
         return DecoderStream(self._model)
 
-    def encode(self, pcm: NDArray[np.floating], lookahead: int | None = None) -> bytes:
-        """`pcm` (samples,) in -1..1 at 16 kHz to ceil(samples / 1280) frames of 3 bytes."""
-        stream = self.encoder_stream(lookahead)
+    def encode(
+        self, pcm: NDArray[np.floating], lookahead: int | None = None, search: SearchSettings | None = None
+    ) -> bytes:
+        """`pcm` (samples,) in -1..1 at 16 kHz to ceil(samples / 1280) frames of 3 bytes.
+
+        `lookahead` and `search` as for `encoder_stream`.
+        """
+        stream = self.encoder_stream(lookahead, search)
         return b"".join([*stream.push(pcm), *stream.flush()])
 
     def decode(self, frames: bytes, erased: Collection[int] = (), stages: int = STAGES) -> Pcm:
@@ -131,22 +156,50 @@ class EncoderStream:
         frames: list[bytes] = []
         if len(self._pending):
             frames += self.push(np.zeros(FRAME_SAMPLES - len(self._pending), np.float32))
-        with torch.inference_mode():
-            frames += self._pack(self._model.encoder.finish(self._state, self.lookahead))
+        frames += self._rest()
         self._start()
         return frames
+
+    def _rest(self) -> list[bytes]:
+        """The frames held back by the lookahead."""
+        with torch.inference_mode():
+            latent = self._model.encoder.finish(self._state, self.lookahead)
+            self._state = self._state._replace(waiting=self._state.waiting[:, :0])
+            return self._chosen(torch.zeros(0, MELS), latent)
 
     def _step(self, frame: Pcm) -> list[bytes]:
         levelled, self._level = control_level(frame, self._level)
         with torch.inference_mode():
             mel, self._mel = self._model.mel(torch.from_numpy(levelled)[None], self._mel)
             latent, self._state = self._model.encoder(mel, self._state, self.lookahead)
-            return self._pack(latent)
+            return self._chosen(mel[0], latent)
 
-    def _pack(self, latent: Tensor) -> list[bytes]:
-        if latent.shape[1] == 0:
-            return []
-        return [bits.pack(digits) for digits in self._model.quantizer(latent).digits[0].numpy()]
+    def _digits(self, latent: Tensor) -> Tensor:
+        """Latents (1, n, width) to digits (n, 8)."""
+        return self._model.quantizer(latent).digits[0] if latent.shape[1] else torch.zeros(0, DIGITS, dtype=torch.long)
+
+    def _chosen(self, mel: Tensor, latent: Tensor) -> list[bytes]:
+        """Frames to hand out, of mels (8 n, 80) that came in and latents (1, m, width) that became ready."""
+        return pack_frames(self._digits(latent))
+
+
+class SearchingEncoderStream(EncoderStream):
+    """As its base, but digits go through a search, and come out segments later."""
+
+    def __init__(self, model: CodecModel, lookahead: int, new_search: Callable[[], Search]) -> None:
+        self._new_search = new_search
+        super().__init__(model, lookahead)
+
+    def _start(self) -> None:
+        super()._start()
+        self._search = self._new_search()
+
+    def _chosen(self, mel: Tensor, latent: Tensor) -> list[bytes]:
+        guess = self._digits(self._model.encoder.finish(self._state, self.lookahead))
+        return pack_frames(self._search.push(mel, self._digits(latent), guess))
+
+    def _rest(self) -> list[bytes]:
+        return super()._rest() + pack_frames(self._search.flush())
 
 
 class DecoderStream:
@@ -195,6 +248,11 @@ class DecoderStream:
     def flush(self) -> Pcm:
         """The samples still in the overlap of the window: (SYNTHESIS_DELAY,)."""
         return np.asarray(np.clip(self._vocoder.tail[0].numpy() * self._gain, -1.0, 1.0), dtype=np.float32)
+
+
+def pack_frames(digits: Tensor) -> list[bytes]:
+    """Digits (n, 8) to n frames of 3 bytes."""
+    return [bits.pack(frame) for frame in digits.numpy()]
 
 
 def frames_of(raw: bytes) -> Iterator[bytes]:

@@ -29,9 +29,9 @@ class CodecModel(nn.Module):
         """(batch, samples) to (batch, samples / 160, 80) on a fresh state."""
         return torch.as_tensor(self.mel(pcm, self.mel.initial_state(pcm.shape[0]))[0])
 
-    def encode_mels(self, mel: Tensor, gates: Tensor, position: Tensor | None = None) -> Quantized:
-        """Whole clips of mels to digits; see `Encoder.train_path` for `gates` and `position`."""
-        result: Quantized = self.quantizer(self.encoder.train_path(mel, gates, position))
+    def encode_mels(self, mel: Tensor, gates: Tensor) -> Quantized:
+        """Whole clips of mels to digits; see `Encoder.train_path` for `gates`."""
+        result: Quantized = self.quantizer(self.encoder.train_path(mel, gates))
         return result
 
     def decode_values(self, values: Tensor, doubt: Tensor) -> Tensor:

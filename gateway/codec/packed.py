@@ -29,6 +29,30 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     return steps.to(torch.int8).contiguous(), scale
 
 
+SCALE = ".scale"
+"""What follows the name of a matrix in the name of its rows' scales."""
+
+
+def stored(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they lie in a file: matrices that `packs` as int8 with `<name>.scale`, everything else float16."""
+    kept: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if packs(value):
+            kept[name], kept[name + SCALE] = quantise_rows(value)
+        else:
+            kept[name] = value.to(torch.float16).contiguous()
+    return kept
+
+
+def restored(kept: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What `stored` made, as float32; KeyError where a scale is missing."""
+    return {
+        name: value.float() * kept[name + SCALE].float()[:, None] if value.dtype == torch.int8 else value.float()
+        for name, value in kept.items()
+        if not name.endswith(SCALE)
+    }
+
+
 class PackedLinear(nn.Module):
     """As `nn.Linear`, for inference: (..., inputs) to (..., outputs) in float32."""
 

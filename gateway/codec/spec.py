@@ -51,11 +51,6 @@ class CodecSpec:
     default_lookahead: int = 1
     vocoder_width: int = 256
     vocoder_depth: int = 5
-    recognition_width: int = 0
-    recognition_depth: int = 0
-    """Sizes of the encoder's recognition branch; a depth of 0 is none."""
-    recognition_frames: int = 48
-    """Code frames over which it attends: 48 are 3.8 s."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

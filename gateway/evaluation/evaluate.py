@@ -62,7 +62,16 @@ class EvaluateOptions:
     subset: str = "cv-native"
     clips: int = 100
     seed: int = 1
-    systems: tuple[str, ...] = ("original", "8khz", "codec2-3200", "codec2-1300", "codec2-700C", "ours-300", "ours-150")
+    systems: tuple[str, ...] = (
+        "original",
+        "8khz",
+        "codec2-3200",
+        "codec2-1300",
+        "codec2-700C",
+        "ours-300",
+        "ours-300-search",
+        "ours-150",
+    )
     channels: tuple[str, ...] = ()
     bit_errors: tuple[float, ...] = ()
     protected: tuple[tuple[str, str], ...] = ()

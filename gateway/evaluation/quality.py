@@ -1,4 +1,4 @@
-"""How decoded speech sounds, by the field's own measures: STOI, PESQ and DNSMOS, each by a library.
+"""How decoded speech sounds, by the field's own measures: STOI, PESQ and DNSMOS, and phones, each by a library.
 
 Rule: the original and the decoded clip are aligned first; a clip that a measure refuses is left out and counted.
 """
@@ -24,7 +24,7 @@ LONGEST_SHIFT = 1600
 TOO_SHORT_FOR_STOI = 1e-5
 """What pystoi gives for a clip with less than 0.4 s of speech."""
 
-MEASURES = ("stoi", "pesq", "dnsmos")
+MEASURES = ("stoi", "pesq", "dnsmos", "phones")
 
 
 def measure(name: str) -> Callable[[Pcm, Pcm], float | None]:
@@ -34,11 +34,11 @@ def measure(name: str) -> Callable[[Pcm, Pcm], float | None]:
     """
     if name not in MEASURES:
         raise EvaluationError(f"measure {name!r} is not known; there are {', '.join(MEASURES)}")
-    package = {"stoi": "pystoi", "pesq": "pesq", "dnsmos": "speechmos"}[name]
+    package = {"stoi": "pystoi", "pesq": "pesq", "dnsmos": "speechmos", "phones": "pocketsphinx"}[name]
     if importlib.util.find_spec(package) is None:
         extra = "pesq" if name == "pesq" else "evaluate"
         raise EvaluationError(f"{package} is not installed; install clarilink[{extra}]")
-    return {"stoi": _stoi, "pesq": _pesq, "dnsmos": _dnsmos}[name]
+    return {"stoi": _stoi, "pesq": _pesq, "dnsmos": _dnsmos, "phones": _phones}[name]
 
 
 def _stoi(original: Pcm, decoded: Pcm) -> float | None:
@@ -93,6 +93,53 @@ def _dnsmos_session() -> object:
     options.intra_op_num_threads = 1
     model = Path(spec.origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def _phones(original: Pcm, decoded: Pcm) -> float | None:
+    """Phone error rate against the original's phones, 0..1, by PocketSphinx without words.
+
+    A recogniser of another kind than Whisper (Gaussian mixtures, no network): what only pleases Whisper shows here.
+    """
+    wanted = _phone_string(original) if np.any(original) else []
+    if not wanted:
+        return None
+    return min(1.0, _distance(wanted, _phone_string(decoded)) / len(wanted))
+
+
+def _phone_string(pcm: Pcm) -> list[str]:
+    decoder = _phone_decoder()
+    decoder.start_utt()  # type: ignore[attr-defined]
+    decoder.process_raw((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)  # type: ignore[attr-defined]
+    decoder.end_utt()  # type: ignore[attr-defined]
+    return [s.word for s in decoder.seg() or () if s.word not in _NO_PHONES]  # type: ignore[attr-defined]
+
+
+_NO_PHONES = ("SIL", "+NSN+", "+SPN+", "(NULL)")
+
+
+@lru_cache
+def _phone_decoder() -> object:
+    import pocketsphinx
+
+    folder = Path(pocketsphinx.get_model_path()) / "en-us"
+    return pocketsphinx.Decoder(
+        hmm=str(folder / "en-us"),
+        allphone=str(folder / "en-us-phone.lm.bin"),
+        lw=2.0,
+        beam=1e-20,
+        pbeam=1e-20,
+        loglevel="FATAL",
+    )
+
+
+def _distance(wanted: list[str], got: list[str]) -> int:
+    """Levenshtein's."""
+    row = list(range(len(got) + 1))
+    for i, phone in enumerate(wanted, 1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(got, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (phone != other))
+    return row[-1]
 
 
 def lag_samples(original: Pcm, decoded: Pcm) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gateway.audio.denoise import available, denoise
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError
 from gateway.loopback import LoopbackOptions, run_loopback
@@ -26,7 +26,11 @@ System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
 DENOISED = "ours-300-denoised"
-SYSTEMS = (ORIGINAL, "8khz", *(f"codec2-{mode}" for mode in codec2.MODES), OURS, DENOISED, "ours-150")
+SEARCHED, SEARCHED_LIVE = "ours-300-search", "ours-300-live"
+"""Ours with the encoder's search, over 6 s at a time as for files, or packet by packet as on the air."""
+LIVE_FRAMES = 6
+CODEC2 = tuple(f"codec2-{mode}" for mode in codec2.MODES)
+SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, "ours-150")
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -56,6 +60,9 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
                 continue
             ours = _ours(Codec.load(weights), 2)
             systems[name] = _after_denoising(ours)
+        elif name in (SEARCHED, SEARCHED_LIVE):
+            settings = SearchSettings() if name == SEARCHED else SearchSettings.live(LIVE_FRAMES)
+            systems[name] = _ours(Codec.load(weights), 2, settings)
         elif name in (OURS, "ours-150"):
             systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
         else:
@@ -95,8 +102,8 @@ def _codec2(mode: str) -> System:
     return lambda _number, pcm: codec2.through_codec2(pcm, mode)
 
 
-def _ours(codec: Codec, stages: int) -> System:
-    return lambda _number, pcm: codec.decode(codec.encode(pcm), stages=stages)[: len(pcm)]
+def _ours(codec: Codec, stages: int, search: SearchSettings | None = None) -> System:
+    return lambda _number, pcm: codec.decode(codec.encode(pcm, search=search), stages=stages)[: len(pcm)]
 
 
 def _after_denoising(system: System) -> System:

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gateway.codec.ear import FEATURE_LAYERS, relative_l1
 from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import Quantized, unit_moments_loss
-from gateway.codec.recognition import POSITIONS
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
-from gateway.trainer.losses import relative_l1
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
 from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
@@ -34,8 +33,6 @@ from gateway.trainer.words import (
     teacher_lines,
 )
 
-FEATURE_LAYERS = (1, 2, 3)
-"""Whisper layers whose outputs are compared (0-based; tiny has 4): middle to last."""
 FEATURES_A_LATENT = 4
 """Whisper's features are at 50 Hz, latents at 12.5 Hz."""
 SPELLINGS_A_LATENT = 2
@@ -55,15 +52,13 @@ class AcousticNets(nn.Module):
 
 class AcousticBatch(NamedTuple):
     """What one step works on: mels (batch, frames, 80) heard and wanted, lookahead gates (2,), damage of the digits,
-    the recogniser's layers for the wanted mels (empty when it is not asked), and where in its round of positions the
-    encoder's recognition branch begins."""
+    and the recogniser's layers for the wanted mels (empty when it is not asked)."""
 
     heard: Tensor
     clean: Tensor
     gates: Tensor
     damage: Damage
     target: list[Tensor]
-    position: Tensor | None = None
 
 
 class Outcome(NamedTuple):
@@ -116,19 +111,16 @@ class AcousticTask:
         lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
         gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)], device=self.device)
         damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
-        position = None
-        if self.codec.spec.recognition_depth:  # not drawn elsewhere: recipes from before it draw the clips they drew
-            position = torch.tensor(int(rng.integers(POSITIONS)), device=self.device)
         with torch.no_grad():
             heard = self.codec.mels(torch.from_numpy(heard_pcm).to(self.device))
             clean = self.codec.mels(torch.from_numpy(clean_pcm).to(self.device))
             with self.autocast():
                 target = self._layers(as_whisper_hears(clean)) if self.listens else []
-        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target, position)
+        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target)
 
     def forward(self, batch: AcousticBatch) -> tuple[Outcome, Quantized]:
         """Through the codec and, where it is asked, the recogniser."""
-        quantized = self.codec.encode_mels(batch.heard, batch.gates, batch.position)
+        quantized = self.codec.encode_mels(batch.heard, batch.gates)
         received = apply_damage(quantized.digits, quantized.values, batch.damage)
         latent = self.codec.quantizer.restore(received, batch.damage.doubt)
         decoded, _ = self.codec.decoder(latent, self.codec.decoder.initial_state(latent.shape[0]))

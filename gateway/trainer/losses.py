@@ -6,15 +6,6 @@ import torch
 from torch import Tensor
 
 
-def relative_l1(decoded: list[Tensor], original: list[Tensor]) -> Tensor:
-    """Mean absolute difference of feature maps over the mean absolute original, averaged over the layers."""
-    terms = [
-        (d.float() - o.float()).abs().mean() / (o.float() - o.float().mean()).abs().mean()
-        for d, o in zip(decoded, original, strict=True)
-    ]
-    return torch.stack(terms).mean()
-
-
 def log_stft_loss(wave: Tensor, target: Tensor) -> Tensor:
     """Multi-resolution STFT distance: L1 of log magnitudes plus spectral convergence (Yamamoto et al. 2020)."""
     total = wave.new_zeros(())

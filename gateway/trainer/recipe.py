@@ -29,9 +29,6 @@ class ModelRecipe(StrictModel):
     memory_frames: int = _RELEASED.memory_frames
     vocoder_width: int = _RELEASED.vocoder_width
     vocoder_depth: int = _RELEASED.vocoder_depth
-    recognition_width: int = _RELEASED.recognition_width
-    recognition_depth: int = _RELEASED.recognition_depth
-    recognition_frames: int = _RELEASED.recognition_frames
 
     def spec(self) -> CodecSpec:
         return CodecSpec(**self.model_dump())

@@ -1,7 +1,6 @@
-"""Whisper tiny.en as a frozen, differentiable PyTorch module, read from its CTranslate2 file.
+"""Whisper tiny.en read from its CTranslate2 file: its encoder is `gateway.codec.ear`'s, its decoder is here.
 
-Rule: only losses use it; nothing at run time does. Architecture after Radford et al. 2022; log-mels come in directly
-(batch, frames, 80) in Whisper's units, any even number of frames up to 3000.
+Rule: only losses use the decoder; nothing at run time does. Architecture after Radford et al. 2022.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from gateway.codec.ear import WhisperEncoder, WhisperPart
 from gateway.errors import CheckpointError
 
+__all__ = ["WhisperDecoder", "WhisperEncoder", "read_ctranslate2", "tiny_en_path"]
+
 _DTYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-HEAD_SIZE = 64
-"""Width of one attention head in every Whisper model."""
 
 
 def tiny_en_path() -> Path:
@@ -67,67 +67,7 @@ def read_ctranslate2(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-class _Frozen(nn.Module):
-    """Weights of one half of the model ("encoder" or "decoder") as buffers, and the layers made of them."""
-
-    def __init__(self, weights: dict[str, Tensor], half: str) -> None:
-        super().__init__()
-        self._half = half
-        self.width = weights["encoder/conv1/bias"].shape[0]
-        self.layers = sum(1 for n in weights if n.startswith(f"{half}/layer_") and n.endswith("ffn/linear_0/bias"))
-
-    def _keep(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name.replace("/", "__"), value, persistent=False)
-
-    def _w(self, name: str) -> Tensor:
-        return self.get_buffer(f"{self._half}__{name.replace('/', '__')}")
-
-    def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
-
-    def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
-
-    def _heads(self, x: Tensor, parts: int) -> Tensor:
-        """(batch, time, parts * width) to (parts, batch, heads, time, 64)."""
-        batch, time, _ = x.shape
-        return x.view(batch, time, parts, self.width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
-
-    def _feed_forward(self, x: Tensor, layer: str) -> Tensor:
-        y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
-        return x + self._linear(y, f"{layer}/ffn/linear_1")
-
-
-class WhisperEncoder(_Frozen):
-    """The encoder with its weights as buffers: gradients flow through, never into it."""
-
-    def __init__(self, weights: dict[str, Tensor]) -> None:
-        super().__init__(weights, "encoder")
-        for name, value in weights.items():
-            if name.startswith("encoder/"):
-                self._keep(name, value)
-
-    def forward(self, mel: Tensor) -> list[Tensor]:
-        """Mels (batch, frames, 80) to the output of every layer, each (batch, frames / 2, width)."""
-        x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
-        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
-        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
-        outputs = []
-        for i in range(self.layers):
-            layer = f"layer_{i}"
-            qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
-            q, k, v = self._heads(qkv, 3)
-            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-            x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
-            outputs.append(x)
-        return outputs
-
-    def normalised(self, last: Tensor) -> Tensor:
-        """The last layer's output as the decoder attends to it."""
-        return self._norm(last, "layer_norm")
-
-
-class WhisperDecoder(_Frozen):
+class WhisperDecoder(WhisperPart):
     """The decoder for teacher forcing, weights as buffers: gradients flow to the encoder's output alone."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:

@@ -45,6 +45,17 @@ def test_noise_costs_what_it_should(speech: np.ndarray, name: str, best: tuple[f
     assert noisy < clean
 
 
+def test_phones_are_lost_in_noise(speech: np.ndarray) -> None:
+    judge = measure("phones")
+    noise = np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
+    assert judge(speech, speech) == 0.0
+    some, most = judge(speech, speech + 0.005 * noise), judge(speech, speech + 0.1 * noise)
+    assert some is not None
+    assert most is not None
+    assert 0.05 < some < most <= 1.0
+    assert judge(np.zeros(16_000, np.float32), speech) is None
+
+
 def test_what_cannot_be_judged_is_none(speech: np.ndarray) -> None:
     pytest.importorskip("pesq", reason="pesq is not built (it needs gcc, libc6-dev and python3-dev)")
     assert measure("pesq")(np.zeros(16_000, np.float32), np.zeros(16_000, np.float32)) is None

@@ -15,7 +15,6 @@ from gateway.codec.model import CodecModel
 from gateway.errors import CheckpointError
 from gateway.trainer.checkpoint import load_parts
 from gateway.trainer.grow import can_grow, grown
-from gateway.trainer.whisper import WhisperEncoder, read_ctranslate2, tiny_en_path
 
 
 def deeper(spec: CodecSpec) -> CodecSpec:
@@ -61,28 +60,3 @@ def test_only_further_layers_are_growth(small_codec: Codec, small_spec: CodecSpe
     load_parts(CodecModel(larger), path)
     with pytest.raises(CheckpointError, match=r"not of the sizes in the recipe's \[model\]"):
         load_parts(CodecModel(wider), path)
-
-
-def test_a_recognition_branch_begins_as_whisper_and_silent(small_codec: Codec, small_spec: CodecSpec) -> None:
-    with_branch = replace(small_spec, recognition_width=384, recognition_depth=2)
-    assert can_grow(small_spec, with_branch)
-    assert not can_grow(with_branch, small_spec)
-    model = CodecModel(with_branch).eval()
-    model.load_state_dict(grown(small_codec.model.state_dict(), small_spec, with_branch))
-    mels = torch.rand(1, 160, 80, generator=torch.Generator().manual_seed(1))
-    gates = torch.ones(2)
-    assert torch.equal(model.encode_mels(mels, gates).digits, small_codec.model.encode_mels(mels, gates).digits)
-    branch = model.encoder.recognition
-    assert branch is not None
-    # Given the whole clip at once and nothing masked, its last layer is Whisper's (edges of the convolutions apart).
-    whisper = WhisperEncoder(read_ctranslate2(tiny_en_path()))
-    inside: list[torch.Tensor] = []
-    branch.norm.register_forward_pre_hook(lambda _, given: inside.append(given[0]))
-    branch._within_reach = lambda time, device: torch.ones(time, branch.memory + time, dtype=torch.bool)  # type: ignore[method-assign]
-    with torch.no_grad():
-        branch(mels, branch.initial_state(1))
-        wanted = whisper(torch.cat([torch.zeros(1, 1, 80), mels[:, :-1]], dim=1))[1]
-    error = (inside[0] - wanted)[:, 4:-4].abs().mean() / wanted.abs().mean()
-    assert float(error) < 0.15
-    with pytest.raises(CheckpointError, match=r"cannot begin as Whisper tiny\.en"):
-        grown(small_codec.model.state_dict(), small_spec, replace(with_branch, recognition_width=128))

@@ -1,0 +1,160 @@
+"""Analysis by synthesis: the encoder tries digits on its own decoder and keeps those that sound right to a recogniser.
+
+A feed-forward encoder guesses the digits of a frame once. Here its guess is only the start: a segment of the over is
+decoded, a recogniser's encoder (ear.py) listens to the result and to the original, and the gradient of what it hears
+differently moves the digits, a few times over. Bits and decoder stay as they are: a receiver cannot tell.
+
+Rule: what was handed out is never changed; each segment begins where the decoder stands after the one before it.
+Closed-loop coding by the error after decoding is that of CELP (Schroeder and Atal, ICASSP 1985); the straight-through
+gradient is that of training (quantizer.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder, relative_l1
+from gateway.codec.mel import FLOOR
+from gateway.codec.model import CodecModel
+from gateway.codec.quantizer import level_value, nearest_digit
+from gateway.codec.spec import DIGITS, FRAME_HOPS, MELS
+
+_RANGE = 2.0
+"""What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
+_EDGE = 0.95
+"""Level values are kept this far inside (-1, 1), where the map to the real line is finite."""
+_MOMENTA = (0.8, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """`steps` of gradient for each segment of `segment_frames`; `ahead_frames` are chosen with it and chosen again by
+    the next; the recogniser also hears `context_frames` before it. `rate` is the first step's size before tanh."""
+
+    steps: int = 6
+    rate: float = 0.15
+    segment_frames: int = 75
+    ahead_frames: int = 6
+    context_frames: int = 12
+    features_weight: float = 1.5
+    """Of the recogniser's features against log-mel L1."""
+    layers: tuple[int, ...] = FEATURE_LAYERS
+    """Of the recogniser, compared (0-based)."""
+
+    @property
+    def window_frames(self) -> int:
+        """Frames chosen at a time."""
+        return self.segment_frames + self.ahead_frames
+
+    @classmethod
+    def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
+        """For speech that leaves in packets: each is searched when it is full, with guesses at the frames of the
+        encoder's `lookahead`, so no delay is added but that of computing."""
+        return cls(segment_frames=frames_per_packet, ahead_frames=lookahead)
+
+
+class Search:
+    """Searches one over: mels and the encoder's digits in, the digits to send out, a segment at a time."""
+
+    def __init__(self, model: CodecModel, ear: WhisperEncoder, settings: SearchSettings | None = None) -> None:
+        """`model` in float32, not packed: gradients go through its decoder."""
+        self._model, self._ear = model, ear
+        self._settings = SearchSettings() if settings is None else settings
+        self._decoder = model.decoder.initial_state(1)
+        self._target = torch.zeros(0, MELS)
+        self._digits = self._guess = torch.zeros(0, DIGITS, dtype=torch.long)
+        self._past_target = torch.zeros(0, MELS)
+        self._past_decoded = torch.zeros(0, MELS)
+
+    def push(self, mel: Tensor, digits: Tensor, guess: Tensor) -> Tensor:
+        """Mels (8 n, 80) that came in, and the encoder's digits (m, 8) of the next frames; `guess` (k, 8) are those it
+        would give the frames after them if no more came. Gives the digits that are chosen now, perhaps none."""
+        self._target = torch.cat([self._target, mel])
+        self._digits, self._guess = torch.cat([self._digits, digits]), guess
+        settings, chosen = self._settings, [self._digits[:0]]
+        while len(self._digits) >= settings.segment_frames and self._heard() >= settings.window_frames:
+            chosen.append(self._segment(settings.segment_frames, settings.window_frames))
+        return torch.cat(chosen)
+
+    def flush(self) -> Tensor:
+        """The digits (m, 8) of all frames that are left."""
+        chosen, settings = [self._digits[:0]], self._settings
+        while left := len(self._digits):
+            chosen.append(self._segment(min(left, settings.segment_frames), min(left, settings.window_frames)))
+        return torch.cat(chosen)
+
+    def _heard(self) -> int:
+        """Frames with mels and digits or a guess at them."""
+        return min(len(self._digits) + len(self._guess), len(self._target) // FRAME_HOPS)
+
+    def _segment(self, keep: int, frames: int) -> Tensor:
+        """Choose digits of the next `frames` and hand out the first `keep` of them."""
+        target = torch.cat([self._past_target, self._target[: frames * FRAME_HOPS]])
+        values = self._choose(torch.cat([self._digits, self._guess])[:frames], target)[:, :keep]
+        with torch.no_grad(), _fast():
+            decoded, self._decoder = self._decode(values)
+        hops, kept = keep * FRAME_HOPS, self._settings.context_frames * FRAME_HOPS
+        self._past_decoded = torch.cat([self._past_decoded, decoded[0].float()])[-kept:]
+        self._past_target = torch.cat([self._past_target, self._target[:hops]])[-kept:]
+        self._target, self._digits = self._target[hops:], self._digits[keep:]
+        return nearest_digit(values[0]).long()
+
+    def _decode(self, values: Tensor) -> tuple[Tensor, tuple[object, ...]]:
+        latent = self._model.quantizer.restore(values, torch.zeros_like(values))
+        mel, state = self._model.decoder(latent, self._decoder)
+        return mel, state
+
+    def _choose(self, digits: Tensor, target: Tensor) -> Tensor:
+        """The best level values (1, frames, 8) found for the end of `target` (window, 80), by the loss below."""
+        settings = self._settings
+        floor = max(FLOOR, float(target.max()) - _RANGE)
+        heard = target.clamp_min(floor)[None]
+        with torch.inference_mode(False), _fast():
+            with torch.no_grad():
+                wanted = self._features(heard)
+            point = torch.atanh(level_value(digits)[None].clamp(-_EDGE, _EDGE)).requires_grad_(True)
+            optimiser = torch.optim.Adam([point], lr=settings.rate, betas=_MOMENTA)
+            best, least = point.detach(), float("inf")
+            for step in range(settings.steps + 1):
+                soft = torch.tanh(point)
+                values = soft + (level_value(nearest_digit(soft)) - soft).detach()
+                decoded = self._decode(values)[0].float()
+                window = torch.cat([self._past_decoded[None], decoded], dim=1).clamp_min(floor)
+                loss = (window - heard).abs().mean() + settings.features_weight * relative_l1(
+                    self._features(window), wanted
+                )
+                if float(loss.detach()) < least:
+                    best, least = values.detach(), float(loss.detach())
+                if step < settings.steps:
+                    optimiser.param_groups[0]["lr"] = settings.rate * (1 - 0.7 * step / settings.steps)
+                    (point.grad,) = torch.autograd.grad(loss, point)
+                    optimiser.step()
+        return best
+
+    def _features(self, mel: Tensor) -> list[Tensor]:
+        outputs = self._ear(mel, 1 + max(self._settings.layers))
+        return [outputs[layer] for layer in self._settings.layers]
+
+
+def for_search(model: CodecModel, ear: WhisperEncoder) -> tuple[CodecModel, WhisperEncoder]:
+    """Both, frozen, their matrices in bfloat16 where the processor is fast with it: else autocast would convert them at
+    every use."""
+    model.requires_grad_(False)
+    if has_fast_bfloat16():
+        for layer in model.decoder.modules():
+            if isinstance(layer, nn.Linear):
+                layer.to(torch.bfloat16)
+        ear.matrices_to(torch.bfloat16)
+    return model, ear
+
+
+def _fast() -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16())
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,68 @@
+"""Search: the same frames however the sound comes in, nothing taken back, and closer to the original to the ear."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gateway.audio.files import read_audio
+from gateway.codec import Codec, SearchSettings
+from gateway.codec.ear import load_ear, relative_l1
+from gateway.samples import sample_path
+
+QUICK = SearchSettings(steps=2, segment_frames=10, ahead_frames=2, context_frames=4)
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec.load()
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    return read_audio(sample_path())[: 5 * 16_000]
+
+
+@pytest.mark.parametrize("samples", [0, 1, 1280, 1281, 12_800, 30_000])
+def test_as_many_frames_as_without(small_codec: Codec, speechlike: np.ndarray, samples: int) -> None:
+    pcm = speechlike[:samples]
+    assert len(small_codec.encode(pcm, search=QUICK)) == len(small_codec.encode(pcm))
+
+
+def test_bits_do_not_depend_on_chunks_and_are_never_taken_back(codec: Codec, speech: np.ndarray) -> None:
+    pcm = speech[:30_000]
+    whole = codec.encode(pcm, search=QUICK)
+    stream, handed_out = codec.encoder_stream(search=QUICK), b""
+    for cut in np.split(pcm, [1, 700, 1980, 20_000]):
+        handed_out += b"".join(stream.push(cut))
+        assert whole.startswith(handed_out)
+    # 23 whole frames came in; two segments of ten are out as soon as the guesses of the lookahead suffice.
+    assert len(handed_out) == 3 * 20
+    assert handed_out + b"".join(stream.flush()) == whole
+    assert b"".join([*stream.push(pcm), *stream.flush()]) == whole, "a stream begins afresh after flush"
+
+
+@pytest.mark.parametrize("settings", [SearchSettings(), SearchSettings.live(6)], ids=["whole", "live"])
+def test_the_ear_hears_less_difference(codec: Codec, speech: np.ndarray, settings: SearchSettings) -> None:
+    ear = load_ear()
+
+    def difference(frames: bytes) -> float:
+        heard = codec.decode(frames)
+        with torch.no_grad():
+            original, decoded = (
+                ear(codec.model.mels(torch.from_numpy(pcm[: len(speech)])[None])) for pcm in (speech, heard)
+            )
+        return float(relative_l1(decoded[:3], original[:3]))
+
+    plain, searched = difference(codec.encode(speech)), difference(codec.encode(speech, search=settings))
+    assert searched < 0.97 * plain
+
+
+def test_live_search_hands_out_a_packet_when_it_is_full(codec: Codec, speech: np.ndarray) -> None:
+    """With a lookahead of 2 the sixth frame is known when the eighth has come in, searched or not."""
+    plain, live = codec.encoder_stream(2), codec.encoder_stream(2, SearchSettings.live(6))
+    counts = [(len(plain.push(block)), len(live.push(block))) for block in speech[: 20 * 1280].reshape(-1, 1280)]
+    assert np.cumsum([a for a, _ in counts])[[7, 13, 19]].tolist() == [6, 12, 18]
+    assert np.cumsum([b for _, b in counts])[[7, 13, 19]].tolist() == [6, 12, 18]
+    assert {b for _, b in counts} == {0, 6}
