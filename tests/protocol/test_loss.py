@@ -26,7 +26,7 @@ def over(frames: int) -> list[VoicePacket]:
 
 
 def measure(arrivals: list[tuple[float, VoicePacket]]) -> LossStatistics | None:
-    receiver, statistics = OverReceiver(OverConfig(frames_per_packet=6, time_out_s=1e4)), None
+    receiver, statistics = OverReceiver(OverConfig(6, time_out_s=1e4, linger_s=1e4)), None
     for now_s, packet in arrivals:
         for event in receiver.receive(packet, now_s):
             if isinstance(event, OverStarted):
