@@ -20,7 +20,7 @@ from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder, relative_l1
 from gateway.codec.mel import FLOOR
 from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import level_value, nearest_digit
-from gateway.codec.spec import DIGITS, FRAME_HOPS, MELS
+from gateway.codec.spec import DIGITS, DIGITS_PER_STAGE, FRAME_HOPS, MELS, STAGES
 
 _RANGE = 2.0
 """What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
@@ -43,6 +43,8 @@ class SearchSettings:
     """Of the recogniser's features against log-mel L1."""
     layers: tuple[int, ...] = FEATURE_LAYERS
     """Of the recogniser, compared (0-based)."""
+    stages: int = STAGES
+    """1: for receivers that get the first 12 bits of each frame alone (150 bit/s); the others are left as they are."""
 
     @property
     def window_frames(self) -> int:
@@ -103,7 +105,9 @@ class Search:
         return nearest_digit(values[0]).long()
 
     def _decode(self, values: Tensor) -> tuple[Tensor, tuple[object, ...]]:
-        latent = self._model.quantizer.restore(values, torch.zeros_like(values))
+        doubt = torch.zeros_like(values)
+        doubt[..., self._settings.stages * DIGITS_PER_STAGE :] = 1.0
+        latent = self._model.quantizer.restore(values * (1.0 - doubt), doubt)
         mel, state = self._model.decoder(latent, self._decoder)
         return mel, state
 

@@ -26,11 +26,11 @@ System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
 DENOISED = "ours-300-denoised"
-SEARCHED, SEARCHED_LIVE = "ours-300-search", "ours-300-live"
+SEARCHED, SEARCHED_LIVE, SEARCHED_150 = "ours-300-search", "ours-300-live", "ours-150-search"
 """Ours with the encoder's search, over 6 s at a time as for files, or packet by packet as on the air."""
 LIVE_FRAMES = 6
 CODEC2 = tuple(f"codec2-{mode}" for mode in codec2.MODES)
-SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, "ours-150")
+SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, "ours-150", SEARCHED_150)
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -38,7 +38,7 @@ def bits_a_second(system: str) -> int | None:
     """The codec's rate on the wire, packet headers aside; None where there is no codec."""
     if system.startswith("codec2-"):
         return int(system.removeprefix("codec2-").rstrip("ABCD"))
-    return 150 if system == "ours-150" else 300 if system.startswith("ours") else None
+    return 150 if system.startswith("ours-150") else 300 if system.startswith("ours") else None
 
 
 def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]) -> dict[str, System]:
@@ -63,6 +63,8 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
         elif name in (SEARCHED, SEARCHED_LIVE):
             settings = SearchSettings() if name == SEARCHED else SearchSettings.live(LIVE_FRAMES)
             systems[name] = _ours(Codec.load(weights), 2, settings)
+        elif name == SEARCHED_150:
+            systems[name] = _ours(Codec.load(weights), 1, SearchSettings(stages=1))
         elif name in (OURS, "ours-150"):
             systems[name] = _ours(Codec.load(weights), 2 if name == OURS else 1)
         else:

@@ -66,3 +66,21 @@ def test_live_search_hands_out_a_packet_when_it_is_full(codec: Codec, speech: np
     assert np.cumsum([a for a, _ in counts])[[7, 13, 19]].tolist() == [6, 12, 18]
     assert np.cumsum([b for _, b in counts])[[7, 13, 19]].tolist() == [6, 12, 18]
     assert {b for _, b in counts} == {0, 6}
+
+
+def test_a_search_for_the_first_stage_serves_who_gets_it_alone(codec: Codec, speech: np.ndarray) -> None:
+    ear = load_ear()
+
+    def difference(frames: bytes) -> float:
+        heard = codec.decode(frames, stages=1)[: len(speech)]
+        with torch.no_grad():
+            original, decoded = (ear(codec.model.mels(torch.from_numpy(pcm)[None])) for pcm in (speech, heard))
+        return float(relative_l1(decoded[:3], original[:3]))
+
+    plain = codec.encode(speech)
+    first = codec.encode(speech, search=SearchSettings(stages=1))
+    assert difference(first) < 0.97 * difference(plain)
+    # Stage 2's 12 bits are the encoder's own still.
+    halves = [np.unpackbits(np.frombuffer(raw, np.uint8)).reshape(-1, 24) for raw in (plain, first)]
+    assert (halves[0][:, 12:] == halves[1][:, 12:]).all()
+    assert (halves[0][:, :12] != halves[1][:, :12]).any()
