@@ -119,9 +119,9 @@ class Search:
         with torch.inference_mode(False), _fast():
             with torch.no_grad():
                 wanted = self._features(heard)
-            point = torch.atanh(level_value(digits)[None].clamp(-_EDGE, _EDGE)).requires_grad_(True)
+            best, least = level_value(digits)[None], float("inf")
+            point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
             optimiser = torch.optim.Adam([point], lr=settings.rate, betas=_MOMENTA)
-            best, least = point.detach(), float("inf")
             for step in range(settings.steps + 1):
                 soft = torch.tanh(point)
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()

@@ -30,6 +30,15 @@ def test_as_many_frames_as_without(small_codec: Codec, speechlike: np.ndarray, s
     assert len(small_codec.encode(pcm, search=QUICK)) == len(small_codec.encode(pcm))
 
 
+def test_silence_and_full_scale_are_searched_too(codec: Codec) -> None:
+    rng = np.random.default_rng(1)
+    loud = np.sign(rng.standard_normal(20_000)).astype(np.float32)
+    for pcm in (np.zeros(20_000, np.float32), loud, np.full(20_000, np.nan, np.float32)):
+        raw = codec.encode(pcm, search=QUICK)
+        assert len(raw) == 3 * 16
+        assert np.isfinite(codec.decode(raw)).all()
+
+
 def test_bits_do_not_depend_on_chunks_and_are_never_taken_back(codec: Codec, speech: np.ndarray) -> None:
     pcm = speech[:30_000]
     whole = codec.encode(pcm, search=QUICK)
