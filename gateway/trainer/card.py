@@ -38,6 +38,7 @@ _FIGURES = {
     "estoi": ("ESTOI", 1, 3),
     "pesq": ("PESQ", 1, 2),
     "dnsmos": ("DNSMOS", 1, 2),
+    "phones": ("phones wrong %", 100, 1),
 }
 """Figures of an evaluation report that are shown if they are there: heading, factor, decimals."""
 
@@ -64,7 +65,7 @@ def model_card(inputs: CardInputs) -> str:
         return Template(template).substitute(
             name=inputs.weights.stem,
             facts=weights_table(inputs.weights),
-            runs=run_table(inputs.runs) if inputs.runs else "Not recorded.",
+            runs=run_table(inputs.runs) if inputs.runs else "None recorded.",
             hours=hours,
             data=data,
             evaluation="Not measured." if inputs.evaluation is None else evaluation_table(inputs.evaluation),
@@ -83,7 +84,7 @@ def weights_table(path: Path) -> str:
     return _markdown(
         ("", ""),
         [
-            ("file", f"`{path.name}`, fp16, {path.stat().st_size / 1e6:.2f} MB; the spec is in its metadata"),
+            ("file", f"`{path.name}`, 8 and 16 bits a weight, {path.stat().st_size / 1e6:.2f} MB; the spec is in its metadata"),
             ("size", f"{sum(counts.values()) / 1e6:.2f} million parameters: {shares}"),
             (
                 "bits",
