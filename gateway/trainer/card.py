@@ -84,7 +84,10 @@ def weights_table(path: Path) -> str:
     return _markdown(
         ("", ""),
         [
-            ("file", f"`{path.name}`, 8 and 16 bits a weight, {path.stat().st_size / 1e6:.2f} MB; the spec is in its metadata"),
+            (
+                "file",
+                f"`{path.name}`, 8 and 16 bits a weight, {path.stat().st_size / 1e6:.2f} MB; the spec is in its metadata",
+            ),
             ("size", f"{sum(counts.values()) / 1e6:.2f} million parameters: {shares}"),
             (
                 "bits",
