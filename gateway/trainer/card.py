@@ -86,7 +86,7 @@ def weights_table(path: Path) -> str:
         [
             (
                 "file",
-                f"`{path.name}`, 8 and 16 bits a weight, {path.stat().st_size / 1e6:.2f} MB; the spec is in its metadata",
+                f"`{path.name}`, 8 or 16 bits a weight, {path.stat().st_size / 1e6:.2f} MB; spec in its metadata",
             ),
             ("size", f"{sum(counts.values()) / 1e6:.2f} million parameters: {shares}"),
             (

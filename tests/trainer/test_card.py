@@ -97,7 +97,7 @@ def report(tmp_path: Path) -> Path:
 def test_the_shipped_weights_are_counted() -> None:
     table = weights_table(DEFAULT_WEIGHTS)
     for fact in (
-        "19.53 MB",
+        "9.96 MB",
         "9.75 million parameters: encoder 3.66, quantiser 0.01, decoder 3.96, vocoder 2.12",
         "24 per 80 ms: 2 residual stages x 4 digits x 8 levels",
         "12 bits of a frame decode alone at 150 bit/s",
