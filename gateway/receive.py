@@ -7,7 +7,7 @@ overs are played one after the other, so that a quick answer does not cut off th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,13 +16,28 @@ from numpy.typing import NDArray
 from gateway.codec import Codec, DecoderStream
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.metrics import Metrics
+from gateway.notices import (
+    AckHeard,
+    AckWanted,
+    CodecUnknown,
+    CushionChanged,
+    MessageHeard,
+    Notice,
+    PacketsRefused,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    ReportReceived,
+    TalkersCollide,
+    TextReceived,
+)
 from gateway.protocol.bit_protection import unprotect
-from gateway.protocol.bulk_packets import Message, parse_message
+from gateway.protocol.bulk_packets import parse_message
 from gateway.protocol.cushion import AdaptiveCushion
 from gateway.protocol.frames import COARSE_BITS, PartialFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, Silence
 from gateway.protocol.loss import LossStatistics
-from gateway.protocol.messages import TextAssembler, TextMessage
+from gateway.protocol.messages import TextAssembler
 from gateway.protocol.opening import Opener
 from gateway.protocol.over import (
     FramesArrived,
@@ -49,107 +64,8 @@ from gateway.protocol.packets import (
 )
 from gateway.protocol.protection import Protection
 from gateway.protocol.recovery import VoiceReceiver
-from gateway.protocol.report import LinkReport, Reception
 
 Pcm = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteOverStarted:
-    """Somebody talks; `late_entry` when the beginning was missed."""
-
-    late_entry: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteTalker:
-    """Who talks, known from a session block."""
-
-    session: SessionBlock
-
-
-@dataclass(frozen=True, slots=True)
-class CodecUnknown:
-    """The running over comes from a codec that is not here: it stays silent (SPEC.md 4.5)."""
-
-    session: SessionBlock
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteOverEnded:
-    """The over has been played to its end; `reception` is how it arrived, as a link report tells it."""
-
-    reception: Reception | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TalkersCollide:
-    """Another station talks into the over that is heard; its packets are kept out. Told once per over."""
-
-
-@dataclass(frozen=True, slots=True)
-class CushionChanged:
-    """Overs from now on wait this long before they play, as the packets of the last ones came."""
-
-    cushion_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ReportReceived:
-    """A receiver tells how an over arrived."""
-
-    report: LinkReport
-
-
-@dataclass(frozen=True, slots=True)
-class TextReceived:
-    """A whole text message."""
-
-    message: TextMessage
-
-
-@dataclass(frozen=True, slots=True)
-class MessageHeard:
-    """A packet of a buffered message, for whomever."""
-
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class AckWanted:
-    """A part of a text, the first copy or a repeat, whose sender wants to know that it is here."""
-
-    packet: TextPacket
-
-
-@dataclass(frozen=True, slots=True)
-class AckHeard:
-    """Somebody has a part of a text."""
-
-    packet: AckPacket
-
-
-@dataclass(frozen=True, slots=True)
-class PacketsRefused:
-    """Packets that are not of this net or not new, by reason, since the last time this was told."""
-
-    counts: Mapping[str, int]
-
-
-Notice = (
-    RemoteOverStarted
-    | RemoteTalker
-    | CodecUnknown
-    | RemoteOverEnded
-    | TextReceived
-    | TalkersCollide
-    | CushionChanged
-    | ReportReceived
-    | MessageHeard
-    | AckWanted
-    | AckHeard
-    | PacketsRefused
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,13 @@ from gateway.errors import LinkError, LocalProtocolError, SecurityError
 from gateway.links.base import Link
 from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
-from gateway.protocol.live import Fit
-from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
-from gateway.receive import (
+from gateway.notices import (
     AckHeard,
     AckWanted,
     CodecUnknown,
     CushionChanged,
     MessageHeard,
     PacketsRefused,
-    Receiver,
     RemoteOverEnded,
     RemoteOverStarted,
     RemoteTalker,
@@ -41,7 +37,11 @@ from gateway.receive import (
     TalkersCollide,
     TextReceived,
 )
-from gateway.receive import Notice as RadioNotice
+from gateway.notices import Notice as RadioNotice
+from gateway.protocol.live import Fit
+from gateway.protocol.messages import split_text
+from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
+from gateway.receive import Receiver
 from gateway.session.events import (
     Action,
     EndOver,

@@ -30,8 +30,9 @@ ALLOWED = {
     "console": PURE | {"session", "audio"},
     "messages": PURE,
     "mailbox": PURE | {"codec", "messages", "transmit", "links"},
+    "notices": PURE,
     "transmit": PURE | {"codec"},
-    "receive": PURE | {"codec"},
+    "receive": PURE | {"codec", "notices"},
 }
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {

@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 
 from gateway.codec import Codec
 from gateway.metrics import Metrics
-from gateway.protocol.bulk_packets import MessageBlock
-from gateway.protocol.cushion import AdaptiveCushion, CushionRules
-from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
-from gateway.protocol.protection_file import load_protection
-from gateway.protocol.report import LinkReport
-from gateway.receive import (
+from gateway.notices import (
     CodecUnknown,
     CushionChanged,
     MessageHeard,
     Notice,
-    Played,
-    Receiver,
     RemoteOverEnded,
     RemoteOverStarted,
     RemoteTalker,
@@ -31,6 +23,13 @@ from gateway.receive import (
     TalkersCollide,
     TextReceived,
 )
+from gateway.protocol.bulk_packets import MessageBlock
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
+from gateway.protocol.messages import split_text
+from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.protection_file import load_protection
+from gateway.protocol.report import LinkReport
+from gateway.receive import Played, Receiver
 from gateway.transmit import Transmitter
 
 FRAME_S = 0.08

@@ -15,11 +15,12 @@ from gateway.errors import ConfigError, SecurityError
 from gateway.keys import CurvePair, add_key, load_keys, make_keys, save_curve, use_key
 from gateway.links.zeromq import curve_keypair
 from gateway.metrics import Metrics
+from gateway.notices import Notice, PacketsRefused, TextReceived
 from gateway.protocol.opening import Opener
 from gateway.protocol.packets import TextPacket
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
-from gateway.receive import Notice, PacketsRefused, Played, Receiver, TextReceived
+from gateway.receive import Played, Receiver
 from gateway.secured import ForgetfulState, Secured, open_curve, open_security
 from gateway.transmit import Transmitter
 
