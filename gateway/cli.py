@@ -325,6 +325,7 @@ def protection(
 @click.option(
     "--bit-errors", type=click.FloatRange(0, 0.5), multiple=True, help="Also ours with this share of bits flipped."
 )
+@click.option("--search", is_flag=True, help="Ours through channels and bit errors with the encoder's search.")
 @click.option("--noise", "noise_db", type=float, multiple=True, help="All again with noise this many dB below speech.")
 @click.option(
     "--noise-folder",
@@ -357,6 +358,7 @@ def evaluate(
     systems: str | None,
     channels: tuple[str, ...],
     bit_errors: tuple[float, ...],
+    search: bool,
     noise_db: tuple[float, ...],
     noise_folder: Path | None,
     reverb_s: tuple[float, ...],
@@ -394,6 +396,7 @@ def evaluate(
         systems=chosen,
         channels=channels,
         bit_errors=bit_errors,
+        search=search,
         noise_db=noise_db,
         noise=noise_folder,
         reverb_s=reverb_s,

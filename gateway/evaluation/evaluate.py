@@ -53,7 +53,8 @@ class EvaluateOptions:
     """What to compare on what.
 
     `channels` are names or files of channels that ours is sent through at 300 bit/s, `bit_errors` shares of bits
-    flipped in it, `protected` pairs of a channel and a protection; all with clean input. `noise_db`, `reverb_s` and
+    flipped in it, `protected` pairs of a channel and a protection; all with clean input, and with
+    the encoder's search where `search`. `noise_db`, `reverb_s` and
     `bands` are conditions of the input that all `systems` are given besides the clean one. `noise` is a folder of
     recordings, by default the one beside the speech.
     """
@@ -74,6 +75,7 @@ class EvaluateOptions:
     )
     channels: tuple[str, ...] = ()
     bit_errors: tuple[float, ...] = ()
+    search: bool = False
     protected: tuple[tuple[str, str], ...] = ()
     noise_db: tuple[float, ...] = ()
     reverb_s: tuple[float, ...] = ()
@@ -105,8 +107,8 @@ def run_evaluation(options: EvaluateOptions) -> EvaluationReport:
     if unknown:
         notes.append(f"clips in {', '.join(sorted(unknown))} left out: no recogniser asked for knows the language")
     systems = build_systems(options.systems, options.weights, notes)
-    damaged = build_damaged(options.channels, options.bit_errors, options.weights)
-    damaged |= build_protected(options.protected, options.weights)
+    damaged = build_damaged(options.channels, options.bit_errors, options.weights, options.search)
+    damaged |= build_protected(options.protected, options.weights, options.search)
     judges = _Judges(options, clips, notes)
     rows = [judges.row(name, system, CLEAN) for name, system in chain(systems.items(), damaged.items())]
     for condition in _conditions(options, folder, notes):

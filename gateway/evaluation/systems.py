@@ -72,32 +72,43 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
     return systems
 
 
-def build_damaged(channels: tuple[str, ...], bit_errors: tuple[float, ...], weights: Path | None) -> dict[str, System]:
-    """Ours at 300 bit/s through channels and with bits flipped at random, nothing protecting them."""
+def build_damaged(
+    channels: tuple[str, ...], bit_errors: tuple[float, ...], weights: Path | None, search: bool = False
+) -> dict[str, System]:
+    """Ours at 300 bit/s through channels and with bits flipped at random, nothing protecting them; with `search`
+    packet by packet, as on the air."""
     if not channels and not bit_errors:
         return {}
-    codec = Codec.load(weights)
+    codec, ours = Codec.load(weights), _name(search)
     specs = [load_channel(name) for name in channels]
-    systems = {f"ours through {spec.name}": _through(codec, spec) for spec in specs}
-    return systems | {f"ours, bit errors {100 * rate:g} %": _flipped(codec, rate) for rate in bit_errors}
+    systems = {f"{ours} through {spec.name}": _through(codec, spec, search=search) for spec in specs}
+    return systems | {f"{ours}, bit errors {100 * rate:g} %": _flipped(codec, rate, search) for rate in bit_errors}
 
 
-def build_protected(pairs: tuple[tuple[str, str], ...], weights: Path | None) -> dict[str, System]:
+def build_protected(
+    pairs: tuple[tuple[str, str], ...], weights: Path | None, search: bool = False
+) -> dict[str, System]:
     """Ours at 300 bit/s through channels, each with a protection: pairs of names or files."""
     if not pairs:
         return {}
     codec = Codec.load(weights)
     named = [(load_channel(channel), guard, load_protection(guard)) for channel, guard in pairs]
     return {
-        f"ours through {spec.name}, {guard}": _through(codec, spec, protection) for spec, guard, protection in named
+        f"{_name(search)} through {spec.name}, {guard}": _through(codec, spec, protection, search)
+        for spec, guard, protection in named
     }
 
 
-def with_bit_errors(codec: Codec, pcm: Pcm, rate: float, seed: int) -> Pcm:
+def with_bit_errors(codec: Codec, pcm: Pcm, rate: float, seed: int, search: bool = False) -> Pcm:
     """Every bit flipped with probability `rate`; the decoder is not told which."""
-    frames = np.frombuffer(codec.encode(pcm), np.uint8)
+    settings = SearchSettings.live(LIVE_FRAMES) if search else None
+    frames = np.frombuffer(codec.encode(pcm, search=settings), np.uint8)
     flips = np.random.default_rng(seed).random(8 * len(frames)) < rate
     return codec.decode((frames ^ np.packbits(flips)).tobytes())[: len(pcm)]
+
+
+def _name(search: bool) -> str:
+    return "ours searched" if search else "ours"
 
 
 def _codec2(mode: str) -> System:
@@ -112,10 +123,14 @@ def _after_denoising(system: System) -> System:
     return lambda number, pcm: system(number, denoise(pcm))
 
 
-def _through(codec: Codec, spec: ChannelSpec, protection: Protection | None = None) -> System:
-    chosen = Protection() if protection is None else protection
-    return lambda number, pcm: run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1, protection=chosen)).heard
+def _through(codec: Codec, spec: ChannelSpec, protection: Protection | None = None, search: bool = False) -> System:
+    guard = Protection() if protection is None else protection
+
+    def through(number: int, pcm: Pcm) -> Pcm:
+        return run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1, protection=guard, search=search)).heard
+
+    return through
 
 
-def _flipped(codec: Codec, rate: float) -> System:
-    return lambda number, pcm: with_bit_errors(codec, pcm, rate, number)
+def _flipped(codec: Codec, rate: float, search: bool) -> System:
+    return lambda number, pcm: with_bit_errors(codec, pcm, rate, number, search)

@@ -37,7 +37,13 @@ def test_ours_gives_as_many_samples_as_it_got(
     save_weights(weights, small_spec, small_codec.model.state_dict())
     systems = build_systems(("original", "ours-300", "ours-150"), weights, [])
     systems |= build_damaged(("loss-10-burst-2",), (0.01,), weights)
-    assert list(systems)[3:] == ["ours through loss-10-burst-2", "ours, bit errors 1 %"]
+    systems |= build_damaged(("loss-10-burst-2",), (0.01,), weights, search=True)
+    assert list(systems)[3:] == [
+        "ours through loss-10-burst-2",
+        "ours, bit errors 1 %",
+        "ours searched through loss-10-burst-2",
+        "ours searched, bit errors 1 %",
+    ]
     for name, system in systems.items():
         first, again = system(4, speechlike), system(4, speechlike)
         assert np.array_equal(first, again), name
