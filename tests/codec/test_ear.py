@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gateway.codec.ear import DEFAULT_EAR, load_ear, relative_l1, save_ear
+from gateway.codec.ear import DEFAULT_EAR, WhisperEncoder, load_ear, relative_l1, save_ear
 from gateway.errors import CheckpointError
+from gateway.trainer.whisper import read_ctranslate2, tiny_en_path
 
 
 def test_relative_l1_is_a_share_of_the_original() -> None:
@@ -23,10 +24,9 @@ def test_relative_l1_is_a_share_of_the_original() -> None:
 
 @torch.no_grad()
 def test_the_shipped_ear_hears_as_whisper_does(tmp_path: Path) -> None:
-    whisper = pytest.importorskip("gateway.trainer.whisper")
-    weights = whisper.read_ctranslate2(whisper.tiny_en_path())
+    weights = read_ctranslate2(tiny_en_path())
     mels = 1.5 * torch.rand(1, 200, 80, generator=torch.Generator().manual_seed(1)) - 0.5
-    original, shipped = whisper.WhisperEncoder(weights)(mels), load_ear()(mels)
+    original, shipped = WhisperEncoder(weights)(mels), load_ear()(mels)
     for theirs, ours in zip(original, shipped, strict=True):
         assert float(relative_l1([ours], [theirs])) < 0.06  # of rounding to 8 bits
     save_ear(tmp_path / "ear.safetensors", weights)

@@ -30,6 +30,15 @@ def test_as_many_frames_as_without(small_codec: Codec, speechlike: np.ndarray, s
     assert len(small_codec.encode(pcm, search=QUICK)) == len(small_codec.encode(pcm))
 
 
+def test_processors_without_fast_bfloat16_search_in_float32(
+    small_codec: Codec, speechlike: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.codec.search.has_fast_bfloat16", lambda: False)
+    plain, searched = (Codec(small_codec.model).encode(speechlike, search=search) for search in (None, QUICK))
+    assert len(searched) == len(plain)
+    assert searched != plain
+
+
 def test_silence_and_full_scale_are_searched_too(codec: Codec) -> None:
     rng = np.random.default_rng(1)
     loud = np.sign(rng.standard_normal(20_000)).astype(np.float32)
