@@ -37,16 +37,17 @@ PINNED_UP_TO_LOSS = 0.03
 """A configured protection stays as it is; more loss than this makes packets shorter."""
 
 
-def profile_of(info: LinkInfo, delay_s: float = 0.0, jitter_s: float = 0.0) -> LinkProfile:
-    """A link's own account of itself as the arithmetic of air time takes it."""
+def profile_of(info: LinkInfo, delay_s: float | None = None, jitter_s: float = 0.0) -> LinkProfile:
+    """A link's own account of itself as the arithmetic of air time takes it; `delay_s` where better is known."""
     return LinkProfile(
         info.name,
         info.rate_bps,
         info.overhead_bytes,
+        info.fixed_s,
         mtu_bytes=info.mtu_bytes,
         half_duplex=info.half_duplex,
         turnaround_s=info.turnaround_s,
-        delay_s=delay_s,
+        delay_s=info.delay_s if delay_s is None else delay_s,
         jitter_s=jitter_s,
     )
 

@@ -455,15 +455,23 @@ def parse_toml(text: str, model: type[M], path: Path) -> M:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return model_of(data, model, str(path), path.absolute().parent)
+
+
+def model_of(data: object, model: type[M], where: str, base: Path | None = None) -> M:
+    """`data` as a `model`; `where` begins every message, relative paths count from `base`.
+
+    Raises ConfigError as `load_toml` does.
+    """
     try:
         # By way of JSON, for strict validation then takes arrays as tuples and keys as integers, as TOML needs.
-        return model.model_validate_json(json.dumps(data, default=str), context={"base": path.absolute().parent})
+        return model.model_validate_json(json.dumps(data, default=str), context={"base": base})
     except ValidationError as error:
         problems = [_describe(item, data, model) for item in error.errors(include_url=False)]
         if len(problems) == 1:
-            raise ConfigError(f"{path}: {problems[0]}") from error
+            raise ConfigError(f"{where}: {problems[0]}") from error
         listed = "".join(f"\n  {problem}" for problem in problems)
-        raise ConfigError(f"{path}: {len(problems)} problems{listed}") from error
+        raise ConfigError(f"{where}: {len(problems)} problems{listed}") from error
 
 
 def _describe(item: Mapping[str, Any], data: object, model: type[BaseModel]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = ROOT / "gateway"
+BRIDGE = ROOT / "firmware_bridge"
 
 # Package or module of gateway -> those of ours it may import (besides itself). Absent: the top, may import anything
 # but the trainer.
@@ -34,6 +35,7 @@ ALLOWED = {
     "transmit": PURE | {"codec"},
     "receive": PURE | {"codec", "notices"},
 }
+BRIDGE_PURE_FILES = {"driver.py", "profile.py", "registry.py", "sim/base.py", "sim/air.py", "sim/simulated.py"}
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {
     "sounddevice": {"gateway/audio/device.py"},
@@ -59,6 +61,7 @@ def imports(path: Path) -> set[str]:
 
 
 MODULES = sorted(GATEWAY.rglob("*.py"))
+BRIDGE_MODULES = sorted(BRIDGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -74,6 +77,22 @@ def test_imports_go_down_only(path: Path) -> None:
         assert not roots & NOT_IN_PURE, f"pure layers import no {sorted(roots & NOT_IN_PURE)}"
     for library, importers in ONLY_IMPORTERS.items():
         if library in roots:
+            assert str(path.relative_to(ROOT)) in importers, f"{library} is imported in its own place only"
+
+
+@pytest.mark.parametrize("path", BRIDGE_MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_bridge_stands_on_links_and_protocol(path: Path) -> None:
+    """Modem drivers know nothing of codec, sound or station, and those without I/O keep out of it."""
+    used = imports(path)
+    ours = {name.split(".")[1] for name in used if name.startswith("gateway.")}
+    assert ours <= PURE | {"links", "logs"}, f"the bridge may not import {sorted(ours - PURE)}"
+    roots = {name.split(".")[0] for name in used}
+    name = path.relative_to(BRIDGE).as_posix()
+    is_pure = name in BRIDGE_PURE_FILES or name.startswith(("framing/", "drivers/"))
+    if is_pure:
+        assert not roots & NOT_IN_PURE, f"drivers and framings import no {sorted(roots & NOT_IN_PURE)}"
+    for library, importers in ONLY_IMPORTERS.items():
+        if library in roots and library != "time":
             assert str(path.relative_to(ROOT)) in importers, f"{library} is imported in its own place only"
 
 

@@ -24,7 +24,7 @@ class LinkInfo:
     """A link's own account of itself; `rate_bps` None is "no limit known".
 
     `has_integrity`: packets arrive whole or not at all, so that no CRC is needed. `overhead_bytes` are added to each
-    packet on the air (preamble, framing).
+    packet on the air (preamble, framing), and `fixed_s` to its time there; `delay_s` is the way from end to end.
     """
 
     name: str
@@ -34,10 +34,13 @@ class LinkInfo:
     turnaround_s: float = 0.0
     has_integrity: bool = False
     overhead_bytes: int = 0
+    fixed_s: float = 0.0
+    delay_s: float = 0.0
 
     def airtime_s(self, n_bytes: int) -> float:
-        """Seconds a packet of `n_bytes` occupies the channel, without turn-around; 0 where the rate is unknown."""
-        return 0.0 if self.rate_bps is None else (n_bytes + self.overhead_bytes) * 8 / self.rate_bps
+        """Seconds a packet of `n_bytes` occupies the channel, without turn-around; `fixed_s` where no rate is known."""
+        sent_s = 0.0 if self.rate_bps is None else (n_bytes + self.overhead_bytes) * 8 / self.rate_bps
+        return self.fixed_s + sent_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Modem drivers, one module per kind of modem."""

@@ -1,0 +1,1 @@
+"""Framings: packets to bytes and back, without I/O."""

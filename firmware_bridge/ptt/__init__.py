@@ -1,0 +1,1 @@
+"""Push-to-talk: keying a transmitter, and the keys that operators press."""

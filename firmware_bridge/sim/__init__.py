@@ -1,0 +1,1 @@
+"""Virtual modems: the other end of each driver's cable."""
