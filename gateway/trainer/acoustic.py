@@ -19,6 +19,8 @@ from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import Quantized, unit_moments_loss
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
+from gateway.trainer.finder import DigitFinder
+from gateway.trainer.policy import Rollout, log_probability
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
 from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
@@ -88,8 +90,9 @@ class AcousticTask:
             fast = device.type == "cpu"
             self.listener = FastListener(tiny_en_path().parent, recipe.threads) if fast else TorchListener(self.decoder)
         self._beside = ThreadPoolExecutor(1, "listener")
-        self._forward = torch.compile(self.forward, dynamic=False) if recipe.compile else self.forward
-        self._layers = torch.compile(self.layers, dynamic=False) if recipe.compile else self.layers
+        faster = torch.compile(dynamic=False) if recipe.compile else lambda function: function
+        self._encode, self._receive, self._layers = faster(self.encode), faster(self.receive), faster(self.layers)
+        self._finder = DigitFinder(recipe.search, faster(self.likeness)) if recipe.search.share > 0 else None
 
     @property
     def players(self) -> dict[str, tuple[nn.Module, float]]:
@@ -118,31 +121,55 @@ class AcousticTask:
                 target = self._layers(as_whisper_hears(clean)) if self.listens else []
         return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target)
 
-    def forward(self, batch: AcousticBatch) -> tuple[Outcome, Quantized]:
-        """Through the codec and, where it is asked, the recogniser."""
-        quantized = self.codec.encode_mels(batch.heard, batch.gates)
-        received = apply_damage(quantized.digits, quantized.values, batch.damage)
-        latent = self.codec.quantizer.restore(received, batch.damage.doubt)
+    def encode(self, mel: Tensor, gates: Tensor) -> tuple[Tensor, Quantized]:
+        """Mels (batch, frames, 80) to latents and digits."""
+        latent = self.codec.encoder.train_path(mel, gates)
+        return latent, self.codec.quantizer(latent)
+
+    def decode(self, values: Tensor, doubt: Tensor) -> tuple[Tensor, Tensor]:
+        """Level values and doubt (batch, t, 8) to latents and mels in float32."""
+        latent = self.codec.quantizer.restore(values, doubt)
         decoded, _ = self.codec.decoder(latent, self.codec.decoder.initial_state(latent.shape[0]))
-        decoded = decoded.float()
-        terms = {"mel": (decoded - batch.clean).abs().mean(), "usage": unit_moments_loss(quantized.projections)}
+        return latent, decoded.float()
+
+    def likeness(self, values: Tensor, clean: Tensor, target: list[Tensor]) -> Tensor:
+        """What search makes small, of undamaged values (clips, t, 8)."""
+        _, decoded = self.decode(values, torch.zeros_like(values))
+        features = relative_l1(self.layers(as_whisper_hears(decoded)), target)
+        return (decoded - clean).abs().mean() + self.recipe.search.features * features
+
+    def receive(self, batch: AcousticBatch, digits: Tensor, values: Tensor) -> Outcome:
+        """Digits of a batch through channel, decoder and, where it is asked, the recogniser."""
+        received = apply_damage(digits, values, batch.damage)
+        latent, decoded = self.decode(received, batch.damage.doubt)
+        terms = {"mel": (decoded - batch.clean).abs().mean()}
         nothing = decoded.new_zeros(())
         if not batch.target:
-            return Outcome(terms, nothing, nothing), quantized
+            return Outcome(terms, nothing, nothing)
         heard_again = self.layers(as_whisper_hears(decoded))
         terms["features"] = relative_l1(heard_again, batch.target)
         clips, frames, _ = latent.shape
         guess = self.module.semantic(latent).view(clips, frames * FEATURES_A_LATENT, -1)
         terms["semantic"] = relative_l1([guess], [batch.target[-1][:, : frames * FEATURES_A_LATENT]])
         spelling = self.module.spelling(latent).view(clips, frames * SPELLINGS_A_LATENT, -1)
-        return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1)), quantized
+        return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1))
 
     def acoustic_terms(
         self, batch: AcousticBatch, lines: Callable[[], list[list[int]]]
     ) -> tuple[dict[str, Tensor], Quantized]:
         """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
-        outcome, quantized = self._forward(batch)
-        terms = dict(outcome.terms)
+        latent, quantized = self._encode(batch.heard, batch.gates)
+        digits, values, found = quantized.digits, quantized.values, None
+        if self._finder is not None:
+            found = self.find(batch, digits)
+            digits = torch.cat([found.digits, digits[len(found.digits) :]])
+            values = torch.cat([found.values, values[len(found.values) :]])
+        outcome = self._receive(batch, digits, values)
+        terms = {**outcome.terms, "usage": unit_moments_loss(quantized.projections)}
+        if found is not None and self.recipe.loss.found > 0:
+            mine = latent[: len(found.digits)].float()
+            chances = log_probability(self.codec.quantizer, mine, found, self.recipe.policy.sharpness)
+            terms["found"] = -chances.mean()
         if self.recipe.loss.words > 0:
             clean, again = self.whisper.normalised(batch.target[-1]), self.whisper.normalised(outcome.last)
             taught = teacher_lines(lines(), self.device)
@@ -153,6 +180,19 @@ class AcousticTask:
         if self.recipe.loss.spelling > 0:
             terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
+
+    def find(self, batch: AcousticBatch, digits: Tensor) -> Rollout:
+        """Better digits for the first clips of a batch, by search from the encoder's."""
+        assert self._finder is not None
+        clips = max(1, round(self.recipe.search.share * len(digits)))
+        learning = [p for p in self.codec.parameters() if p.requires_grad]
+        for parameter in learning:
+            parameter.requires_grad_(False)
+        try:
+            return self._finder.find(digits[:clips], batch.clean[:clips], [layer[:clips] for layer in batch.target])
+        finally:
+            for parameter in learning:
+                parameter.requires_grad_(True)
 
     def lines(self, batch: AcousticBatch) -> Callable[[], list[list[int]]]:
         """What Whisper hears in the clean mels; nothing if the recipe does not ask.

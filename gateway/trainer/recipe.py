@@ -77,6 +77,20 @@ class LossRecipe(StrictModel):
     """Whisper's next-token distribution on decoded against clean mels (words.py)."""
     spelling: float = 0.0
     """CTC of the characters that Whisper hears, by a linear head on the latents."""
+    found: float = 0.0
+    """Minus the log-probability of digits found by search, under the encoder as a policy (`PolicyRecipe.sharpness`)."""
+
+
+class SearchRecipe(StrictModel):
+    """Digits found by gradient on the decoder as it stands, as the encoder's search finds them (codec/search.py)."""
+
+    share: float = Field(default=0.0, ge=0, le=1)
+    """Of a batch's clips: their decoder learns from found digits, their encoder to guess these (`LossRecipe.found`)."""
+    steps: int = Field(default=4, ge=1)
+    rate: float = 0.2
+    """Of the first step, before tanh."""
+    features: float = 1.5
+    """Weight of the recogniser's features against log-mel L1."""
 
 
 class SoundRecipe(StrictModel):
@@ -137,5 +151,6 @@ class TrainRecipe(StrictModel):
     augment: AugmentRecipe = AugmentRecipe()
     channel: ChannelRecipe = ChannelRecipe()
     loss: LossRecipe = LossRecipe()
+    search: SearchRecipe = SearchRecipe()
     sound: SoundRecipe = SoundRecipe()
     policy: PolicyRecipe = PolicyRecipe()

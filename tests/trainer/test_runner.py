@@ -23,6 +23,7 @@ from gateway.trainer.recipe import (
     LossRecipe,
     ModelRecipe,
     PolicyRecipe,
+    SearchRecipe,
     SoundRecipe,
     TrainRecipe,
 )
@@ -96,7 +97,10 @@ def test_prepared_folder_keeps_every_sample(data: Path) -> None:
 
 
 MORE: dict[str, dict[str, object]] = {
-    "acoustic": {"loss": LossRecipe(words=0.5, spelling=0.1)},
+    "acoustic": {
+        "loss": LossRecipe(words=0.5, spelling=0.1, found=0.05),
+        "search": SearchRecipe(share=0.5, steps=2),
+    },
     "vocoder": {"sound": SoundRecipe(adversarial=1.0, feature_matching=1.0, decoded_share=0.5, discriminator_width=4)},
     "reinforce": {"policy": PolicyRecipe(group=3)},
 }
