@@ -21,7 +21,8 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
-from gateway.codec import Codec, SearchSettings
+from gateway.codec import Codec, SearchPace, SearchSettings
+from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import BIT_WITH_SECURITY, StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
@@ -124,7 +125,7 @@ def run_station(path: Path) -> None:
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
-    codec = _load_codec(config)
+    codec, pace = _load_codec(config, clock)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
@@ -143,7 +144,8 @@ def run_station(path: Path) -> None:
             suppressor=suppressor,
             sealer=security.sealer,
             protection=protection,
-            search=config.codec.search == "on",
+            search=config.codec.search != "off",
+            pace=pace,
         )
         station = Station(
             config,
@@ -177,6 +179,7 @@ def run_station(path: Path) -> None:
             packet_ms=config.packets.packet_ms,
             protection=protection.name,
             protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
+            search=describe_search(config, codec, pace),
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
         )
@@ -250,17 +253,41 @@ def _draw_hint() -> None:
     )
 
 
-def _load_codec(config: StationConfig) -> Codec:
+def _load_codec(config: StationConfig, clock: Clock) -> tuple[Codec, SearchPace | None]:
+    """The codec, and what paces its search where that is "auto"."""
     import torch
 
     torch.set_num_threads(config.codec.threads)
     codec = Codec.load(config.codec.weights)
+    if config.codec.search == "off":
+        return codec, None
+    # The first search loads and compiles for a second or more: not while somebody talks, nor does it count.
+    settings, lookahead = _live_search(config, codec), config.codec.lookahead
+    silence = np.zeros(3 * settings.segment_frames * FRAME_SAMPLES, np.float32)
+    codec.encode(silence, lookahead, settings)
     if config.codec.search == "on":
-        # The first search loads and compiles for a second or more: not while somebody talks.
-        frames = config.packets.frames_per_packet
-        silence = np.zeros(3 * frames * FRAME_SAMPLES, np.float32)
-        codec.encode(silence, config.codec.lookahead, SearchSettings.live(frames))
-    return codec
+        return codec, None
+    pace = SearchPace(clock.now, settings.steps)
+    codec.encoder_stream(lookahead, settings, pace).push(silence)
+    return codec, pace
+
+
+def _live_search(config: StationConfig, codec: Codec) -> SearchSettings:
+    lookahead = codec.spec.default_lookahead if config.codec.lookahead is None else config.codec.lookahead
+    return SearchSettings.live(config.packets.frames_per_packet, lookahead)
+
+
+def describe_search(config: StationConfig, codec: Codec, pace: SearchPace | None) -> str:
+    """The encoder's search, for the operator."""
+    if pace is None:
+        return "off" if config.codec.search == "off" else "on"
+    settings = _live_search(config, codec)
+    steps = pace.steps(settings.segment_frames, settings.window_frames)
+    if steps == 0:
+        needed = pace.real_time_factor(FEWEST_STEPS, settings.segment_frames, settings.window_frames)
+        return f"off: {FEWEST_STEPS} steps would take {needed:.2f} of real time here"
+    factor = pace.real_time_factor(steps, settings.segment_frames, settings.window_frames)
+    return f"{steps} steps, {factor:.2f} of real time"
 
 
 def run_channel(path: Path) -> None:

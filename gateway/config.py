@@ -132,11 +132,12 @@ class CodecSection(StrictModel):
     """Codec weights: the packaged ones, and their own lookahead (frames), unless told otherwise.
 
     `search` tries each packet's bits on the decoder before it leaves: clearer words for a third of a fast core's time,
-    all of it at the end of the packet (`clarilink bench` says what it takes here).
+    all of it at the end of the packet (`clarilink bench` says what it takes here). "auto": as many tries as this
+    machine has time for, none on a slow one.
     """
 
     weights: ConfigPath | None = None
-    search: Literal["on", "off"] = "off"
+    search: Literal["auto", "on", "off"] = "auto"
     lookahead: int | None = Field(default=None, ge=0, le=8)
     threads: int = Field(default=1, ge=1, le=16)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codec import Codec, EncoderStream, SearchSettings
+from gateway.codec import Codec, EncoderStream, SearchPace, SearchSettings
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect
@@ -51,11 +51,12 @@ class Transmitter:
         sealer: Sealer | None = None,
         protection: Protection | None = None,
         search: bool = False,
+        pace: SearchPace | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
         `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
         (None: no security); `protection` None is none; with `search` the codec searches each
-        packet. Raises LocalProtocolError for both against bit errors."""
+        packet, in no more steps than `pace` has time for. Raises LocalProtocolError for both against bit errors."""
         if sealer is not None and protection is not None and protection.is_bit:
             raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")
         self._codec = codec
@@ -65,7 +66,7 @@ class Transmitter:
         self._rng = rng
         self._metrics = metrics
         self._lookahead = lookahead
-        self._search = search
+        self._search, self._pace = search, pace
         self._new_suppressor = suppressor
         self._sealer = sealer
         self._suppressor: Suppressor | None = None
@@ -141,7 +142,7 @@ class Transmitter:
         frames = frames_per_packet or self._frames_per_packet
         lookahead = self._codec.spec.default_lookahead if self._lookahead is None else self._lookahead
         search = SearchSettings.live(frames, lookahead) if self._search else None
-        self._encoder = self._codec.encoder_stream(lookahead, search)
+        self._encoder = self._codec.encoder_stream(lookahead, search, self._pace)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(frames, self._session, self._over_id)
         self._protector = protector(self._protection)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.app import build_cushion, build_link, check_live, protection_of, wants_crc
+from gateway.app import build_cushion, build_link, check_live, describe_search, protection_of, wants_crc
 from gateway.clock import ManualClock
+from gateway.codec import Codec, SearchPace
 from gateway.config import SecuritySection, StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
 from gateway.links.emulated import EmulatedLink
@@ -105,3 +106,22 @@ def test_bit_protection_has_checks_of_its_own_and_cannot_be_with_security() -> N
         protection_of(Path("s.toml"), bits.model_copy(update={"security": SecuritySection.model_validate(secure)}))
     with pytest.raises(ValueError, match=r"cannot be with \[security\]"):
         config(CHANNEL, protection={"kind": "bit"}, security=secure)
+
+
+@pytest.mark.parametrize(
+    ("search", "took_s", "told"),
+    [
+        ("off", None, "off"),
+        ("on", None, "on"),
+        ("auto", 0.2, "6 steps, 0.42 of real time"),
+        ("auto", 2.0, "off: 2 steps would take 1.79 of real time here"),
+    ],
+)
+def test_the_operator_is_told_how_speech_is_searched(
+    small_codec: Codec, search: str, took_s: float | None, told: str
+) -> None:
+    pace = None
+    if took_s is not None:
+        pace = SearchPace(lambda: 0.0, 6)
+        pace.took(6, 8, took_s)
+    assert describe_search(config(MEMORY, codec={"search": search, "lookahead": 2}), small_codec, pace) == told

@@ -7,7 +7,8 @@ heard = codec.decode(raw)
 """
 
 from gateway.codec.codec import Codec, DecoderStream, EncoderStream
+from gateway.codec.pace import SearchPace
 from gateway.codec.search import SearchSettings
 from gateway.codec.spec import CodecSpec
 
-__all__ = ["Codec", "CodecSpec", "DecoderStream", "EncoderStream", "SearchSettings"]
+__all__ = ["Codec", "CodecSpec", "DecoderStream", "EncoderStream", "SearchPace", "SearchSettings"]

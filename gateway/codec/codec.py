@@ -22,6 +22,7 @@ from gateway.codec.ear import WhisperEncoder, load_ear
 from gateway.codec.encoder import EncoderState
 from gateway.codec.level import LevelState, control_level
 from gateway.codec.model import CodecModel
+from gateway.codec.pace import SearchPace
 from gateway.codec.packed import pack
 from gateway.codec.search import Search, SearchSettings, for_search
 from gateway.codec.spec import (
@@ -72,10 +73,16 @@ class Codec:
         """The networks, for evaluation on mels."""
         return self._model
 
-    def encoder_stream(self, lookahead: int | None = None, search: SearchSettings | None = None) -> EncoderStream:
+    def encoder_stream(
+        self,
+        lookahead: int | None = None,
+        search: SearchSettings | None = None,
+        pace: SearchPace | None = None,
+    ) -> EncoderStream:
         """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None.
 
-        With `search` it tries its digits on the decoder before it hands them out, a segment at a time (search.py).
+        With `search` it tries its digits on the decoder before it hands them out, a segment at a time (search.py);
+        `pace` may cut its steps to what this machine has time for.
         """
         chosen = self.spec.default_lookahead if lookahead is None else lookahead
         if not 0 <= chosen <= self.spec.max_lookahead:
@@ -84,7 +91,7 @@ class Codec:
             )
         if search is None:
             return EncoderStream(self._model, chosen)
-        return SearchingEncoderStream(self._model, chosen, lambda: Search(*self._listening(), search))
+        return SearchingEncoderStream(self._model, chosen, lambda: Search(*self._listening(), search, pace))
 
     def _listening(self) -> tuple[CodecModel, WhisperEncoder]:
         """The networks with gradients, and the recogniser that listens; loaded at the first search."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder, relative_l1
 from gateway.codec.mel import FLOOR
 from gateway.codec.model import CodecModel
+from gateway.codec.pace import SearchPace
 from gateway.codec.quantizer import level_value, nearest_digit
 from gateway.codec.spec import DIGITS, DIGITS_PER_STAGE, FRAME_HOPS, MELS, STAGES
 
@@ -61,9 +62,15 @@ class SearchSettings:
 class Search:
     """Searches one over: mels and the encoder's digits in, the digits to send out, a segment at a time."""
 
-    def __init__(self, model: CodecModel, ear: WhisperEncoder, settings: SearchSettings | None = None) -> None:
-        """`model` in float32, not packed: gradients go through its decoder."""
-        self._model, self._ear = model, ear
+    def __init__(
+        self,
+        model: CodecModel,
+        ear: WhisperEncoder,
+        settings: SearchSettings | None = None,
+        pace: SearchPace | None = None,
+    ) -> None:
+        """`model` in float32, not packed: gradients go through its decoder. `pace` may take fewer steps than set."""
+        self._model, self._ear, self._pace = model, ear, pace
         self._settings = SearchSettings() if settings is None else settings
         self._decoder = model.decoder.initial_state(1)
         self._target = torch.zeros(0, MELS)
@@ -95,7 +102,7 @@ class Search:
     def _segment(self, keep: int, frames: int) -> Tensor:
         """Choose digits of the next `frames` and hand out the first `keep` of them."""
         target = torch.cat([self._past_target, self._target[: frames * FRAME_HOPS]])
-        values = self._choose(torch.cat([self._digits, self._guess])[:frames], target)[:, :keep]
+        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)[:, :keep]
         with torch.no_grad(), _fast():
             decoded, self._decoder = self._decode(values)
         hops, kept = keep * FRAME_HOPS, self._settings.context_frames * FRAME_HOPS
@@ -111,7 +118,21 @@ class Search:
         mel, state = self._model.decoder(latent, self._decoder)
         return mel, state
 
-    def _choose(self, digits: Tensor, target: Tensor) -> Tensor:
+    def _paced(self, digits: Tensor, target: Tensor, keep: int) -> Tensor:
+        """As `_choose`, with as many steps as there is time for."""
+        pace, most = self._pace, self._settings.steps
+        if pace is None:
+            return self._choose(digits, target, most)
+        steps = min(most, pace.steps(keep, len(digits)))
+        if steps == 0:
+            pace.skipped()
+            return level_value(digits)[None]
+        begun = pace.now()
+        values = self._choose(digits, target, steps)
+        pace.took(steps, len(digits), pace.now() - begun)
+        return values
+
+    def _choose(self, digits: Tensor, target: Tensor, steps: int) -> Tensor:
         """The best level values (1, frames, 8) found for the end of `target` (window, 80), by the loss below."""
         settings = self._settings
         floor = max(FLOOR, float(target.max()) - _RANGE)
@@ -122,7 +143,7 @@ class Search:
             best, least = level_value(digits)[None], float("inf")
             point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
             optimiser = torch.optim.Adam([point], lr=settings.rate, betas=_MOMENTA)
-            for step in range(settings.steps + 1):
+            for step in range(steps + 1):
                 soft = torch.tanh(point)
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()
                 decoded = self._decode(values)[0].float()
@@ -132,8 +153,8 @@ class Search:
                 )
                 if float(loss.detach()) < least:
                     best, least = values.detach(), float(loss.detach())
-                if step < settings.steps:
-                    optimiser.param_groups[0]["lr"] = settings.rate * (1 - 0.7 * step / settings.steps)
+                if step < steps:
+                    optimiser.param_groups[0]["lr"] = settings.rate * (1 - 0.7 * step / steps)
                     (point.grad,) = torch.autograd.grad(loss, point)
                     optimiser.step()
         return best

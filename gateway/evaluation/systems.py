@@ -25,12 +25,13 @@ Pcm = NDArray[np.float32]
 System = Callable[[int, Pcm], Pcm]
 
 ORIGINAL, OURS = "original", "ours-300"
-DENOISED = "ours-300-denoised"
+DENOISED, DENOISED_LIVE = "ours-300-denoised", "ours-300-denoised-live"
+"""Noise suppressed first, as a station does; `-live` with the search of each packet."""
 SEARCHED, SEARCHED_LIVE, SEARCHED_150 = "ours-300-search", "ours-300-live", "ours-150-search"
 """Ours with the encoder's search, over 6 s at a time as for files, or packet by packet as on the air."""
 LIVE_FRAMES = 6
 CODEC2 = tuple(f"codec2-{mode}" for mode in codec2.MODES)
-SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, "ours-150", SEARCHED_150)
+SYSTEMS = (ORIGINAL, "8khz", *CODEC2, OURS, SEARCHED, SEARCHED_LIVE, DENOISED, DENOISED_LIVE, "ours-150", SEARCHED_150)
 """Every system that can be asked for, ours through channels aside."""
 
 
@@ -54,12 +55,12 @@ def build_systems(names: tuple[str, ...], weights: Path | None, notes: list[str]
                 notes.append(f"{name} skipped: c2enc and c2dec are not installed (Debian package codec2)")
                 continue
             systems[name] = _codec2(name.removeprefix("codec2-"))
-        elif name == DENOISED:
+        elif name in (DENOISED, DENOISED_LIVE):
             if not available():
                 notes.append(f"{name} skipped: pyrnnoise is not installed (extra denoise)")
                 continue
-            ours = _ours(Codec.load(weights), 2)
-            systems[name] = _after_denoising(ours)
+            live = SearchSettings.live(LIVE_FRAMES) if name == DENOISED_LIVE else None
+            systems[name] = _after_denoising(_ours(Codec.load(weights), 2, live))
         elif name in (SEARCHED, SEARCHED_LIVE):
             settings = SearchSettings() if name == SEARCHED else SearchSettings.live(LIVE_FRAMES)
             systems[name] = _ours(Codec.load(weights), 2, settings)

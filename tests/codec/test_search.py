@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gateway.audio.files import read_audio
-from gateway.codec import Codec, SearchSettings
+from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.ear import load_ear, relative_l1
 from gateway.samples import sample_path
 
@@ -102,3 +102,19 @@ def test_a_search_for_the_first_stage_serves_who_gets_it_alone(codec: Codec, spe
     halves = [np.unpackbits(np.frombuffer(raw, np.uint8)).reshape(-1, 24) for raw in (plain, first)]
     assert (halves[0][:, 12:] == halves[1][:, 12:]).all()
     assert (halves[0][:, :12] != halves[1][:, :12]).any()
+
+
+def test_a_pace_without_time_leaves_the_encoders_digits_and_with_time_changes_nothing(
+    codec: Codec, speech: np.ndarray
+) -> None:
+    pcm = speech[:30_000]
+
+    def paced(seconds_a_search: float) -> bytes:
+        times = iter(range(10_000))
+        pace = SearchPace(lambda: seconds_a_search * next(times), QUICK.steps)
+        pace.took(QUICK.steps, QUICK.window_frames, seconds_a_search)
+        stream = codec.encoder_stream(search=QUICK, pace=pace)
+        return b"".join([*stream.push(pcm), *stream.flush()])
+
+    assert paced(100.0) == codec.encode(pcm)
+    assert paced(0.001) == codec.encode(pcm, search=QUICK)

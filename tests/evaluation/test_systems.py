@@ -63,9 +63,13 @@ def test_noise_suppression_is_a_system_of_its_own(
     save_weights(weights, small_spec, small_codec.model.state_dict())
     notes: list[str] = []
     if systems_module.available():
-        systems = build_systems(("ours-300", "ours-300-denoised"), weights, notes)
+        names = ("ours-300", "ours-300-live", "ours-300-denoised", "ours-300-denoised-live")
+        systems = build_systems(names, weights, notes)
         heard = systems["ours-300-denoised"](0, speechlike)
         assert np.array_equal(heard, systems["ours-300"](0, denoise(speechlike)))
+        searched = systems["ours-300-denoised-live"](0, speechlike)
+        assert np.array_equal(searched, systems["ours-300-live"](0, denoise(speechlike)))
+        assert not np.array_equal(searched, heard)
         assert notes == []
     monkeypatch.setattr(systems_module, "available", lambda: False)
     assert build_systems(("ours-300-denoised",), weights, notes) == {}
