@@ -140,6 +140,7 @@ input = "file:said.wav"
 output = "file:{name}-heard.wav"
 [codec]
 weights = "small.safetensors"
+search = "off"
 [ptt]
 tones = false
 [log]
