@@ -98,6 +98,7 @@ class ModemRunner:
         self._events: deque[ModemEvent] = deque()
         self._changed = threading.Condition(threading.RLock())
         self._stopping = threading.Event()
+        self._has_ended = False
         self._retry_s = self._backoff_s = 0.0
         self._lines = Lines()
         self._lines_due_s = 0.0
@@ -182,10 +183,6 @@ class ModemRunner:
         """Accepted packets that have not left."""
         with self._changed:
             return self._driver.waiting
-
-    @property
-    def _has_ended(self) -> bool:
-        return not self._thread.is_alive() and self._thread.ident is not None
 
     def _wake(self) -> None:
         port = self._port
@@ -455,6 +452,7 @@ class ModemRunner:
             self._note(self._clock.now(), "closed")
             self._log.close()
         with self._changed:
+            self._has_ended = True
             self._changed.notify_all()
 
     def _note(self, now: float, text: str) -> None:
