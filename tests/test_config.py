@@ -90,6 +90,8 @@ def test_a_modem_link_has_paths_that_count_from_the_file_and_words_that_do_not()
         ('port = "/dev/x"', "link.profile: missing"),
         ('profile = "x"\nport = "http://x"', "link.port: got 'http://x'; needs a device"),
         ('profile = "x"\nport = ["/dev/x", "tcp://x"]', "link.port.1: got 'tcp://x'; needs a device"),
+        ('profile = "x"\nport = "tcp://host:70000"', "link.port: got 'tcp://host:70000'; needs a device"),
+        ('profile = "x"\nport = ""', "link.port: got ''; needs a device"),
         ('profile = "x"\nport = []', "link.port: "),
         ('profile = "x"\nport = 5', "link.port: got 5"),
         ('profile = "x"\nport = "/dev/x"\nbaud = 9600', "link.baud: unknown key"),
