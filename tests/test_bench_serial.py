@@ -22,7 +22,7 @@ def test_an_idle_link_rests() -> None:
 
 
 def test_figures_have_stable_names() -> None:
-    figures = serial_figures((57_600,), 0.3)
+    figures = serial_figures((57_600,), 0.3, repeats=1)
     assert list(figures) == ["serial_line_share_57600", "serial_idle_cpu_share"]
     assert "serial line share 57600" in table(figures)
 
