@@ -33,6 +33,7 @@ from firmware_bridge.framing.ax25 import UI_HEADER_BYTES, CallSign, UiFrame, par
 from firmware_bridge.framing.kiss import (
     ACK_ID_BYTES,
     FEND,
+    RETURN_PORT,
     SMACK_MAX_PORT,
     Checksum,
     KissCommand,
@@ -202,7 +203,7 @@ class KissDriver(ModemDriver):
 
     def _stop(self, now: float) -> None:
         if self._settings.exit_kiss:
-            self._write(encode_kiss(KissFrame(0, KissCommand.RETURN), self._settings.checksum))
+            self._write(encode_kiss(KissFrame(RETURN_PORT, KissCommand.RETURN), self._settings.checksum))
 
     def _restart(self) -> None:
         super()._restart()

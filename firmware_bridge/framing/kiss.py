@@ -25,7 +25,7 @@ MAX_BODY_BYTES = 4096 + 64
 SMACK_FLAG = 0x80
 SMACK_MAX_PORT = 7
 ACK_ID_BYTES = 2
-RETURN_BYTE = 0xFF
+RETURN_PORT = 15
 
 
 class KissCommand(IntEnum):
@@ -42,7 +42,7 @@ class KissCommand(IntEnum):
     """To the TNC: two bytes of id, then the frame; from it: the id of a frame that has been sent."""
     POLL = 0xE
     RETURN = 0xF
-    """Leave KISS; with all eight bits set."""
+    """Leave KISS; on port 15, so that all eight bits are set."""
 
 
 class Checksum(Enum):
@@ -76,7 +76,7 @@ def encode_kiss(frame: KissFrame, checksum: Checksum = Checksum.NONE) -> bytes:
     """The frame with its FENDs, as it goes down the line."""
     is_smack = checksum is Checksum.SMACK and frame.command == KissCommand.DATA
     kind = frame.port << 4 | frame.command | (SMACK_FLAG if is_smack else 0)
-    body = bytes((RETURN_BYTE if frame.command == KissCommand.RETURN else kind,)) + frame.data
+    body = bytes((kind,)) + frame.data
     if is_smack:
         body += smack_crc(body).to_bytes(2, "little")
     elif checksum is Checksum.XOR:
@@ -152,8 +152,6 @@ class KissDecoder:
                 return None
             body = body[:-1]
         kind = body[0]
-        if kind == RETURN_BYTE:
-            return KissFrame(0, KissCommand.RETURN, body[1:])
         if self._checksum is Checksum.SMACK and kind & (SMACK_FLAG | 0x0F) == SMACK_FLAG:
             if len(body) < 3 or smack_crc(body):
                 self._metrics.count("modem.rx_bad_checksum")

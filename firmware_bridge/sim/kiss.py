@@ -13,7 +13,15 @@ from random import Random
 
 from firmware_bridge.drivers.kiss import kiss_settings
 from firmware_bridge.framing.ax25 import UI_HEADER_BYTES
-from firmware_bridge.framing.kiss import ACK_ID_BYTES, Checksum, KissCommand, KissDecoder, KissFrame, encode_kiss
+from firmware_bridge.framing.kiss import (
+    ACK_ID_BYTES,
+    RETURN_PORT,
+    Checksum,
+    KissCommand,
+    KissDecoder,
+    KissFrame,
+    encode_kiss,
+)
 from firmware_bridge.profile import ModemProfile
 from firmware_bridge.sim.base import AirFrame, AirQuality, VirtualModem
 from gateway.metrics import Metrics
@@ -89,13 +97,13 @@ class VirtualTnc(VirtualModem):
 
     def _from_host(self, frame: KissFrame, now: float) -> None:
         value = frame.data[0] if frame.data else None
-        is_known = frame.port == self._settings.tnc_port or frame.command == KissCommand.RETURN
+        is_known = frame.port == self._settings.tnc_port
         match frame.command:
             case KissCommand.DATA if is_known:
                 self._take(frame.data, None, now)
             case KissCommand.ACKED_DATA if is_known and self.knows_ackmode and len(frame.data) > ACK_ID_BYTES:
                 self._take(frame.data[ACK_ID_BYTES:], frame.data[:ACK_ID_BYTES], now)
-            case KissCommand.RETURN if self._settings.enter_kiss:
+            case KissCommand.RETURN if frame.port == RETURN_PORT and self._settings.enter_kiss:
                 self._boot(now)
             case KissCommand.TX_DELAY if is_known and value is not None:
                 self._parameters.tx_delay_s = value / 100

@@ -12,7 +12,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.framing.ax25 import parse_ui
+from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
 from gateway.errors import GatewayError
+from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
 from gateway.protocol.bulk_receive import BulkReceiver, ReceiveConfig
@@ -170,6 +173,19 @@ def clk_file(data: bytes) -> None:
         return
 
 
+def kiss_line(data: bytes) -> None:
+    """KISS: a line cut in two gives the frames that it gives whole, and they survive another round."""
+    for checksum in Checksum:
+        whole, pieces = KissDecoder(checksum, Metrics()), KissDecoder(checksum, Metrics())
+        frames = whole.feed(data)
+        assert pieces.feed(data[: len(data) // 2]) + pieces.feed(data[len(data) // 2 :]) == frames
+        for frame in frames:
+            again = KissDecoder(checksum, Metrics()).feed(encode_kiss(frame, checksum))
+            assert again == [frame]
+            packet = parse_ui(frame.data)
+            assert packet is None or parse_ui(packet.to_bytes()) == packet
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -178,6 +194,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     insiders_packets,
     message_packets,
     clk_file,
+    kiss_line,
 )
 
 

@@ -47,7 +47,9 @@ def ports(pulse: PulseServer, tmp_path: Path) -> Iterator[list[int]]:
             config.write_text(
                 f"ADEVICE default\nCHANNEL 0\nMYCALL N0CALL-{number + 1}\nMODEM 1200\nAGWPORT 0\nKISSPORT {port}\n"
             )
-            stack.enter_context(running(["direwolf", "-c", str(config), "-t", "0"], tmp_path / f"direwolf-{number}.log"))
+            stack.enter_context(
+                running(["direwolf", "-c", str(config), "-t", "0"], tmp_path / f"direwolf-{number}.log")
+            )
         yield ports
 
 
