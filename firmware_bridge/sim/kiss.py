@@ -11,7 +11,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from random import Random
 
-from firmware_bridge.drivers.kiss import kiss_settings
+from firmware_bridge.drivers.kiss_settings import kiss_settings
 from firmware_bridge.framing.ax25 import UI_HEADER_BYTES
 from firmware_bridge.framing.kiss import (
     ACK_ID_BYTES,
