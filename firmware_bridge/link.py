@@ -51,8 +51,8 @@ class ModemLink(Link):
         on_status: Callable[[str], None] | None = None,
         make_keyer: Callable[[], tuple[KeyerLike, Callable[[bool], None] | str]] | None = None,
     ) -> None:
-        """`on_status` gets lines for the operator, from the thread that receives. `make_keyer` gives a keyer and what it
-        switches, each time the link is opened. Raises ConfigError for a wrong profile."""
+        """`on_status` gets lines for the operator, from the thread that receives. `make_keyer` gives a keyer and what
+        it switches, each time the link is opened. Raises ConfigError for a wrong profile."""
         super().__init__(metrics)
         self._profile, self._address = profile, address
         self._clock = SystemClock() if clock is None else clock

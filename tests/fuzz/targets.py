@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from firmware_bridge.framing.ax25 import parse_ui
+from firmware_bridge.framing.delimited import Check, CobsFramer
 from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
@@ -186,6 +187,18 @@ def kiss_line(data: bytes) -> None:
             assert packet is None or parse_ui(packet.to_bytes()) == packet
 
 
+def modem_stream(data: bytes) -> None:
+    """COBS frames in a byte stream: cut anywhere it is the same; what is heard can be sent again; a frame after it all
+    is heard."""
+    check, size = list(Check)[data[0] % 2] if data else Check.CRC, 1 + (data[1] if len(data) > 1 else 0)
+    whole, pieces = CobsFramer(64, check), CobsFramer(64, check)
+    heard = whole.feed(data[2:])
+    assert heard == [payload for at in range(2, len(data), size) for payload in pieces.feed(data[at : at + size])]
+    assert (whole.bad_frames, whole.bad_bytes) == (pieces.bad_frames, pieces.bad_bytes)
+    for payload in [*heard, b"after"]:
+        assert whole.feed(whole.encode(payload, after_silence=True))[-1] == payload
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -194,6 +207,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     insiders_packets,
     message_packets,
     clk_file,
+    modem_stream,
     kiss_line,
 )
 
