@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -58,6 +61,23 @@ def test_every_byte_goes_through_as_it_is(air: dict[str, str]) -> None:
         modem.close()
     calls = (Path(air["AIR"]).parent / "air.log").read_text().splitlines()
     assert sorted(calls) == ["150 --rx --ascii --quiet 1200", "150 --tx --ascii --tx-carrier 1200"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_program_prints_its_port_and_ends_what_it_started(air: dict[str, str], ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "firmware_bridge.sim.minimodem", "--tx-sink", "loop", "--rx-source", "loop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=air, text=True) as program:
+        assert program.stdout is not None
+        address = program.stdout.readline().strip()
+        port = os.open(address, os.O_RDWR | os.O_NOCTTY)
+        os.write(port, b"hello")
+        assert read(port, 5) == b"hello"
+        os.close(port)
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+        assert len(children) == 2
+        program.send_signal(ending)
+        assert program.wait(20) == 0
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 def test_the_end_of_minimodem_is_told_in_its_words(air: dict[str, str], tmp_path: Path) -> None:
