@@ -57,6 +57,8 @@ class Air:
         self._sending: dict[str, tuple[float, float, AirFrame]] = {}
         self._arrivals: dict[str, list[_Arrival]] = {name: [] for name in self._modems}
         self._due: list[tuple[float, int, str, _Arrival, AirFrame]] = []
+        self._hears = dict.fromkeys(self._modems, False)
+        self._stepped_s = start_s
         self._order = count()
         self.cut = False
         """Nothing gets through while set."""
@@ -70,6 +72,7 @@ class Air:
         moved = True
         while moved:
             moved = self._end(now) or self._deliver(now)
+            moved = self._listen(now) or moved
             for name, modem in self._modems.items():
                 self._waiting[name].extend(modem.take_air())
                 if self._waiting[name] and name not in self._sending:
@@ -79,6 +82,8 @@ class Air:
     def next_deadline(self) -> float | None:
         """When `step` has something to do even if no modem speaks."""
         times = [end for _, end, _ in self._sending.values()] + ([self._due[0][0]] if self._due else [])
+        begins = [arrival.begin_s for arrivals in self._arrivals.values() for arrival in arrivals]
+        times += [begin for begin in begins if begin > self._stepped_s + _SLACK_S]
         return min(times, default=None)
 
     def is_sending(self, name: str) -> bool:
@@ -90,6 +95,9 @@ class Air:
         self._waiting[name].clear()
         begun = self._sending.pop(name, None)
         if begun is not None:
+            for _, _, other, arrival, frame in self._due:
+                if frame is begun[2]:
+                    self._arrivals[other].remove(arrival)
             self._due = [item for item in self._due if item[4] is not begun[2]]
             heapq.heapify(self._due)
 
@@ -118,6 +126,17 @@ class Air:
                 if present.begin_s < arrival.end_s - _SLACK_S and arrival.begin_s < present.end_s - _SLACK_S:
                     present.spoilt = arrival.spoilt = True
             self._arrivals[other].append(arrival)
+
+    def _listen(self, now: float) -> bool:
+        """Tell modems that a signal has begun, or that all have ended."""
+        self._stepped_s = now
+        changed = False
+        for name, modem in self._modems.items():
+            hears = any(arrival.begin_s <= now + _SLACK_S for arrival in self._arrivals[name])
+            if hears != self._hears[name]:
+                self._hears[name], changed = hears, True
+                modem.carrier(hears, now)
+        return changed
 
     def _end(self, now: float) -> bool:
         ended = [name for name, (_, end, _) in self._sending.items() if end <= now + _SLACK_S]

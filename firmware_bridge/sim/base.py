@@ -57,6 +57,9 @@ class VirtualModem(ABC):
     def frame_ended(self, frame: AirFrame, now: float) -> None:
         """Our own frame, given by `take_air`, has left whole."""
 
+    def carrier(self, is_heard: bool, now: float) -> None:
+        """Another modem's signal has begun here, or the last one has ended: for those that listen before they talk."""
+
     def lines_from_host(self, rts: bool, dtr: bool, now: float) -> None:
         """The host's control lines (where the port has them)."""
 

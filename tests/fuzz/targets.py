@@ -12,8 +12,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.framing.ax25 import parse_ui
 from firmware_bridge.framing.delimited import Check, CobsFramer
+from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
 from gateway.errors import GatewayError
+from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
 from gateway.protocol.bulk_receive import BulkReceiver, ReceiveConfig
@@ -171,6 +174,19 @@ def clk_file(data: bytes) -> None:
         return
 
 
+def kiss_line(data: bytes) -> None:
+    """KISS: a line cut in two gives the frames that it gives whole, and they survive another round."""
+    for checksum in Checksum:
+        whole, pieces = KissDecoder(checksum, Metrics()), KissDecoder(checksum, Metrics())
+        frames = whole.feed(data)
+        assert pieces.feed(data[: len(data) // 2]) + pieces.feed(data[len(data) // 2 :]) == frames
+        for frame in frames:
+            again = KissDecoder(checksum, Metrics()).feed(encode_kiss(frame, checksum))
+            assert again == [frame]
+            packet = parse_ui(frame.data)
+            assert packet is None or parse_ui(packet.to_bytes()) == packet
+
+
 def modem_stream(data: bytes) -> None:
     """COBS frames in a byte stream: cut anywhere it is the same; what is heard can be sent again; a frame after it all
     is heard."""
@@ -192,6 +208,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     message_packets,
     clk_file,
     modem_stream,
+    kiss_line,
 )
 
 
