@@ -15,6 +15,7 @@ import click
 
 from gateway.errors import GatewayError
 from gateway.message_cli import message
+from gateway.modem_cli import modem_sim
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -412,3 +413,4 @@ def evaluate(
 
 
 main.add_command(message)
+main.add_command(modem_sim)

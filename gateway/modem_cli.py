@@ -1,0 +1,47 @@
+"""`clarilink modem-sim` and `clarilink modem-test`: modems tried without hardware, and with it.
+
+Rule: as for the other commands, arguments in, one call, lines out; errors are the caller's to word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+def _channel(source: str) -> Any:
+    from gateway.channel.spec_file import load_channel
+
+    return load_channel(source)
+
+
+@click.command(name="modem-sim")
+@click.argument("profile", metavar="PROFILE")
+@click.option("--pair", is_flag=True, help="Two modems that hear each other; without it one, alone on its air.")
+@click.option("--stations", type=click.IntRange(1, 16), help="So many modems on one air.")
+@click.option("--channel", default="clean", show_default=True, help="A packaged channel by name, or a TOML file.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--link-a", help="Where the first modem's port appears: a path, or tcp://HOST:PORT.")
+@click.option("--link-b", help="Where the second modem's port appears.")
+@click.option("--log", "log_bytes", is_flag=True, help="Show all that hosts and modems say to each other.")
+def modem_sim(
+    profile: str,
+    pair: bool,
+    stations: int | None,
+    channel: str,
+    seed: int,
+    link_a: str | None,
+    link_b: str | None,
+    log_bytes: bool,
+) -> None:
+    """Virtual modems behind serial ports: a packaged profile by name, or its file. `help` lists what can be typed."""
+    from gateway.modem_sim import SimOptions, run_simulation
+
+    if pair and stations not in (None, 2):
+        raise click.UsageError("--pair is --stations 2: give one of them")
+    count = stations if stations is not None else 2 if pair or link_b is not None else 1
+    run_simulation(SimOptions(profile, count, _channel(channel), seed, (link_a, link_b), log_bytes), click.echo)
