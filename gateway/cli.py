@@ -15,7 +15,7 @@ import click
 
 from gateway.errors import GatewayError
 from gateway.message_cli import message
-from gateway.modem_cli import modem_sim
+from gateway.modem_cli import modem_sim, modem_table
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -414,3 +414,4 @@ def evaluate(
 
 main.add_command(message)
 main.add_command(modem_sim)
+main.add_command(modem_table)

@@ -45,3 +45,45 @@ def modem_sim(
         raise click.UsageError("--pair is --stations 2: give one of them")
     count = stations if stations is not None else 2 if pair or link_b is not None else 1
     run_simulation(SimOptions(profile, count, _channel(channel), seed, (link_a, link_b), log_bytes), click.echo)
+
+
+@click.command(name="modem-table")
+@click.argument("profiles", metavar="[PROFILE]...", nargs=-1)
+@click.option("--channel", default="clean", show_default=True, help="A packaged channel by name, or a TOML file.")
+@click.option("--frames-per-packet", type=click.IntRange(1, 24), help="Default: 6, or the next size that fits.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@click.option("--weights", type=PATH, help="Codec weights instead of the packaged ones.")
+def modem_table(
+    profiles: tuple[str, ...],
+    channel: str,
+    frames_per_packet: int | None,
+    seed: int,
+    json_path: Path | None,
+    weights: Path | None,
+) -> None:
+    """Talk through virtual modems of each profile in simulated time: delay, delivered, duty, verdict."""
+    import json
+
+    import torch
+
+    from gateway import modem_table as modems
+    from gateway.audio.files import read_audio
+    from gateway.codec import Codec
+    from gateway.samples import sample_path
+
+    torch.set_num_threads(1)
+    spec = _channel(channel)
+    click.echo(modems.HEAD)
+    rows = modems.modem_rows(
+        Codec.load(weights),
+        read_audio(sample_path(), lambda _: None),
+        profiles,
+        frames_per_packet=frames_per_packet,
+        spec=spec,
+        seed=seed,
+        done=lambda row: click.echo(modems.line(row)),
+    )
+    click.echo(modems.LEGEND)
+    if json_path is not None:
+        json_path.write_text(json.dumps(modems.as_json(rows), indent=2) + "\n")
