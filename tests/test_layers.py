@@ -48,7 +48,7 @@ NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial
 ONLY_IMPORTERS = {
     "sounddevice": {"gateway/audio/device.py"},
     "zmq": {"gateway/links/zeromq.py"},
-    "serial": set(),
+    "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py"},
     "time": {"gateway/clock.py", "gateway/bench.py", "gateway/loopback.py", "gateway/trainer/runner.py"},
 }
 

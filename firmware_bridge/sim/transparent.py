@@ -1,7 +1,7 @@
 """A virtual transparent modem: bytes from the host on the air at the air's rate, bytes from the air to the host.
 
-Rule: it knows nothing of frames. It sends when the host pauses for some characters or its buffer holds a block, the rule
-of most radio modems for the end of a message; wrong bits reach the host.
+Rule: it knows nothing of frames. It sends when the host pauses for some characters or its buffer holds a block, as most
+radio modems do; wrong bits reach the host.
 """
 
 from __future__ import annotations
