@@ -1,4 +1,4 @@
-"""`clarilink modem-sim` and `clarilink modem-test`: modems tried without hardware, and with it.
+"""`clarilink modem-sim`, `modem-test` and `modem-table`: modems tried without hardware, and with it.
 
 Rule: as for the other commands, arguments in, one call, lines out; errors are the caller's to word.
 """
@@ -45,6 +45,44 @@ def modem_sim(
         raise click.UsageError("--pair is --stations 2: give one of them")
     count = stations if stations is not None else 2 if pair or link_b is not None else 1
     run_simulation(SimOptions(profile, count, _channel(channel), seed, (link_a, link_b), log_bytes), click.echo)
+
+
+@click.command(name="modem-test")
+@click.argument("port", metavar="PORT")
+@click.option("-c", "--config", "profile", required=True, help="Modem profile: a packaged one by name, or its file.")
+@click.option("--peer", metavar="PORT2", help="Where the other modem is, on this machine: it is made to answer.")
+@click.option("--answer", is_flag=True, help="Be the other side of a test, until Ctrl-C.")
+@click.option("--report", type=PATH, help="JSON with all figures.")
+@click.option("--write-profile", type=PATH, help="A profile (FILE.toml) with the measured figures.")
+@click.option("--wait", "wait_s", type=click.FloatRange(1), default=45.0, show_default=True, help="Patience, seconds.")
+@click.option(
+    "--seconds",
+    "budget_s",
+    type=click.FloatRange(5),
+    default=60.0,
+    show_default=True,
+    help="About how long to measure.",
+)
+def modem_test(
+    port: str,
+    profile: str,
+    peer: str | None,
+    answer: bool,
+    report: Path | None,
+    write_profile: Path | None,
+    wait_s: float,
+    budget_s: float,
+) -> None:
+    """Try a modem: does it answer, how fast is it, does live voice fit? Needs another modem that answers.
+
+    The other modem is on this machine (--peer), or another machine runs the same command with --answer.
+    """
+    from firmware_bridge.probe.tool import TestOptions, run_answers, run_test
+
+    if answer and (peer or report or write_profile):
+        raise click.UsageError("--answer is for the other side: it goes with none of --peer, --report, --write-profile")
+    options = TestOptions(port, profile, peer, report, write_profile, wait_s, budget_s)
+    (run_answers if answer else run_test)(options, click.echo)
 
 
 @click.command(name="modem-table")

@@ -1,7 +1,7 @@
 """Live voice over virtual modems: one over through each profile's driver and modem, and one table of what came of it.
 
-Rule: the station's own transmitter and receiver, the driver, the cable at its rate, the virtual modem and its air, all in
-simulated time; nothing is guessed from the profile but the verdict, which stands beside what was measured.
+Rule: the station's own transmitter and receiver, the driver, the cable at its rate, the virtual modem and its air, all
+in simulated time; nothing is guessed from the profile but the verdict, which stands beside what was measured.
 """
 
 from __future__ import annotations

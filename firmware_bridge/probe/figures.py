@@ -154,7 +154,8 @@ def measured_profile(profile: ModemProfile, figures: Figures, name: str) -> Mode
     air = profile.air.model_dump()
     rate_bps, overhead = profile.air.rate_bps, profile.air.overhead_bytes
     if figures.air is not None:
-        rate_bps, fixed_s = figures.rate_bps, figures.air.fixed_s
+        # Rather too slow than too fast: a driver that goes by too short an air time fills up the modem.
+        rate_bps, fixed_s = figures.rate_bps, figures.air.fixed_s + figures.air.worst_s
         if rate_bps is None:
             overhead = 0
         else:

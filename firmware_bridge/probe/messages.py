@@ -22,6 +22,7 @@ Filler is of any length, so that a message has the length whose air time is to b
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -163,7 +164,9 @@ def parse(data: bytes) -> Message | Wrong:
     kind, layout = _KINDS[number]
     if len(data) < least_bytes(kind):
         return Wrong.DAMAGED
-    return kind(sequence, time_ms, *layout.unpack_from(data, _HEAD.size), length=length)
+    figures: tuple[int, ...] = layout.unpack_from(data, _HEAD.size)
+    make: Callable[..., Message] = kind
+    return make(sequence, time_ms, *figures, length=length)
 
 
 def clock_ms(now: float) -> int:

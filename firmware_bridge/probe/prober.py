@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Protocol
 
@@ -226,7 +227,7 @@ class Prober:
         times = [self._sent_s[number] for number in numbers if number in self._sent_s]
         if len(times) < LEAST_PARTS or result.spacing_s is None:
             return None
-        steps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        steps = [b - a for a, b in pairwise(times)]
         tells = all(abs(step - result.spacing_s) < 0.15 * result.spacing_s for step in steps)
         if not tells or times[0] - begun < 0.9 * result.spacing_s:
             return None

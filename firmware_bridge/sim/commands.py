@@ -83,7 +83,8 @@ def status_text(status: SimStatus) -> str:
         port = "unplugged" if not one.is_plugged else "open" if one.is_open else "nobody has it open"
         duty = 100 * one.air_s / status.seconds if status.seconds else 0.0
         lines.append(
-            f"  {one.name}  {one.address} ({port}): {one.from_host_bytes} bytes from the host, {one.to_host_bytes} to it"
+            f"  {one.name}  {one.address} ({port}): {one.from_host_bytes} bytes from the host, "
+            f"{one.to_host_bytes} to it"
             f"{f', {one.lost_bytes} lost' if one.lost_bytes else ''}; {one.air_s:.1f} s on the air ({duty:.0f} %)"
             + (f"; {', '.join(one.faults)}" if one.faults else "")
         )

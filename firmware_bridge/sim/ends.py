@@ -120,7 +120,7 @@ class TerminalEnd(HostEnd):
         if self._master is None:
             return
         with contextlib.suppress(OSError):
-            if os.readlink(self.path) == self._device:  # not one that another program has put there since
+            if str(self.path.readlink()) == self._device:  # not one that another program has put there since
                 self.path.unlink()
         os.close(self._master)
         self._master = None

@@ -402,4 +402,3 @@ class VirtualStations:
         if self._thread is not None:
             with suppress(OSError):  # full: it wakes anyway
                 os.write(self._wake_write, b"!")
-
