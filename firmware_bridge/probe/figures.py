@@ -70,20 +70,20 @@ class Fit:
         return self.fixed_s + n_bytes * self.byte_s
 
 
-def fit_line(points: Sequence[tuple[float, float]]) -> Fit | None:
-    """Least squares through (bytes, seconds), neither part below zero; None for no point."""
+def fit_line(points: Sequence[tuple[float, float, float]]) -> Fit | None:
+    """Least squares through (bytes, seconds, weight), neither part below zero; None for no point."""
     if not points:
         return None
-    count = len(points)
-    mean_n, mean_s = sum(n for n, _ in points) / count, sum(s for _, s in points) / count
-    spread = sum((n - mean_n) ** 2 for n, _ in points)
-    byte_s = sum((n - mean_n) * (s - mean_s) for n, s in points) / spread if spread else 0.0
+    total = sum(weight for _, _, weight in points)
+    mean_n, mean_s = sum(w * n for n, _, w in points) / total, sum(w * s for _, s, w in points) / total
+    spread = sum(w * (n - mean_n) ** 2 for n, _, w in points)
+    byte_s = sum(w * (n - mean_n) * (s - mean_s) for n, s, w in points) / spread if spread else 0.0
     fixed_s = mean_s - byte_s * mean_n
     if byte_s <= UNMEASURABLE_S:
         fixed_s, byte_s = mean_s, 0.0
     elif fixed_s < 0:
-        fixed_s, byte_s = 0.0, sum(n * s for n, s in points) / sum(n * n for n, _ in points)
-    return Fit(fixed_s, byte_s, max(abs(s - fixed_s - n * byte_s) for n, s in points))
+        fixed_s, byte_s = 0.0, sum(w * n * s for n, s, w in points) / sum(w * n * n for n, _, w in points)
+    return Fit(fixed_s, byte_s, max(abs(s - fixed_s - n * byte_s) for n, s, _ in points))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,9 @@ class Figures:
 def figures_of(notes: Notes, profile: ModemProfile, info: LinkInfo, voice_bytes: int) -> Figures:
     """The figures in `notes`; `voice_bytes` is the length at which round trips were measured."""
     bursts = [burst for burst in notes.bursts if burst.spacing_s is not None]
-    air = fit_line([(burst.length, burst.spacing_s) for burst in bursts if burst.spacing_s is not None])
+    air = fit_line(
+        [(one.length, one.spacing_s, max(1, one.received - 1)) for one in bursts if one.spacing_s is not None]
+    )
     trips = sorted(trip.seconds for trip in notes.round_trips)
     round_trip = median(trips) if trips else None
     key_up = notes.key_up_s

@@ -42,7 +42,7 @@ MAX_AIR_S = 5.0
 TRIES = 4
 SLACK_S, MAX_SLACK_S = 2.0, 30.0
 """Waited on top of twice what an answer should take; more where nothing has come."""
-LEAST_PARTS, MOST_PARTS = 3, 24
+LEAST_PARTS, MOST_PARTS = 4, 24
 ROUND_TRIPS = 8
 FIND_SHARE, BURST_SHARE = 0.25, 0.3
 

@@ -122,7 +122,7 @@ def profile_text(profile: ModemProfile, figures: Figures, name: str, when: str) 
             continue
         entry = f"{key} = {_toml(value)}"
         lines.append(f"{entry:<28}# measured" if key in air_measured else entry)
-    lines += _tables("settings", profile.settings)
+    lines += _tables("settings", profile.settings) if profile.settings else []
     text = "\n".join(lines) + "\n"
     parse_toml(text, ModemProfile, Path(f"{name}.toml"))  # never a file that cannot be read again
     return text
@@ -143,8 +143,6 @@ def _share(share: float | None) -> str:
 
 
 def _tables(name: str, table: dict[str, Any]) -> list[str]:
-    if not table:
-        return []
     plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
     lines = ["", f"[{name}]", *(f"{_key(key)} = {_toml(value)}" for key, value in plain.items())]
     for key, value in table.items():
@@ -163,4 +161,4 @@ def _toml(value: object) -> str:
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_key(key)} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,7 +1,7 @@
 """A modem kind of the simplest sort, for tests of what stands on drivers and virtual modems.
 
-On the cable a packet is a length byte and its bytes, both ways. The modem says `.` when a packet has left. In the
-settings: `call = true` gives it a call that can be dropped.
+On the cable a packet is a length byte and its bytes, both ways. Length 0 is a question to the modem; from it, the answer,
+or that a packet has left.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gateway.config import StrictModel
 from gateway.metrics import Metrics
 
 GREETING_S = 1.0
-TAKEN = 0
-"""A length byte that is none: the packet has left."""
+PAUSE_S = 0.5
+"""After this much silence the modem takes a byte for the first of a packet."""
 
 
 class ToySettings(StrictModel):
@@ -71,12 +71,16 @@ class ToyModem(VirtualModem):
     def __init__(self, profile: ModemProfile, name: str, rng: Random) -> None:
         super().__init__(profile, name, rng)
         self._typed = bytearray()
+        self._typed_s = 0.0
         self.sent: deque[bytes] = deque()
         self.heard: list[tuple[float, bytes]] = []
         self.boots = 1
         self.calls = 1
 
     def from_host(self, data: bytes, now: float) -> None:
+        if now - self._typed_s > PAUSE_S:
+            self._typed.clear()
+        self._typed_s = now
         self._typed += data
         while self._typed and len(self._typed) > self._typed[0]:
             size = self._typed[0]
