@@ -1,7 +1,7 @@
 """A modem kind of the simplest sort, for tests of what stands on drivers and virtual modems.
 
-On the cable a packet is a length byte and its bytes, both ways. Length 0 is a question to the modem; from it, the answer,
-or that a packet has left.
+On the cable a packet is a length byte and its bytes, both ways. Length 0 is a question to the modem; from it, the
+answer, or the word that a packet has left.
 """
 
 from __future__ import annotations
