@@ -54,7 +54,7 @@ def modem_sim(
 @click.option("--answer", is_flag=True, help="Be the other side of a test, until Ctrl-C.")
 @click.option("--report", type=PATH, help="JSON with all figures.")
 @click.option("--write-profile", type=PATH, help="A profile (FILE.toml) with the measured figures.")
-@click.option("--wait", "wait_s", type=click.FloatRange(1), default=45.0, show_default=True, help="Patience, seconds.")
+@click.option("--wait", "wait_s", type=click.FloatRange(1), default=60.0, show_default=True, help="Patience, seconds.")
 @click.option(
     "--seconds",
     "budget_s",

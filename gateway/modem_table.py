@@ -25,7 +25,7 @@ from gateway.errors import GatewayError
 from gateway.links.base import LinkInfo
 from gateway.loopback import FRAME_S, drive, timeline
 from gateway.metrics import Metrics
-from gateway.protocol.live import CHECKSUM, NO_PROTECTION, LiveVerdict, live_verdict
+from gateway.protocol.live import CHECKSUM, NO_PROTECTION, Fit, LiveVerdict, Protection, live_row, live_verdict
 from gateway.receive import Receiver
 from gateway.transmit import Transmitter
 
@@ -39,7 +39,7 @@ SETTLE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ModemRow:
-    """One profile. `why` says in words what the verdict is, or why there are no figures.
+    """One profile. `verdict` in a few words, `why` in a sentence: by air time, or why there are no figures.
 
     `delay_s` from mouth to ear, median, and `delay_max_s`; `delivered` the share of frames heard as sent; `duty` the
     share of the over's time on the air; `on_air_bps` all bytes on the air by the profile (the modem's own included),
@@ -49,6 +49,7 @@ class ModemRow:
     profile: str
     driver: str
     is_live: bool
+    verdict: str
     why: str
     packet_ms: int | None = None
     packets: int | None = None
@@ -104,7 +105,7 @@ def modem_rows(
         try:
             row = _row(codec, pcm, load_profile(name), frames_per_packet, spec, seed)
         except (GatewayError, ImportError) as error:
-            row = ModemRow(name, "", False, f"cannot be tried: {error}")
+            row = ModemRow(name, "", False, f"cannot be tried: {error}", str(error))
         rows.append(row)
         done(row)
     return rows
@@ -125,7 +126,7 @@ def line(row: ModemRow) -> str:
         _cell(None if row.duty is None else 100 * row.duty, "{:.0f} %"),
         _cell(row.on_air_bps, "{:.0f} bps"),
     )
-    return f"{row.profile:<26}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.why}"
+    return f"{row.profile:<26}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.verdict}"
 
 
 HEAD = (
@@ -156,11 +157,12 @@ def _row(
     info = _ready_info(pair)
     if info is None:
         words = "; ".join(f"{side.name}: {side.driver.status_text}" for side in (pair.a, pair.b))
-        return ModemRow(profile.name, profile.driver, False, f"not ready after {READY_S:.0f} s: {words}")
+        return ModemRow(profile.name, profile.driver, False, f"not ready after {READY_S:.0f} s: {words}", words)
     crc = not info.has_integrity
-    size, verdict = _size(info, frames, crc=crc)
+    added = CHECKSUM if crc else NO_PROTECTION
+    size, verdict = _size(info, frames, added)
     if size is None:
-        return ModemRow(profile.name, profile.driver, False, f"buffered only: {verdict.reason}")
+        return ModemRow(profile.name, profile.driver, False, "buffered messages only", verdict.reason)
     metrics = Metrics()
     transmitter = Transmitter(
         codec, source=1, group=1, frames_per_packet=size, crc=crc, rng=random.Random(seed), metrics=metrics
@@ -173,12 +175,13 @@ def _row(
     speech_s = len(pcm) / SAMPLE_RATE
     packets, sent = metrics.counter("tx.packets"), metrics.counter("tx.frames")
     heard = metrics.counter("rx.frames_played") - metrics.counter("rx.frames_concealed")
-    refused = f"; {way.refused} packets refused by the full queue" if way.refused else ""
+    refused = f", {way.refused} packets refused (queue full)" if way.refused else ""
     return ModemRow(
         profile.name,
         profile.driver,
-        not way.refused and bool(sent) and verdict.fit.value == "live",
-        f"{verdict.fit.value}: {verdict.reason}{refused}",
+        not way.refused and heard > 0 and verdict.fit is Fit.LIVE,
+        f"{verdict.fit.value}: {100 * live_row(profile_of(info), size, added).duty:.0f} % of its time{refused}",
+        verdict.reason,
         round(1000 * size * FRAME_S),
         packets,
         round(float(np.median(delays_ms)) / 1000, 3) if delays_ms else None,
@@ -199,9 +202,9 @@ def _ready_info(pair: SimulatedPair) -> LinkInfo | None:
     return pair.a.driver.info
 
 
-def _size(info: LinkInfo, frames: int | None, *, crc: bool) -> tuple[int | None, LiveVerdict]:
+def _size(info: LinkInfo, frames: int | None, added: Protection) -> tuple[int | None, LiveVerdict]:
     """Frames per packet to talk with, and the verdict on them; None where no size fits."""
-    profile, added = profile_of(info), CHECKSUM if crc else NO_PROTECTION
+    profile = profile_of(info)
     verdict = live_verdict(profile, frames or DEFAULT_FRAMES, added)
     if frames is not None:
         return frames, verdict

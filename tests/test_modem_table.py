@@ -46,7 +46,8 @@ def test_a_modem_that_is_too_slow_is_buffered_only_and_one_for_longer_packets_ge
         small_codec, speechlike, [toy("slow", fixed_ms=8000.0), toy("longer", fixed_ms=500.0, mtu_bytes=128)]
     )
     assert not slow.is_live
-    assert slow.why.startswith("buffered only")
+    assert slow.verdict == "buffered messages only"
+    assert "too slow for live voice" in slow.why
     assert slow.delay_s is None
     assert longer.is_live
     assert longer.packet_ms > 480
@@ -85,4 +86,4 @@ def test_a_modem_that_never_answers_is_told(small_codec: Codec, speechlike, toy,
 
     monkeypatch.setattr(ToyModem, "from_host", lambda self, data, now: None)
     (row,) = modem_rows(small_codec, speechlike, [toy()])
-    assert "not ready after 180 s: a: no answer; b: no answer" in row.why
+    assert "not ready after 180 s: a: no answer; b: no answer" in row.verdict

@@ -165,12 +165,20 @@ def _of_modem(seen: Evidence) -> Diagnosis:
                 f"last bytes: {readable(seen.received)}",
             ),
         )
+    if seen.status is ModemStatus.STARTING:
+        return Diagnosis(
+            f"{said}: it answers, but is not ready in the time",
+            (
+                "a call that does not come about: the right number? Does the far end answer? Both must be up",
+                "--wait gives it more time",
+                f"it said last: {readable(seen.received)}",
+            ),
+        )
     return Diagnosis(
         f"{said}: it talks, but not as the driver {seen.profile.driver!r} expects",
         (
             f"it said: {readable(seen.received)}",
             "is the profile the one of this modem, and its firmware's language the one of the driver?",
-            "a call or a connection that does not come about is told above; --wait gives it more time",
         ),
     )
 

@@ -18,7 +18,7 @@ from firmware_bridge.driver import Lines, ModemStatus, PacketHeard, StatusChange
 from firmware_bridge.port import Port, open_port
 from firmware_bridge.ports import holders
 from firmware_bridge.probe.answer import Answerer
-from firmware_bridge.probe.diagnosis import Diagnosis, Evidence, PeerEvidence, Stage, diagnose
+from firmware_bridge.probe.diagnosis import Diagnosis, Evidence, PeerEvidence, Stage, diagnose, is_garbage
 from firmware_bridge.probe.figures import figures_of, measured_profile
 from firmware_bridge.probe.prober import Prober
 from firmware_bridge.probe.report import json_report, profile_text, text_report
@@ -51,7 +51,7 @@ class TestOptions:
     peer: str | None = None
     report: Path | None = None
     write_profile: Path | None = None
-    wait_s: float = 45.0
+    wait_s: float = 60.0
     budget_s: float = 60.0
 
 
@@ -109,6 +109,8 @@ class Side:
         """Raises ConfigError for a wrong profile or address."""
         self.address, self.profile = address, profile
         self.lines = Lines()
+        self._clock = SystemClock()
+        self._begun_s = 0.0
         self.received, self.written = bytearray(), bytearray()
         self.received_bytes = self.written_bytes = 0
         driver = build_driver(profile, Metrics(), Random())
@@ -122,12 +124,17 @@ class Side:
         self.received_bytes += len(received)
         self.written_bytes += len(written)
 
-    def wait_ready(self, patience_s: float, say: Say) -> Stage | None:
-        """Start and wait; None: ready, otherwise where it stays stuck."""
-        clock = SystemClock()
-        begun = clock.now()
+    def start(self) -> None:
+        """Begin; once."""
+        self._begun_s = self._clock.now()
         self.runner.start()
-        while (spent_s := clock.now() - begun) < patience_s:
+
+    def wait_ready(self, patience_s: float, say: Say, *, for_ever: bool = False) -> Stage | None:
+        """Wait; None: ready, otherwise where it stays stuck. `for_ever`: as long as the modem is at it (STARTING), for
+        it may have to wait for the other side's call."""
+        while (spent_s := self._clock.now() - self._begun_s) < patience_s or (
+            for_ever and self.runner.status is ModemStatus.STARTING
+        ):
             event = self.runner.next_event(0.1)
             if isinstance(event, StatusChanged):
                 same = event.status.value == event.text
@@ -211,6 +218,9 @@ def run_test(options: TestOptions, say: Say) -> None:
     other = None if options.peer is None else Side(options.peer, profile)
     answers: AnswerThread | None = None
     try:
+        for one in (side, other):
+            if one is not None:
+                one.start()  # together, for one may have to call the other
         if other is not None:
             _make_ready(other, options, say)
             answers = AnswerThread(other)
@@ -245,8 +255,9 @@ def run_answers(options: TestOptions, say: Say) -> None:
     """The other side of a test, until KeyboardInterrupt."""
     profile = load_profile(options.profile)
     side = Side(options.port, profile)
+    side.start()
     try:
-        _make_ready(side, options, say)
+        _make_ready(side, options, say, for_ever=True)
         thread = AnswerThread(side, say)
         say("answering; Ctrl-C ends")
         try:
@@ -260,14 +271,15 @@ def run_answers(options: TestOptions, say: Say) -> None:
         side.runner.stop()
 
 
-def _make_ready(side: Side, options: TestOptions, say: Say) -> None:
-    stage = side.wait_ready(options.wait_s, say)
+def _make_ready(side: Side, options: TestOptions, say: Say, *, for_ever: bool = False) -> None:
+    stage = side.wait_ready(options.wait_s, say, for_ever=for_ever)
     if stage is None:
         return
     seen = side.evidence(stage)
     side.runner.stop()
     works = None
-    if stage is Stage.MODEM and "://" not in side.address:
+    says_nothing = not side.received or is_garbage(bytes(side.received))
+    if stage is Stage.MODEM and says_nothing and "://" not in side.address:
         works = _other_baud(side, say)
     _fail(diagnose(seen if works is None else side.evidence(stage, works_at_baud=works)), side.address)
 
@@ -280,6 +292,7 @@ def _other_baud(side: Side, say: Say) -> int | None:
             continue
         port = side.profile.port.model_copy(update={"baud": baud})
         trial = Side(side.address, side.profile.model_copy(update={"port": port}))
+        trial.start()
         stage = trial.wait_ready(TRY_BAUD_S, lambda _: None)
         answered = stage is None and trial.received_bytes > 0
         trial.runner.stop()

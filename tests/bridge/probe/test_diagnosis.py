@@ -29,6 +29,11 @@ BARE = READY.profile.model_copy(update={"driver": "transparent"})
         (replace(SILENT, received=b"\xfe\x80\x00\xff\x9c", received_bytes=5), "make no sense", "wrong baud rate"),
         (replace(SILENT, received=b"HELLO\r\n", received_bytes=7), "not as the driver 'toy'", "it said: HELLO\\r\\n"),
         (replace(SILENT, received=b"AT+X\r", received_bytes=5, written=b"AT+X\rAT+X\r"), "an echo", "TX and RX"),
+        (
+            replace(SILENT, status=ModemStatus.STARTING, status_text="dialling 7", received=b"OK", received_bytes=2),
+            "is starting (dialling 7): it answers, but is not ready",
+            "--wait",
+        ),
         (READY, "nobody answers", "--answer"),
         (replace(READY, packets_foreign=4), "4 packets of something else", "a station is running"),
         (replace(READY, packets_damaged=4), "all 4 are damaged", "signal"),

@@ -63,6 +63,7 @@ def test_a_pair_is_measured_and_written_down(pair: VirtualStations, tmp_path: Pa
 
 def test_with_the_other_side_answering_by_itself(pair: VirtualStations, tmp_path: Path) -> None:
     other = Side(str(tmp_path / "b"), load_profile(tmp_path / "toy.toml"))
+    other.start()
     assert other.wait_ready(10.0, lambda _: None) is None
     heard: list[str] = []
     answers = AnswerThread(other, heard.append)
