@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.framing.delimited import Check, CobsFramer
 from gateway.errors import GatewayError
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
@@ -170,6 +171,18 @@ def clk_file(data: bytes) -> None:
         return
 
 
+def modem_stream(data: bytes) -> None:
+    """COBS frames in a byte stream: cut anywhere it is the same; what is heard can be sent again; a frame after it all
+    is heard."""
+    check, size = list(Check)[data[0] % 2] if data else Check.CRC, 1 + (data[1] if len(data) > 1 else 0)
+    whole, pieces = CobsFramer(64, check), CobsFramer(64, check)
+    heard = whole.feed(data[2:])
+    assert heard == [payload for at in range(2, len(data), size) for payload in pieces.feed(data[at : at + size])]
+    assert (whole.bad_frames, whole.bad_bytes) == (pieces.bad_frames, pieces.bad_bytes)
+    for payload in [*heard, b"after"]:
+        assert whole.feed(whole.encode(payload, after_silence=True))[-1] == payload
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -178,6 +191,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     insiders_packets,
     message_packets,
     clk_file,
+    modem_stream,
 )
 
 
