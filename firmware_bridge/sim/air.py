@@ -108,7 +108,8 @@ class Air:
         self.counts["sent"] += 1
         if self._half_duplex:
             for arrival in self._arrivals[name]:
-                arrival.spoilt = True
+                if arrival.begin_s < now - _SLACK_S:  # what is still on its way may find us silent again
+                    arrival.spoilt = True
         for other in self._modems:
             if other != name:
                 self._launch(name, other, frame, now)
