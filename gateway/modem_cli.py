@@ -54,7 +54,14 @@ def modem_sim(
 @click.option("--answer", is_flag=True, help="Be the other side of a test, until Ctrl-C.")
 @click.option("--report", type=PATH, help="JSON with all figures.")
 @click.option("--write-profile", type=PATH, help="A profile (FILE.toml) with the measured figures.")
-@click.option("--wait", "wait_s", type=click.FloatRange(1), default=60.0, show_default=True, help="Patience, seconds.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(1),
+    default=45.0,
+    show_default=True,
+    help="Seconds for a silent modem and for the other side; a modem that dials gets three times that.",
+)
 @click.option(
     "--seconds",
     "budget_s",
@@ -77,11 +84,11 @@ def modem_test(
 
     The other modem is on this machine (--peer), or another machine runs the same command with --answer.
     """
-    from firmware_bridge.probe.tool import TestOptions, run_answers, run_test
+    from firmware_bridge.probe.tool import ProbeOptions, run_answers, run_test
 
     if answer and (peer or report or write_profile):
         raise click.UsageError("--answer is for the other side: it goes with none of --peer, --report, --write-profile")
-    options = TestOptions(port, profile, peer, report, write_profile, wait_s, budget_s)
+    options = ProbeOptions(port, profile, peer, report, write_profile, wait_s, budget_s)
     (run_answers if answer else run_test)(options, click.echo)
 
 

@@ -25,7 +25,7 @@ from gateway.errors import GatewayError
 from gateway.links.base import LinkInfo
 from gateway.loopback import FRAME_S, drive, timeline
 from gateway.metrics import Metrics
-from gateway.protocol.live import CHECKSUM, NO_PROTECTION, Fit, LiveVerdict, Protection, live_row, live_verdict
+from gateway.protocol.live import CHECKSUM, NO_PROTECTION, Fit, LiveRow, LiveVerdict, Protection, live_row, live_verdict
 from gateway.receive import Receiver
 from gateway.transmit import Transmitter
 
@@ -180,7 +180,7 @@ def _row(
         profile.name,
         profile.driver,
         not way.refused and heard > 0 and verdict.fit is Fit.LIVE,
-        f"{verdict.fit.value}: {100 * live_row(profile_of(info), size, added).duty:.0f} % of its time{refused}",
+        _short(verdict, live_row(profile_of(info), size, added)) + refused,
         verdict.reason,
         round(1000 * size * FRAME_S),
         packets,
@@ -213,6 +213,11 @@ def _size(info: LinkInfo, frames: int | None, added: Protection) -> tuple[int | 
     larger = [size for size in verdict.fitting if size >= DEFAULT_FRAMES]
     size = min(larger, default=max(verdict.fitting))
     return size, live_verdict(profile, size, added)
+
+
+def _short(verdict: LiveVerdict, row: LiveRow) -> str:
+    keyed = f", {100 * row.keyed:.0f} % with key-ups" if row.keyed > row.duty + 0.005 else ""
+    return f"{verdict.fit.value}: {100 * row.duty:.0f} % of its time{keyed}"
 
 
 def _cell(value: float | None, form: str) -> str:

@@ -32,18 +32,20 @@ from gateway.metrics import Metrics
 KEPT_BYTES = 8192
 PORT_S = 4.0
 """A port that cannot be opened for so long is given up."""
+BUSY_TIMES = 3
+"""A modem that talks but is not ready gets so many times the patience."""
 TRY_BAUDS = (9600, 115_200, 19_200, 57_600, 38_400, 4800, 2400, 1200)
 TRY_BAUD_S = 3.0
 
 Say = Callable[[str], None]
 
 
-class TestFailed(GatewayError):
+class NothingAnswers(GatewayError):
     """Nothing answered; the text is the diagnosis."""
 
 
 @dataclass(frozen=True, slots=True)
-class TestOptions:
+class ProbeOptions:
     """`peer`: a second port on this machine that answers. `wait_s`: patience for modem and for the other side each."""
 
     port: str
@@ -51,7 +53,7 @@ class TestOptions:
     peer: str | None = None
     report: Path | None = None
     write_profile: Path | None = None
-    wait_s: float = 60.0
+    wait_s: float = 45.0
     budget_s: float = 60.0
 
 
@@ -130,11 +132,13 @@ class Side:
         self.runner.start()
 
     def wait_ready(self, patience_s: float, say: Say, *, for_ever: bool = False) -> Stage | None:
-        """Wait; None: ready, otherwise where it stays stuck. `for_ever`: as long as the modem is at it (STARTING), for
-        it may have to wait for the other side's call."""
-        while (spent_s := self._clock.now() - self._begun_s) < patience_s or (
-            for_ever and self.runner.status is ModemStatus.STARTING
-        ):
+        """Wait; None: ready, otherwise where it stays stuck. A modem that is at it (STARTING: it dials) gets several
+        times the patience, or all there is (`for_ever`), for the other side may have to call."""
+        while True:
+            spent_s = self._clock.now() - self._begun_s
+            is_busy = self.runner.status is ModemStatus.STARTING and self.received_bytes > 0
+            if spent_s >= patience_s * (BUSY_TIMES if is_busy else 1) and not (for_ever and is_busy):
+                break
             event = self.runner.next_event(0.1)
             if isinstance(event, StatusChanged):
                 same = event.status.value == event.text
@@ -209,8 +213,8 @@ class AnswerThread:
                 raise runner.failure
 
 
-def run_test(options: TestOptions, say: Say) -> None:
-    """The whole test. Raises TestFailed with a diagnosis, ConfigError for what is wrong in options or profile."""
+def run_test(options: ProbeOptions, say: Say) -> None:
+    """The whole test. Raises NothingAnswers with a diagnosis, ConfigError for what is wrong in options or profile."""
     profile = load_profile(options.profile)
     if options.write_profile is not None and not options.write_profile.parent.is_dir():
         raise ConfigError(f"{options.write_profile}: its folder is not there")
@@ -251,7 +255,7 @@ def run_test(options: TestOptions, say: Say) -> None:
         say(f'written: {options.write_profile}; use it by profile = "{options.write_profile}" in [link]')
 
 
-def run_answers(options: TestOptions, say: Say) -> None:
+def run_answers(options: ProbeOptions, say: Say) -> None:
     """The other side of a test, until KeyboardInterrupt."""
     profile = load_profile(options.profile)
     side = Side(options.port, profile)
@@ -271,7 +275,7 @@ def run_answers(options: TestOptions, say: Say) -> None:
         side.runner.stop()
 
 
-def _make_ready(side: Side, options: TestOptions, say: Say, *, for_ever: bool = False) -> None:
+def _make_ready(side: Side, options: ProbeOptions, say: Say, *, for_ever: bool = False) -> None:
     stage = side.wait_ready(options.wait_s, say, for_ever=for_ever)
     if stage is None:
         return
@@ -308,7 +312,7 @@ def _peer_diagnosis(side: Side, answers: AnswerThread | None, prober: Prober) ->
 
 def _fail(found: Diagnosis, address: str = "") -> NoReturn:
     begin = f"{address}: " if address and not found.what.startswith(address) else ""
-    raise TestFailed(begin + found.text())
+    raise NothingAnswers(begin + found.text())
 
 
 def _save(path: Path, text: str) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge import registry
-from firmware_bridge.probe.tool import AnswerThread, Side, TestFailed, TestOptions, run_test
+from firmware_bridge.probe.tool import AnswerThread, NothingAnswers, ProbeOptions, Side, run_test
 from firmware_bridge.profile import load_profile
 from firmware_bridge.sim.pair import VirtualStations
 from gateway.errors import ConfigError
 from tests.bridge.toy_modem import MODEM
 
-TestFailed.__test__ = False  # type: ignore[attr-defined]
-TestOptions.__test__ = False  # type: ignore[attr-defined]
 PROFILE = """
 name = "toy"
 driver = "toy"
@@ -42,9 +40,9 @@ def pair(tmp_path: Path) -> Iterator[VirtualStations]:
         yield stations
 
 
-def options(tmp_path: Path, **more: object) -> TestOptions:
+def options(tmp_path: Path, **more: object) -> ProbeOptions:
     whole = {"peer": str(tmp_path / "b"), "wait_s": 5.0, "budget_s": 5.0} | more
-    return TestOptions(str(tmp_path / "a"), str(tmp_path / "toy.toml"), **whole)  # type: ignore[arg-type]
+    return ProbeOptions(str(tmp_path / "a"), str(tmp_path / "toy.toml"), **whole)  # type: ignore[arg-type]
 
 
 def test_a_pair_is_measured_and_written_down(pair: VirtualStations, tmp_path: Path) -> None:
@@ -79,7 +77,7 @@ def test_with_the_other_side_answering_by_itself(pair: VirtualStations, tmp_path
 
 def test_a_modem_at_another_rate_is_found_there(pair: VirtualStations, tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(PROFILE.format(baud=9600))
-    with pytest.raises(TestFailed, match=r"does not answer at 9600 baud, but it does at 19200"):
+    with pytest.raises(NothingAnswers, match=r"does not answer at 9600 baud, but it does at 19200"):
         run_test(options(tmp_path, peer=None, wait_s=2.0), lambda _: None)
 
 
@@ -89,7 +87,7 @@ def test_a_modem_that_hangs_a_looped_line_and_a_dead_air_are_told_apart(pair: Vi
         (lambda: pair.unplug("a"), "not there"),
     ):
         fault()
-        with pytest.raises(TestFailed, match=told):
+        with pytest.raises(NothingAnswers, match=told):
             run_test(options(tmp_path, wait_s=2.0), lambda _: None)
 
 
