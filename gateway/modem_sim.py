@@ -90,7 +90,7 @@ def introduction(profile: ModemProfile, options: SimOptions, addresses: Sequence
     ]
     if len(addresses) > 1:
         lines += [
-            "Or measure: ",
+            "Or measure:",
             f"  clarilink modem-test {addresses[0]} -c {options.profile} --peer {addresses[1]}",
         ]
     return "\n".join([*lines, "", "`help` lists commands, `quit` or Ctrl-C ends."])
