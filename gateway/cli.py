@@ -15,6 +15,7 @@ import click
 
 from gateway.errors import GatewayError
 from gateway.message_cli import message
+from gateway.modem_cli import modem_sim, modem_table, modem_test
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -444,3 +445,6 @@ def evaluate(
 
 
 main.add_command(message)
+main.add_command(modem_sim)
+main.add_command(modem_table)
+main.add_command(modem_test)

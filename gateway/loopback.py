@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,44 @@ class LoopbackResult:
     report: LoopbackReport
 
 
+class Way(Protocol):
+    """What carries packets from one end to the other, in the time that it is told."""
+
+    def send(self, packet: bytes, now: float) -> None: ...
+
+    def arrived(self, now: float) -> list[bytes]:
+        """Packets that have arrived since the last call."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing more can arrive of what was sent."""
+        ...
+
+
+class _ChannelWay:
+    """A channel, and what is in flight on it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._order = itertools.count()
+        self._in_flight: list[tuple[float, int, bytes]] = []
+
+    def send(self, packet: bytes, now: float) -> None:
+        for delivery in self._channel.send(packet, now):
+            heapq.heappush(self._in_flight, (delivery.at_s, next(self._order), delivery.data))
+
+    def arrived(self, now: float) -> list[bytes]:
+        packets = []
+        while self._in_flight and self._in_flight[0][0] <= now:
+            packets.append(heapq.heappop(self._in_flight)[2])
+        return packets
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._in_flight
+
+
 def run_loopback(
     codec: Codec, pcm: NDArray[np.float32], spec: ChannelSpec, options: LoopbackOptions | None = None
 ) -> LoopbackResult:
@@ -137,9 +176,9 @@ def run_loopback(
     start = clock.now()
     channel = Channel(spec, np.random.default_rng(chosen.seed), start)
     computing = time.perf_counter()
-    played, idle_s = _drive(clock, transmitter, receiver, channel, pcm)
+    played, idle_s = drive(clock, transmitter, receiver, _ChannelWay(channel), pcm)
     computing = time.perf_counter() - computing - idle_s
-    heard, concealed, delays_ms = _timeline(played, len(pcm), start)
+    heard, concealed, delays_ms = timeline(played, len(pcm), start)
     speech_s = max(len(pcm) / SAMPLE_RATE, FRAME_S)
     counts = metrics.snapshot()
     sent = metrics.counter("tx.packets")
@@ -172,21 +211,18 @@ def run_loopback(
     return LoopbackResult(heard, concealed, report)
 
 
-def _drive(
-    clock: Clock, transmitter: Transmitter, receiver: Receiver, channel: Channel, pcm: NDArray[np.float32]
+def drive(
+    clock: Clock, transmitter: Transmitter, receiver: Receiver, way: Way, pcm: NDArray[np.float32]
 ) -> tuple[list[tuple[float, Played]], float]:
     """Run ticks until the speech was sent and played; returns what was played when, and the time spent waiting."""
     start = clock.now()
-    order = itertools.count()
-    in_flight: list[tuple[float, int, bytes]] = []
     played: list[tuple[float, Played]] = []
     next_play: float | None = None
     idle_s = 0.0
 
     def put_on_air(packets: list[bytes], now: float) -> None:
         for packet in packets:
-            for delivery in channel.send(packet, now):
-                heapq.heappush(in_flight, (delivery.at_s, next(order), delivery.data))
+            way.send(packet, now)
 
     transmitter.start()
     ticks = -(-len(pcm) // TICK_SAMPLES)
@@ -200,8 +236,8 @@ def _drive(
             put_on_air(transmitter.push(pcm[(tick - 1) * TICK_SAMPLES : tick * TICK_SAMPLES]), now)
         if tick == ticks or (ticks == 0 and tick == 1):
             put_on_air(transmitter.finish(), now)
-        while in_flight and in_flight[0][0] <= now:
-            receiver.on_packet(heapq.heappop(in_flight)[2], now)
+        for packet in way.arrived(now):
+            receiver.on_packet(packet, now)
         # The sound card's clock: once speech plays, a frame is due every 80 ms.
         if next_play is None or now >= next_play - 1e-9:
             step, _ = receiver.play(now)
@@ -210,13 +246,13 @@ def _drive(
                 next_play = (now if next_play is None else next_play) + FRAME_S
             else:
                 next_play = None
-        finished = tick >= ticks and not in_flight and not receiver.busy and not transmitter.active
+        finished = tick >= ticks and way.is_empty and not receiver.busy and not transmitter.active
         if finished or tick * TICK_S > ticks * TICK_S + GIVE_UP_S:
             return played, idle_s
     raise AssertionError("unreachable")
 
 
-def _timeline(
+def timeline(
     played: list[tuple[float, Played]], samples: int, start: float
 ) -> tuple[NDArray[np.float32], tuple[int, ...], list[float]]:
     """Place what was played by frame index; delays from a frame's first sample going in to its coming out, ms."""

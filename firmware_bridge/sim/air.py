@@ -47,12 +47,10 @@ class Air:
         """`spec`'s losses, errors and delay come on top of `delay_s`; its rate counts not: modems know their own."""
         self._modems = dict(modems)
         self._half_duplex, self._delay_s, self.snr_db = half_duplex, delay_s, snr_db
-        plain = replace(spec, rate_bps=None, queue_bytes=None, half_duplex=False, turnaround_ms=0.0, overhead_bytes=0)
-        pairs = [(a, b) for a in self._modems for b in self._modems if a != b]
-        seeds = np.random.SeedSequence(seed).spawn(len(pairs))
-        self._channels = {
-            pair: Channel(plain, np.random.default_rng(one), start_s) for pair, one in zip(pairs, seeds, strict=True)
-        }
+        self._seeds = np.random.SeedSequence(seed)
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self.spec = spec
+        self.change(spec, start_s)
         self._waiting: dict[str, deque[AirFrame]] = {name: deque() for name in self._modems}
         self._sending: dict[str, tuple[float, float, AirFrame]] = {}
         self._arrivals: dict[str, list[_Arrival]] = {name: [] for name in self._modems}
@@ -64,8 +62,18 @@ class Air:
         """Nothing gets through while set."""
         self.counts: Counter[str] = Counter()
         """`sent`, `delivered`, `lost`, `collided`."""
-        self.busy_s: Counter[str] = Counter()
+        self.busy_s: dict[str, float] = dict.fromkeys(self._modems, 0.0)
         """Seconds each modem has been on the air."""
+
+    def change(self, spec: ChannelSpec, now: float) -> None:
+        """Another channel for frames that begin from now on; its outages count from now."""
+        self.spec = spec
+        plain = replace(spec, rate_bps=None, queue_bytes=None, half_duplex=False, turnaround_ms=0.0, overhead_bytes=0)
+        pairs = [(a, b) for a in self._modems for b in self._modems if a != b]
+        seeds = self._seeds.spawn(len(pairs))
+        self._channels = {
+            pair: Channel(plain, np.random.default_rng(one), now) for pair, one in zip(pairs, seeds, strict=True)
+        }
 
     def step(self, now: float) -> None:
         """End, deliver and begin what is due."""
@@ -104,11 +112,12 @@ class Air:
     def _begin(self, name: str, frame: AirFrame, now: float) -> None:
         end = now + frame.duration_s
         self._sending[name] = (now, end, frame)
-        self.busy_s[name] += frame.duration_s  # type: ignore[assignment]
+        self.busy_s[name] += frame.duration_s
         self.counts["sent"] += 1
         if self._half_duplex:
             for arrival in self._arrivals[name]:
-                arrival.spoilt = True
+                if arrival.begin_s < now - _SLACK_S:  # what is still on its way may find us silent again
+                    arrival.spoilt = True
         for other in self._modems:
             if other != name:
                 self._launch(name, other, frame, now)

@@ -74,6 +74,10 @@ class VirtualModem(ABC):
     def power_cut(self, now: float) -> None:
         """Brown-out: everything under way and every setting that the modem does not keep is gone; it boots again."""
 
+    def drop_call(self, now: float) -> bool:
+        """The network ends the call (NO CARRIER); False: this kind makes no calls, or has none now."""
+        return False
+
     def take_host(self) -> bytes:
         """Bytes for the host since the last call."""
         data = bytes(self._to_host)

@@ -15,6 +15,10 @@ from collections.abc import Callable, Iterator
 from firmware_bridge.framing.ax25 import parse_ui
 from firmware_bridge.framing.delimited import Check, CobsFramer
 from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
+from firmware_bridge.probe.answer import Answerer
+from firmware_bridge.probe.messages import MAGIC, Wrong
+from firmware_bridge.probe.messages import encode as encode_probe
+from firmware_bridge.probe.messages import parse as parse_probe
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
@@ -25,7 +29,7 @@ from gateway.protocol.jitter import JitterBuffer, JitterConfig
 from gateway.protocol.messages import TextAssembler
 from gateway.protocol.opening import Opener
 from gateway.protocol.over import FramesArrived, OverConfig, OverEnded, OverStarted
-from gateway.protocol.packets import Dropped, MessagePacket, ParityPacket, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import Dropped, MessagePacket, ParityPacket, TextPacket, VoicePacket, crc16, parse
 from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
@@ -199,6 +203,22 @@ def modem_stream(data: bytes) -> None:
         assert whole.feed(whole.encode(payload, after_silence=True))[-1] == payload
 
 
+def probe_messages(data: bytes) -> None:
+    """Messages of the modem test: parsed or `Wrong`, and the answering side survives all of them."""
+    answerer = Answerer(64)
+    for raw, now_s in packets_in(data):
+        for one in (raw, MAGIC + raw, MAGIC + raw + crc16(MAGIC + raw).to_bytes(2, "big")):
+            found = parse_probe(one)
+            if not isinstance(found, Wrong):
+                assert encode_probe(found)[:11] == bytes(one)[:11]
+                assert parse_probe(encode_probe(found)) == found
+            answerer.on_packet(one, now_s)
+        while (packet := answerer.next_packet(now_s)) is not None:
+            assert len(packet) <= 64
+            assert not isinstance(parse_probe(packet), Wrong)
+            answerer.done()
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -209,6 +229,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     clk_file,
     modem_stream,
     kiss_line,
+    probe_messages,
 )
 
 
