@@ -43,8 +43,6 @@ LISTEN_AGAIN = 4
 LASTING_CALL_S = 60.0
 """A call that held so long starts the back-off anew."""
 ECHOES = 2
-CALLER, ANSWERER = b"C", b"A"
-"""The keep-alives: who hears its own is listening to an echo. A byte alone is no packet of any station."""
 RINGS_LAST_S = 8.0
 
 
@@ -109,7 +107,7 @@ class IridiumCallDriver(IsuDriver):
         self._again: deque[bytes] = deque()
         self._echoes = 0
         self._pin_refused = False
-        self._own, self._others = CALLER, ANSWERER
+        self._keep_alive_s = 0.0
 
     # ---- before the call
 
@@ -171,7 +169,7 @@ class IridiumCallDriver(IsuDriver):
                 self._answer(now)
         elif line.startswith("CONNECT"):
             self._answered_last = True
-            self._connected(now, "answered", line, is_caller=False)
+            self._connected(now, "answered", line)
 
     def _answer(self, now: float) -> None:
         self._rang_s, self._listening = None, False
@@ -185,7 +183,7 @@ class IridiumCallDriver(IsuDriver):
         def answered(done: AtDone, reply: list[str], now: float) -> None:
             if done.code is ResultCode.CONNECT:
                 self._answered_last = True
-                self._connected(now, "answered", done.text, is_caller=False)
+                self._connected(now, "answered", done.text)
             else:
                 self._over(now, done.text)
 
@@ -198,7 +196,7 @@ class IridiumCallDriver(IsuDriver):
 
         def dialled(done: AtDone, reply: list[str], now: float) -> None:
             if done.code is ResultCode.CONNECT:
-                self._connected(now, f"with {number}", done.text, is_caller=True)
+                self._connected(now, f"with {number}", done.text)
             elif done.code is None:
                 # Any character breaks off dialling (V.250, 5.6.1); what it says to that is of no interest.
                 self._write_at(b"\r")
@@ -233,12 +231,11 @@ class IridiumCallDriver(IsuDriver):
 
     # ---- in the call
 
-    def _connected(self, now: float, how: str, text: str, *, is_caller: bool) -> None:
+    def _connected(self, now: float, how: str, text: str) -> None:
         self._timer = None
-        self._own, self._others = (CALLER, ANSWERER) if is_caller else (ANSWERER, CALLER)
         self._listening = False
         self._rang_s = None
-        self._connected_s = self._heard_s = self._free_s = now
+        self._connected_s = self._heard_s = self._free_s = self._keep_alive_s = now
         self._framer.reset()
         self._echoes = 0
         self.metrics.count("modem.calls")
@@ -257,7 +254,9 @@ class IridiumCallDriver(IsuDriver):
         self._now = now
         self._write_at(self._framer.encode(data, after_silence=silent))
         self._free_s = max(now, self._free_s) + self._link.airtime_s(len(data))
-        if data != self._own:
+        # Not in step with the far end's, which would look like an echo of ours.
+        self._keep_alive_s = self._free_s + self._settings.keep_alive_s * self._rng.uniform(0.7, 1.0)
+        if data:
             sure_s = self._free_s + 2 * self._link.delay_s + DETECTION_S
             self._unsure.append(_Unsure(data, sure_s))
 
@@ -281,14 +280,16 @@ class IridiumCallDriver(IsuDriver):
         for payload in self._framer.feed(data):
             if not self._is_echo(payload, now):
                 self._heard_s, self._echoes = now, 0
-                if len(payload) > 1:
+                if payload:
                     self._heard(payload)
         self.metrics.count("modem.rx_bad_frames", self._framer.bad_frames - bad)
 
     def _is_echo(self, payload: bytes, now: float) -> bool:
         """What we wrote, back before it can have been at the far end: the modem is in command mode and echoes."""
         far_s = self._link.delay_s + DETECTION_S
-        is_echo = payload == self._own or any(u.data == payload and now < u.sure_s - far_s for u in self._unsure)
+        if not payload:
+            return now < self._free_s + self._link.delay_s
+        is_echo = any(u.data == payload and now < u.sure_s - far_s for u in self._unsure)
         if is_echo:
             self.metrics.count("modem.rx_echo")
             self._echoes += 1
@@ -322,7 +323,7 @@ class IridiumCallDriver(IsuDriver):
             if (self._queue and self._under_way is None) or self._again:
                 times.append(self._free_s)
             if self._settings.keep_alive_s:
-                times += [self._last_write_s + self._settings.keep_alive_s, self._deaf_s]
+                times += [self._keep_alive_s, self._deaf_s]
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -345,8 +346,8 @@ class IridiumCallDriver(IsuDriver):
             silence_s = round(MISSED_KEEP_ALIVES * self._settings.keep_alive_s)
             self._set_status(ModemStatus.STARTING, f"nothing heard for {silence_s} s: hanging up")
             self._at.escape(now, self._last_write_s)
-        elif self._settings.keep_alive_s and now >= self._last_write_s + self._settings.keep_alive_s:
-            self._put(self._own, now)
+        elif self._settings.keep_alive_s and now >= self._keep_alive_s:
+            self._put(b"", now)
 
     def _stop(self, now: float) -> None:
         """Hang up: by DTR (&D2) where there is such a line, and by +++ATH for modems that need no silence around it."""

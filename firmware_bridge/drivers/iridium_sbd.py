@@ -8,8 +8,8 @@ alert) takes it out and brings the oldest message of the mailbox in, which +SBDR
 buffer: +SBDD0 does, or the next session would send it again.
 
 Sources: Iridium, ISU AT Command Reference, version 2.45 (2011): +SBDWB 8.12, +SBDRB 8.13, +SBDD, +SBDS 8.x, +SBDIX and
-its statuses 10.14, +SBDMTA; 9602/9603 statuses 33 to 38 from 9601 AT Command Reference 2.38 (33 to 36) and users' reports
-(37, 38, 65). The waits after each status are ours; the reference only says three minutes for 36.
+its statuses 10.14, +SBDMTA; statuses 33 to 36 from 9601 AT Command Reference 2.38, 37, 38 and 65 from users' reports.
+The waits after each status are ours; the reference only says three minutes for 36.
 """
 
 from __future__ import annotations
@@ -135,7 +135,12 @@ class IridiumSbdDriver(IsuDriver):
     # ---- set-up
 
     def _steps(self) -> list[str]:
-        return ["ATE0V1Q0", "AT&K3" if self.profile.port.flow == "rts-cts" else "AT&K0", "AT+SBDMTA=1", *self._settings.init]
+        return [
+            "ATE0V1Q0",
+            "AT&K3" if self.profile.port.flow == "rts-cts" else "AT&K0",
+            "AT+SBDMTA=1",
+            *self._settings.init,
+        ]
 
     def _set_up(self, now: float) -> None:
         self._idle = False
@@ -362,10 +367,6 @@ class IridiumSbdDriver(IsuDriver):
         self._ask("AT+SBDD0", cleared, now)
 
     # ---- contract
-
-    def can_send(self, now: float) -> bool:
-        """A session may be under way for the mailbox alone: a packet then waits for its end."""
-        return super().can_send(now)
 
     def _greet(self, now: float) -> None:
         self._idle = False

@@ -4,7 +4,7 @@ Rule: one command at a time, and one timer; each names what follows it. A modem 
 ever, ever more slowly.
 
 Sources: Iridium, ISU AT Command Reference, version 2.45 (2011), cited by clause; 9523 Product Developers' Guide,
-revision 2.6. The form `+CREG:000,001` is as remembered from modems; the reference has `+CREG: <n>,<stat>`. Both are read.
+revision 2.6. The form `+CREG:000,001` is not verified; the reference has `+CREG: <n>,<stat>`. Both are read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,12 @@ Then = Callable[[AtDone, list[str], float], None]
 _CREG = re.compile(r"\+CREG:\s*(\d+)\s*,\s*(\d+)")
 _CSQ = re.compile(r"\+CSQF?:\s*(\d)\b")
 _REGISTERED = {1: "registered", 5: "registered, roaming"}
-_NOT_REGISTERED = {0: "not registered", 2: "searching for a satellite", 3: "registration denied", 4: "registration unknown"}
+_NOT_REGISTERED = {
+    0: "not registered",
+    2: "searching for a satellite",
+    3: "registration denied",
+    4: "registration unknown",
+}
 
 
 def backed_off_s(first_s: float, longest_s: float, times: int, rng: Random) -> float:
@@ -238,12 +243,19 @@ class IsuDriver(ModemDriver):
         self._now = self._last_write_s = now
         super().port_opened(now, lines)
 
+    def shut_down(self, now: float) -> None:
+        super().shut_down(now)
+        self._at.reset()
+        self._timer = self._then = None
+
     def _write_at(self, data: bytes) -> None:
         self._last_write_s = self._now
         self._write(data)
 
     def _parse(self, now: float) -> None:
         self._now = now
+        if self._status is ModemStatus.STOPPED:
+            self._inbox.clear()
         self._take(self._at.receive(self._inbox, now), now)
 
     def _tick(self, now: float) -> None:

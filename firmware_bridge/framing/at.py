@@ -5,9 +5,9 @@ is an `AtLine` that nobody asked for, never an exception.
 
 What a line is
 --------------
-Replies are lines between CR and LF, in any mixture: `<CR><LF>text<CR><LF>` for words (V1), `digit<CR>` for numbers (V0),
-`text<CR><LF>` for information under V0 (Iridium, ISU AT Command Reference MAN0009, 3.6). Where the modem echoes, the
-command itself comes back first and is passed over. ITU-T V.250, 5.7 and 6.2.5 to 6.2.7, has the same in general.
+Replies are lines between CR and LF, in any mixture: `<CR><LF>text<CR><LF>` for words (V1), `digit<CR>` for numbers
+(V0), `text<CR><LF>` for information under V0 (Iridium, ISU AT Command Reference 2.45, 3.6; ITU-T V.250, 5.7). Where the
+modem echoes, the command itself comes back first and is passed over.
 
 Data mode and what ends it
 --------------------------
@@ -122,7 +122,7 @@ class AtData:
 
 @dataclass(frozen=True, slots=True)
 class AtLeftData:
-    """Data mode is over; `is_lost`: the call is gone, otherwise `+++` was answered and the call waits for ATH or ATO."""
+    """Data mode is over; `is_lost`: the call is gone, otherwise `+++` was answered and the call waits for ATH."""
 
     is_lost: bool
     text: str

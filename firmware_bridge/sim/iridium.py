@@ -380,12 +380,17 @@ class VirtualIridiumCall(VirtualIsu):
         self._in_data = False
         self._stream.clear()
 
-    def drop_call(self, now: float) -> None:
-        """The network loses the call: NO CARRIER at both ends."""
-        if self._call is _Call.UP:
-            self._hang_up(now)
-            self._busy = False
-            self._result("NO CARRIER")
+    def drop_call(self, now: float) -> bool:
+        """The network loses the call: NO CARRIER at both ends. False: there is none."""
+        if self._call is not _Call.UP:
+            return False
+        self._hang_up(now)
+        self._finish("NO CARRIER")
+        return True
+
+    def _drop(self, call: int, now: float) -> None:
+        if self._calls == call:
+            self.drop_call(now)
 
     def _interrupted(self, now: float) -> None:
         if self._call is _Call.DIALLING:
@@ -450,7 +455,7 @@ class VirtualIridiumCall(VirtualIsu):
             if self._virtual.drop_mean_s:
                 call = self._calls
                 wait_s = self._rng.expovariate(1 / self._virtual.drop_mean_s)
-                self._after(wait_s, lambda now: self.drop_call(now) if self._calls == call else None, now)
+                self._after(wait_s, lambda now: self._drop(call, now), now)
         elif kind == _BUSY and self._call is _Call.DIALLING:
             self._gone()
             self._finish("BUSY")
