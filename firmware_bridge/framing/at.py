@@ -65,6 +65,8 @@ _WORDS = {
 }
 _NUMBERS = {str(code.value): code for code in ResultCode}
 _NOT_FINAL = {ResultCode.RING}
+_UNSOLICITED = ("RING", "+CRING", "SBDRING", "+CIEV")
+"""Beginnings of lines that are no reply to anything."""
 
 
 def result_code(line: str, *, is_numeric: bool = False) -> ResultCode | None:
@@ -359,6 +361,8 @@ class AtMachine:
         if line == pending.text:
             self.has_echo = True
             return []
+        if line.startswith(_UNSOLICITED):
+            return [AtLine(line, None)]
         if pending.prompt is not None and line == pending.prompt:
             pending.prompt, pending.deadline_s = None, now + pending.timeout_s
             return [AtPrompt(pending.text)]
