@@ -7,9 +7,10 @@ the other side for longer. In the call, packets travel as zero-delimited COBS fr
 (`firmware_bridge.framing.delimited`), so that what the network damages is dropped and NO CARRIER in the stream is told
 from data. An empty frame is the keep-alive: a call in which nothing is heard for three of them is hung up.
 
-A packet counts as sent when its air time is over. What was sent less than a round trip and a detection time before the
-call dropped may not have arrived: it goes again in the next call, ahead of everything else (a copy that arrives twice
-does no harm).
+A packet counts as sent when its air time is over. What may not have arrived when the call drops goes again in the next
+one, ahead of everything else (a copy that arrives twice does no harm). After a NO CARRIER that is what was sent less
+than a round trip and a detection time ago; where a call turns out to be gone without one, what was sent since the far
+end was last heard.
 
 Sources: Iridium, ISU AT Command Reference, version 2.45 (2011), and 9523 Product Developers' Guide 2.6: result codes
 3.6; &C 5.25, &D 7.6, X 7.5, +CREG, +CSQ 10.4, S0, S2 and S12 12.2, traffic rate 10.1. +CBST=71,0,1 (9600 bit/s, V.110:
@@ -44,6 +45,7 @@ LASTING_CALL_S = 60.0
 """A call that held so long starts the back-off anew."""
 ECHOES = 2
 RINGS_LAST_S = 8.0
+MAX_UNSURE = 256
 
 
 class CallSettings(StrictModel):
@@ -79,10 +81,10 @@ class CallSettings(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class _Unsure:
-    """A packet that may not have arrived if the call ends before `sure_s`."""
+    """A packet whose last bit left at `end_s` and that may not have arrived."""
 
     data: bytes
-    sure_s: float
+    end_s: float
 
 
 class IridiumCallDriver(IsuDriver):
@@ -103,11 +105,12 @@ class IridiumCallDriver(IsuDriver):
         self._free_s = 0.0
         self._ends_s: float | None = None
         self._heard_s = 0.0
-        self._unsure: deque[_Unsure] = deque()
+        self._unsure: deque[_Unsure] = deque(maxlen=MAX_UNSURE)
         self._again: deque[bytes] = deque()
         self._echoes = 0
         self._pin_refused = False
         self._keep_alive_s = 0.0
+        self._kept_s = float("-inf")
 
     # ---- before the call
 
@@ -206,9 +209,9 @@ class IridiumCallDriver(IsuDriver):
 
         self._ask(f"ATD{number}", dialled, now, self._settings.dial_timeout_s, is_call=True)
 
-    def _over(self, now: float, why: str) -> None:
-        """No call, or no more: again after a while."""
-        self._keep_unsure(now)
+    def _over(self, now: float, why: str, *, was_told: bool = True) -> None:
+        """No call, or no more: again after a while. `was_told`: the modem said so, and at once."""
+        self._keep_unsure(now, was_told=was_told)
         self._try_again()
         self._ends_s = None
         if self._connected_s is not None and now - self._connected_s >= LASTING_CALL_S:
@@ -257,8 +260,9 @@ class IridiumCallDriver(IsuDriver):
         # Not in step with the far end's, which would look like an echo of ours.
         self._keep_alive_s = self._free_s + self._settings.keep_alive_s * self._rng.uniform(0.7, 1.0)
         if data:
-            sure_s = self._free_s + 2 * self._link.delay_s + DETECTION_S
-            self._unsure.append(_Unsure(data, sure_s))
+            self._unsure.append(_Unsure(data, self._free_s))
+        else:
+            self._kept_s = self._free_s
 
     def _pump(self, now: float) -> None:
         if self._status is ModemStatus.READY and self._at.may_write_data:
@@ -267,12 +271,21 @@ class IridiumCallDriver(IsuDriver):
                 self._put(self._again.popleft(), now)
         super()._pump(now)
 
-    def _keep_unsure(self, now: float) -> None:
+    def _sure_until_s(self, now: float, *, was_told: bool) -> float:
+        """Packets that ended before have arrived: what is heard left the far end, then in the call, one way ago, and
+        what it could hear by then had left here one way before that."""
+        proven_s = self._heard_s - 2 * self._link.delay_s
+        return max(proven_s, now - 2 * self._link.delay_s - DETECTION_S) if was_told else proven_s
+
+    def _keep_unsure(self, now: float, *, was_told: bool) -> None:
         """The call is over: what may not have arrived goes again, but for the one that still counts as under way."""
-        lost = [packet.data for packet in self._unsure if packet.sure_s > now]
+        sure_s = self._sure_until_s(now, was_told=was_told)
+        lost = [packet.data for packet in self._unsure if packet.end_s > sure_s]
         if self._under_way is not None and lost:
             lost.pop()
         self._again.extendleft(reversed(lost))
+        while len(self._again) > MAX_UNSURE:
+            self._again.popleft()
         self._unsure.clear()
 
     def _data_heard(self, data: bytes, now: float) -> None:
@@ -286,10 +299,10 @@ class IridiumCallDriver(IsuDriver):
 
     def _is_echo(self, payload: bytes, now: float) -> bool:
         """What we wrote, back before it can have been at the far end: the modem is in command mode and echoes."""
-        far_s = self._link.delay_s + DETECTION_S
+        delay_s = self._link.delay_s
         if not payload:
-            return now < self._free_s + self._link.delay_s
-        is_echo = any(u.data == payload and now < u.sure_s - far_s for u in self._unsure)
+            return now < self._kept_s + delay_s
+        is_echo = any(packet.data == payload and now < packet.end_s + delay_s for packet in self._unsure)
         if is_echo:
             self.metrics.count("modem.rx_echo")
             self._echoes += 1
@@ -300,9 +313,9 @@ class IridiumCallDriver(IsuDriver):
             # A call that was up before we came.
             self._ask("ATH", lambda done, reply, now: self._greet(now), now)
         elif left.is_lost:
-            self._over(now, left.text)
+            self._over(now, left.text, was_told=self._status is ModemStatus.READY)
         else:
-            self._ask("ATH", lambda done, reply, now: self._over(now, "hung up"), now)
+            self._ask("ATH", lambda done, reply, now: self._over(now, "hung up", was_told=False), now)
 
     def _lines_changed(self, before: Lines, now: float) -> None:
         """DCD says whether there is a call (&C1), once it was seen to change with one."""
@@ -337,10 +350,12 @@ class IridiumCallDriver(IsuDriver):
         if self._ends_s is not None and now >= self._ends_s:
             self._ends_s = None
             self._sent()
-        while self._unsure and self._unsure[0].sure_s <= now:
+        # What is proven is forgotten, once its echo could have come.
+        sure_s = self._heard_s - 2 * self._link.delay_s
+        while self._unsure and self._unsure[0].end_s < sure_s:
             self._unsure.popleft()
         if self._echoes >= ECHOES:
-            self._over(now, "modem echoes data: no call")
+            self._over(now, "modem echoes data: no call", was_told=False)
         elif self._settings.keep_alive_s and now >= self._deaf_s:
             self.metrics.count("modem.deaf_calls")
             silence_s = round(MISSED_KEEP_ALIVES * self._settings.keep_alive_s)
@@ -357,7 +372,7 @@ class IridiumCallDriver(IsuDriver):
         self._set_line("dtr", False)
 
     def port_closed(self, now: float, why: str) -> None:
-        self._keep_unsure(now)
+        self._keep_unsure(now, was_told=True)
         super().port_closed(now, why)
         self._connected_s = self._ends_s = None
         self._listening = False
