@@ -96,6 +96,8 @@ class EvoLogicsDriver(ModemDriver):
         """Until when the modem must have said what became of the packet that it took."""
         self._fate: str | None = None
         """What it said of it, before it said that it took it."""
+        self._says_ends = False
+        """Whether this modem was heard to say when it sends."""
         self._remote = BROADCAST
         self.address: int | None = None
 
@@ -282,6 +284,8 @@ class EvoLogicsDriver(ModemDriver):
             else:
                 self._has_fate(notice.name, now)
         match notice.name:
+            case "SENDSTART" | "SENDEND":
+                self._says_ends = True
             case "RECVSTART":
                 self._hold_s = max(self._hold_s, now + RECEPTION_S)
             case "RECVEND" | "RECVFAILED":
@@ -359,18 +363,19 @@ class EvoLogicsDriver(ModemDriver):
             then(None, now)
         if self._given_s is not None and now >= self._given_s:
             self._given_s = None
-            if self._settings.mode == "instant" and self._settings.flag == "noack":
-                # Its air time is over by all figures: it is gone, only the modem did not say so.
+            if self._settings.mode == "instant" and self._settings.flag == "noack" and not self._says_ends:
+                # Old firmware never says SENDEND: its air time is over by all figures, it is gone.
                 self.metrics.count("modem.missing_sendend")
                 self._sent()
             else:
-                self._failed(now, "no word of delivery")
+                self._failed(now, "no word of what became of it")
         if self._timer is not None and now >= self._timer[0]:
             then_, self._timer = self._timer[1], None
             then_(now)
 
     def port_opened(self, now: float, lines: Lines | None = None) -> None:
         self._parser.reset()
+        self._says_ends = False
         self._heard_s = self._hold_s = now
         super().port_opened(now, lines)
 

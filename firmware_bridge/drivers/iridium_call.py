@@ -38,6 +38,8 @@ from gateway.metrics import Metrics
 
 DETECTION_S = 4.0
 """From the end of a call until its NO CARRIER is believed, and some."""
+MARGIN_S = 0.5
+"""How much longer than its delay a way may be: cable, buffers."""
 MISSED_KEEP_ALIVES = 3
 LISTEN_AGAIN = 4
 """After a call it answered, an `either` side listens so many times longer before it dials."""
@@ -274,7 +276,7 @@ class IridiumCallDriver(IsuDriver):
     def _sure_until_s(self, now: float, *, was_told: bool) -> float:
         """Packets that ended before have arrived: what is heard left the far end, then in the call, one way ago, and
         what it could hear by then had left here one way before that."""
-        proven_s = self._heard_s - 2 * self._link.delay_s
+        proven_s = self._heard_s - 2 * self._link.delay_s - MARGIN_S
         return max(proven_s, now - 2 * self._link.delay_s - DETECTION_S) if was_told else proven_s
 
     def _keep_unsure(self, now: float, *, was_told: bool) -> None:
@@ -351,7 +353,7 @@ class IridiumCallDriver(IsuDriver):
             self._ends_s = None
             self._sent()
         # What is proven is forgotten, once its echo could have come.
-        sure_s = self._heard_s - 2 * self._link.delay_s
+        sure_s = self._heard_s - 2 * self._link.delay_s - MARGIN_S
         while self._unsure and self._unsure[0].end_s < sure_s:
             self._unsure.popleft()
         if self._echoes >= ECHOES:

@@ -119,7 +119,7 @@ class VirtualEvoLogics(VirtualModem):
         ends = [at for at in (line.find(b"\r"), line.find(b"\n")) if at >= 0]
         if not ends:
             return False
-        command = bytes(line[prefix : min(ends)]).decode("latin-1").strip()
+        command = bytes(line[prefix : min(ends)]).decode("ascii", "ignore").strip()
         del line[: min(ends) + 1]
         if command:
             self._after(ANSWER_S, lambda now: self._command(command, now), now)

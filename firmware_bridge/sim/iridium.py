@@ -135,7 +135,7 @@ class VirtualIsu(VirtualModem):
             if self._busy:
                 self._interrupted(now)
             elif rest[:1] == b"\r":
-                line = bytes(self._line).decode("latin-1").strip("\0 \n")
+                line = bytes(self._line).decode("ascii", "ignore").strip("\0 \n")
                 self._line.clear()
                 if line:
                     self._command_line(line, now)
