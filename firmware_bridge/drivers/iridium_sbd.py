@@ -7,9 +7,10 @@ A packet goes into the MO buffer (+SBDWB: length, READY, bytes, sum), a session 
 alert) takes it out and brings the oldest message of the mailbox in, which +SBDRB reads. Sending does not clear the MO
 buffer: +SBDD0 does, or the next session would send it again.
 
-Sources: Iridium, ISU AT Command Reference, version 2.45 (2011): +SBDWB 8.12, +SBDRB 8.13, +SBDD, +SBDS 8.x, +SBDIX and
-its statuses 10.14, +SBDMTA; statuses 33 to 36 from 9601 AT Command Reference 2.38, 37, 38 and 65 from users' reports.
-The waits after each status are ours; the reference only says three minutes for 36.
+Sources: Iridium, ISU AT Command Reference, version 2.45 (2011): +SBDWB 8.12, +SBDRB 8.13, +SBDIX and its statuses 10.14;
+9523 Product Developers' Guide 2.6: +SBDD 5.7.88, +SBDS 5.7.90, +SBDIX 5.7.106, +SBDMTA 5.7.108. MO statuses 33 and 34
+are from the 9601's registration statuses (AT Command Reference 2.38); 37, 38 and 65 were not verified. The waits after
+each status are ours; the reference only says three minutes for 36.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from firmware_bridge.drivers.isu import IsuDriver, backed_off_s
 from firmware_bridge.framing.at import AtBlock, AtDone, ResultCode
 from firmware_bridge.profile import ModemProfile
 from firmware_bridge.registry import ModemKind, settings_of
-from firmware_bridge.sim.iridium import VirtualIridiumSbd, VirtualSbdSection
+from firmware_bridge.sim.iridium_sbd import VirtualIridiumSbd, VirtualSbdSection
 from gateway.config import StrictModel
 from gateway.metrics import Metrics
 

@@ -11,7 +11,7 @@ from firmware_bridge.driver import Measured, ModemStatus
 from firmware_bridge.drivers.iridium_sbd import Fate, checksum, mo_status
 from firmware_bridge.profile import load_profile
 from firmware_bridge.registry import build_driver
-from firmware_bridge.sim.iridium import VirtualIridiumSbd
+from firmware_bridge.sim.iridium_sbd import VirtualIridiumSbd
 from firmware_bridge.sim.simulated import SimulatedPair
 from gateway.adaptation import profile_of as link_profile_of
 from gateway.config import MessagesSection

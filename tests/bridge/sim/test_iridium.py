@@ -1,4 +1,4 @@
-"""The virtual ISU by itself: its command line as Iridium's reference has it."""
+"""The virtual Iridium modems by themselves: their command lines as Iridium's reference has it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.sim.base import AirFrame, AirQuality
-from firmware_bridge.sim.iridium import VirtualIridiumCall, VirtualIridiumSbd, VirtualIsu
+from firmware_bridge.sim.iridium import VirtualIridiumCall
+from firmware_bridge.sim.iridium_sbd import VirtualIridiumSbd
+from firmware_bridge.sim.isu import VirtualIsu
 from gateway.errors import ConfigError
 from tests.bridge.pairs import profile_of
 
