@@ -7,7 +7,7 @@ A packet goes into the MO buffer (+SBDWB: length, READY, bytes, sum), a session 
 alert) takes it out and brings the oldest message of the mailbox in, which +SBDRB reads. Sending does not clear the MO
 buffer: +SBDD0 does, or the next session would send it again.
 
-Sources: Iridium, ISU AT Command Reference, version 2.45 (2011): +SBDWB 8.12, +SBDRB 8.13, +SBDIX and its statuses 10.14;
+Sources: Iridium, ISU AT Command Reference, version 2.45 (2011): +SBDWB 8.12, +SBDRB 8.13, +SBDIX with statuses 10.14;
 9523 Product Developers' Guide 2.6: +SBDD 5.7.88, +SBDS 5.7.90, +SBDIX 5.7.106, +SBDMTA 5.7.108. MO statuses 33 and 34
 are from the 9601's registration statuses (AT Command Reference 2.38); 37, 38 and 65 were not verified. The waits after
 each status are ours; the reference only says three minutes for 36.
