@@ -64,8 +64,17 @@ class Side:
 class SimulatedPair:
     """Sides `a` and `b`, their ports open at time 0; `run_until` moves time."""
 
-    def __init__(self, profile: ModemProfile, spec: ChannelSpec | None = None, seed: int = 0, *, now: float = 0.0):
-        """Raises ConfigError for a driver without a virtual modem."""
+    def __init__(
+        self,
+        profile: ModemProfile,
+        spec: ChannelSpec | None = None,
+        seed: int = 0,
+        *,
+        now: float = 0.0,
+        profile_b: ModemProfile | None = None,
+    ):
+        """`profile_b`: of side b, where it differs (one dials, one answers). Raises ConfigError for a driver without a
+        virtual modem."""
         kind = find_kind(profile.driver)
         if kind.virtual is None:
             raise ConfigError(f"modem driver {kind.name!r} has no virtual modem")
@@ -74,8 +83,9 @@ class SimulatedPair:
         byte_rate = profile.port.baud / profile.port.bits_per_byte
         self.sides: dict[str, Side] = {}
         for index, name in enumerate("ab"):
-            driver = kind.driver(profile, Metrics(), Random(seed * 4 + index))
-            modem = kind.virtual(profile, name, Random(seed * 4 + 2 + index))
+            own = profile if profile_b is None or name == "a" else profile_b
+            driver = kind.driver(own, Metrics(), Random(seed * 4 + index))
+            modem = kind.virtual(own, name, Random(seed * 4 + 2 + index))
             self.sides[name] = Side(name, driver, modem, _Cable(byte_rate), _Cable(byte_rate))
         self.air = Air(
             {name: side.modem for name, side in self.sides.items()},

@@ -12,8 +12,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.framing.at import AtMachine
 from firmware_bridge.framing.ax25 import parse_ui
 from firmware_bridge.framing.delimited import Check, CobsFramer
+from firmware_bridge.framing.evologics import EvoParser
 from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
 from firmware_bridge.probe.answer import Answerer
 from firmware_bridge.probe.messages import MAGIC, Wrong
@@ -219,6 +221,30 @@ def probe_messages(data: bytes) -> None:
             answerer.done()
 
 
+def at_lines(data: bytes) -> None:
+    """An AT modem that says anything, to a command, to a block or in a call, with the times between."""
+    written = bytearray()
+    machine, inbox = AtMachine(written.extend), bytearray()
+    machine.command("ATD1", 5.0, 100.0, is_call=True, prompt="READY", max_block_bytes=(data[:1] or b"\0")[0])
+    for raw, now_s in packets_in(data[1:]):
+        inbox += raw
+        machine.receive(inbox, now_s)
+        machine.tick(now_s)
+        assert len(inbox) <= 512
+        if machine.busy_with is None and not machine.in_data_mode:
+            machine.command("AT", 1.0, now_s, is_numeric=True)
+
+
+def evologics_messages(data: bytes) -> None:
+    """EvoLogics, both forms: cut anywhere, the messages are the same, and little is held."""
+    whole, cut = EvoParser(), EvoParser()
+    messages = whole.feed(data)
+    assert [message for at in range(len(data)) for message in cut.feed(data[at : at + 1])] == messages
+    assert whole.skipped_bytes <= len(data)
+    whole.flush()
+    assert not whole.has_begun
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -230,6 +256,8 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     modem_stream,
     kiss_line,
     probe_messages,
+    at_lines,
+    evologics_messages,
 )
 
 
