@@ -175,8 +175,8 @@ class MicromodemDriver(ScriptedDriver):
         bad, stray = self._reader.bad_sentences, self._reader.stray_bytes
         sentences = self._reader.receive(bytes(self._inbox))
         self._inbox.clear()
-        self.metrics.count("modem.rx_bad_sentences", self._reader.bad_sentences - bad)
-        self.metrics.count("modem.rx_garbage_bytes", self._reader.stray_bytes - stray)
+        self._count("modem.rx_bad_sentences", self._reader.bad_sentences - bad)
+        self._count("modem.rx_garbage_bytes", self._reader.stray_bytes - stray)
         for sentence in sentences:
             # Our own, echoed, begins with CC.
             if sentence.name.startswith("CA"):
