@@ -209,7 +209,8 @@ class BenthosDriver(ScriptedDriver):
         packet = self._under_way
         if packet is not None and not self._is_on_air:
             self._is_on_air = True
-            self._wait_until = now + self.info.airtime_s(len(packet.data)) + 0.05
+            # The profile's time begins with our write.
+            self._wait_until = max(now + 0.05, (packet.begun_s or now) + self.info.airtime_s(len(packet.data)))
 
     # ---- received packets
 

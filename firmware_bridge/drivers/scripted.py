@@ -95,9 +95,12 @@ class ScriptedDriver(ModemDriver):
         """The last reply came."""
 
     def _refused(self, now: float) -> None:
-        """The modem declines the step under way; older firmware does: it is named in the status and passed over."""
+        """The modem declines the step under way, as older firmware does: asked twice, then passed over and named in the
+        status."""
         step = self._step
-        if step is not None:
+        if step is not None and self._asked_tries < 2:
+            self._ask(now)
+        elif step is not None:
             self.metrics.count("modem.setup_declined")
             if step.name not in self._declined:
                 self._declined.append(step.name)

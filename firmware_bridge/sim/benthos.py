@@ -42,6 +42,7 @@ class VirtualBenthos(TimedModem):
     """Answers the commands that the driver uses."""
 
     boot_s = 2.0
+    gap_s = 0.22
     defaults: ClassVar[dict[str, str]] = {
         "P1EchoChar": "Ena",
         "OpMode": "0",
@@ -117,7 +118,7 @@ class VirtualBenthos(TimedModem):
             self._data.clear()
             self._say(b"\r\nForwarding Delay Up\r\n", now)
             head = bytes((int(self.values["LocalAddr"]), int(self.values["RemoteAddr"])))
-            self._send_frame(head + block, self.profile.link_info().airtime_s(max(0, len(block) - PREFIX_BYTES)))
+            self._send_frame(head + block, self._air_s(max(0, len(block) - PREFIX_BYTES)))
 
     def _obey(self, line: str, now: float) -> None:
         if line.startswith("@"):

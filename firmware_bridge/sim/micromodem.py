@@ -32,6 +32,7 @@ class VirtualMicromodem(TimedModem):
     """Answers the sentences that the driver uses; settings: `nvram`."""
 
     boot_s = 1.5
+    gap_s = 0.11
     defaults: ClassVar[dict[str, int]] = {"SRC": 0, "CST": 1, "TXF": 1, "ASD": 0, "REV": 0, "BND": 1, "CTO": 10}
 
     def __init__(self, profile: ModemProfile, name: str, rng: Random) -> None:
@@ -91,7 +92,7 @@ class VirtualMicromodem(TimedModem):
             return
         self._tell(now, "CATXP", len(data))
         head = bytes((self.nvram["SRC"], to, rate))
-        self._send_frame(_FLEXIBLE + head + data, self.profile.link_info().airtime_s(max(0, len(data) - 2)))
+        self._send_frame(_FLEXIBLE + head + data, self._air_s(max(0, len(data) - 2)))
 
     def _begin_cycle(self, told: Sentence, now: float) -> None:
         source, to, rate, frames = (told.integer(place) for place in (1, 2, 3, 5))
@@ -133,10 +134,10 @@ class VirtualMicromodem(TimedModem):
         self._request += 1
         head = bytes((source, to, rate, frames))
         air = self.profile.link_info()
-        length_s = air.fixed_s + frames * size * 8 / (air.rate_bps or 80)
+        length_s = air.fixed_s - self.gap_s + frames * size * 8 / (air.rate_bps or 80)
         self._tell(now, "CATXP", frames * size)
         if rate == 0:
-            init_s = min(CYCLE_INIT_S, air.fixed_s)
+            init_s = min(CYCLE_INIT_S, length_s / 2)
             self._after_init = _CYCLE + head + b"".join(self._frames)
             self._send_frame(_INIT + head, init_s)
             self._data_s = length_s - init_s

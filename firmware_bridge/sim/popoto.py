@@ -36,6 +36,7 @@ class VirtualPopoto(TimedModem):
     """Answers the commands that the driver uses; settings: `values`."""
 
     boot_s = 20.0
+    gap_s = 0.05
     reply_s = 0.02
     defaults: ClassVar[dict[str, float]] = {
         "LocalID": 0,
@@ -151,7 +152,7 @@ class VirtualPopoto(TimedModem):
             info = len(data) | int(self.values["PayloadMode"]) << 11
             power = min(255, int(self.values["TxPowerWatts"]))
             head = bytes((0, int(self.values["LocalID"]), int(self.values["RemoteID"]), power, info & 0xFF, info >> 8))
-            self._send_frame(head + bytes(data), self.profile.link_info().airtime_s(len(data)))
+            self._send_frame(head + bytes(data), self._air_s(len(data)))
 
     # ---- air
 

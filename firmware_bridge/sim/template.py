@@ -48,7 +48,7 @@ class VirtualTemplate(TimedModem):
             return b"BUSY"
         if not data or len(data) > self.profile.air.mtu_bytes:
             return b"ERROR"
-        self._send_frame(data, self.profile.link_info().airtime_s(len(data)))
+        self._send_frame(data, self._air_s(len(data)))
         return b"TAKEN"
 
     # ---- air

@@ -20,6 +20,9 @@ class TimedModem(VirtualModem):
 
     boot_s = 1.0
     reply_s = 0.03
+    gap_s = 0.0
+    """What line, replies and driver take between two packets: a profile's `fixed_ms` has it in it, since it cannot be
+    used for sending; the air has not, for it comes of itself."""
 
     def __init__(self, profile: ModemProfile, name: str, rng: Random) -> None:
         super().__init__(profile, name, rng)
@@ -59,6 +62,10 @@ class TimedModem(VirtualModem):
     def _send_frame(self, data: bytes, duration_s: float) -> None:
         self._is_sending = True
         self._to_air.append(AirFrame(data, duration_s))
+
+    def _air_s(self, packet_bytes: int) -> float:
+        """Time on the air of a packet of ours."""
+        return max(0.01, self.profile.link_info().airtime_s(packet_bytes) - self.gap_s)
 
     @property
     def _is_up(self) -> bool:
