@@ -12,7 +12,7 @@ modem that restarts before gets it again.
 - Received: `DATA(0016):` and hexadecimal digits over as many lines as it takes, `Source:001  Destination:002`,
   `CRC:Pass MPD:03.2 SNR:31.3 AGC:91 SPD:+00.0 CCERR:013`, `<EOP>`.
 - A length goes in front of each packet (`framing.sized`): a write that the operating system cut in two would arrive as
-  two packets, and no packet can begin with `+++`.
+  two packets, two writes that had to wait in the modem may arrive as one, and no packet can begin with `+++`.
 
 Sources: ATM-900 Series User's Manual (Teledyne Benthos P/N M-270-26, Rev. D) by way of two open drivers, its text
 could not be had: Goby 3 `benthos_atm900_driver_fsm` (set-up, replies, received lines, 4091 bytes), AcousticModem by
@@ -31,7 +31,7 @@ from firmware_bridge.driver import ModemStatus, Outgoing
 from firmware_bridge.drivers.scripted import ScriptedDriver, Step
 from firmware_bridge.framing.lines import LineReader
 from firmware_bridge.framing.nmea import finite, hex_bytes
-from firmware_bridge.framing.sized import PREFIX_BYTES, unwrap, wrap
+from firmware_bridge.framing.sized import PREFIX_BYTES, unwrap_all, wrap
 from firmware_bridge.profile import ModemProfile
 from firmware_bridge.registry import ModemKind, settings_of
 from firmware_bridge.sim.benthos import VirtualBenthos
@@ -42,6 +42,7 @@ from gateway.metrics import Metrics
 MAX_WRITE_BYTES = 4091
 PROMPT = re.compile(rb"user:[0-9]{1,4}>")
 _GUARD_S = 1.3
+_MOST_GAP_S = 0.2
 _NOISY = re.compile(r"DATA\((\d{1,5})\):?(.*)")
 _FIGURE = re.compile(r"([A-Z]{2,6}):\s*([A-Za-z]+|[-+]?[0-9.]+)")
 _NAMES = {"SNR": "snr_db", "MPD": "multipath_ms", "AGC": "agc_percent", "SPD": "relative_speed_kn"}
@@ -209,8 +210,9 @@ class BenthosDriver(ScriptedDriver):
         packet = self._under_way
         if packet is not None and not self._is_on_air:
             self._is_on_air = True
-            # The profile's time begins with our write.
-            self._wait_until = max(now + 0.05, (packet.begun_s or now) + self.info.airtime_s(len(packet.data)))
+            # The profile's time begins with our write, and has a short one in it.
+            passed_s = min(_MOST_GAP_S, now - (packet.begun_s or now))
+            self._wait_until = now + max(0.05, self.info.airtime_s(len(packet.data)) - passed_s)
 
     # ---- received packets
 
@@ -261,13 +263,14 @@ class BenthosDriver(ScriptedDriver):
 
     def _deliver(self) -> None:
         block, self._block = bytes(self._block or b""), None
-        packet = unwrap(block)
+        packets = unwrap_all(block)
         if self._is_bad or len(block) != self._block_size:
             self.metrics.count("modem.rx_bad_crc")
-        elif packet is None:
+        elif packets is None:
             self.metrics.count("modem.rx_foreign")
         else:
-            self._heard(packet, self._snr_db)
+            for packet in packets:
+                self._heard(packet, self._snr_db)
 
 
 MODEM = ModemKind("benthos", BenthosSettings, BenthosDriver, VirtualBenthos)

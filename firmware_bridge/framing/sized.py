@@ -1,6 +1,6 @@
-"""A length in front of each packet, for modems that pad frames or may cut a write in two.
+"""A length in front of each packet, for modems that pad frames, cut a write in two, or glue two together.
 
-Rule: two bytes, big-endian, then the packet; what follows is padding. Since a packet is shorter than 4096 bytes the
+Rule: two bytes, big-endian, then the packet; what follows is padding, or the next packet, as the modem is. Since a packet is shorter than 4096 bytes the
 first byte is never `+`, so that no packet can be taken for a modem's `+++`.
 """
 
@@ -30,3 +30,15 @@ def unwrap(block: bytes) -> bytes | None:
     if missing_bytes(block) != 0:
         return None
     return block[PREFIX_BYTES : PREFIX_BYTES + int.from_bytes(block[:PREFIX_BYTES], "big")]
+
+
+def unwrap_all(block: bytes) -> list[bytes] | None:
+    """The packets that stand one behind the other in the block; None if the last is not whole, or there is none."""
+    packets: list[bytes] = []
+    while block:
+        packet = unwrap(block)
+        if packet is None:
+            return None
+        packets.append(packet)
+        block = block[PREFIX_BYTES + len(packet) :]
+    return packets or None

@@ -83,15 +83,14 @@ def check_one_end_each(pair: SimulatedPair, name: str, numbers: list[int]) -> No
     assert lost(pair.sides[name]) == []
 
 
-@pytest.mark.skipif("CI" not in os.environ, reason="drivers may be built side by side; CI has them all")
 def test_all_kinds_are_there() -> None:
-    assert set(KINDS) == PRESENT
+    """Drivers may be built side by side: outside CI one may be missing still."""
+    assert set(KINDS) >= PRESENT > set()
+    assert set(KINDS) == PRESENT or "CI" not in os.environ
 
 
 def test_every_kind_that_is_there_has_a_profile() -> None:
-    assert {load_profile(name).driver for name in shipped()} == PRESENT - {"firmware"} or "firmware" in {
-        load_profile(name).driver for name in shipped()
-    }
+    assert {load_profile(name).driver for name in shipped()} == PRESENT
 
 
 def test_packets_cross_both_ways_whole_and_in_order(profile: ModemProfile) -> None:
