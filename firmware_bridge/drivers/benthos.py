@@ -2,7 +2,8 @@
 
 Rule: once set up the modem stays in online mode, where every write followed by a short silence (`@FwdDelay`) is one
 acoustic packet. It is `PacketSent` when its time on the air is over, counted from the modem's "Forwarding Delay Up"; a
-modem that restarts before gets it again.
+modem known to have restarted before gets it again. (A modem whose power fails in mid-packet is silent until it has
+booted: if that takes longer than the packet, the packet is lost on the air as any other.)
 
 - To command mode: a second of silence, then `+++`. In command mode the same is an unknown command, answered too, so
   that one question serves both. It also wakes a sleeping modem, which loses the characters that woke it; the next try
@@ -16,8 +17,8 @@ modem that restarts before gets it again.
 
 Sources: ATM-900 Series User's Manual (Teledyne Benthos P/N M-270-26, Rev. D) by way of two open drivers, its text
 could not be had: Goby 3 `benthos_atm900_driver_fsm` (set-up, replies, received lines, 4091 bytes), AcousticModem by
-H. Kibbe (rates 2 to 13, power 1 to 8, guard time 1 s). Not verified: the unit of `@FwdDelay` (Goby writes 0.05), and how a
-modem refuses data while it sends; the driver hands it none.
+H. Kibbe (rates 2 to 13, power 1 to 8, guard time 1 s). Not verified: the unit of `@FwdDelay` (Goby writes 0.05), and how
+a modem refuses data while it sends; the driver hands it none.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ _MAX_DATA_LINES = 600
 
 
 class BenthosSettings(StrictModel):
-    """`rate_code` is `@TxRate` (2: 140 bit/s ... 8: 2400, 9: 2560 ... 13: 15360), `power` is `@TxPower` (1: -21 dB ... 8: 0 dB);
-    `destination` 255 reaches all. `wake_tones`: send tones before each packet, for remote modems that sleep."""
+    """`rate_code` is `@TxRate` (2: 140 bit/s ... 8: 2400, 9: 2560 ... 13: 15360), `power` is `@TxPower` (1: -21 dB ... 8:
+    0 dB); `destination` 255 reaches all. `wake_tones`: send tones before each packet, for remote modems that sleep."""
 
     address: int = Field(default=1, ge=0, le=249)
     destination: int = Field(default=255, ge=0, le=255)
@@ -116,7 +117,7 @@ class BenthosDriver(ScriptedDriver):
         }
         values |= dict(line[1:].split("=", 1) for line in chosen.extra)
         return [
-            Step("+++", b"+++\r", _GUARD_S, "prompt"),
+            Step("+++", b"+++\r", _GUARD_S, "user:"),
             Step("AT", b"AT\r", expect="ok"),
             *(Step(f"@{name}", f"@{name}={value}\r".encode(), expect=name.lower()) for name, value in values.items()),
             Step("ATO", b"ATO\r", expect="connect"),
@@ -125,8 +126,10 @@ class BenthosDriver(ScriptedDriver):
     def _ready_text(self) -> str:
         return f"online at {self._connected} bit/s" if self._connected else "online"
 
-    def _forget(self) -> None:
+    def _forget_line(self) -> None:
         self._reader = LineReader(prompt=PROMPT)
+
+    def _forget_modem(self) -> None:
         self._is_on_air = self._is_asleep = False
         self._block = None
 
@@ -178,7 +181,7 @@ class BenthosDriver(ScriptedDriver):
             if step is not None and step.expect == "connect":
                 self._answered(now)
         elif PROMPT.fullmatch(text.encode("ascii", "replace")):
-            if step is not None and step.expect == "prompt":
+            if step is not None and step.expect == "user:":
                 self._answered(now)
             elif self._status is ModemStatus.READY and not self._is_asleep:
                 self._modem_restarted(now, "the modem has left online mode")
@@ -189,7 +192,7 @@ class BenthosDriver(ScriptedDriver):
 
     def _take_reply(self, step: Step, text: str, now: float) -> None:
         name, bar, _ = text.partition("|")
-        if step.expect == "prompt":
+        if step.expect == "user:":
             if "'+++'" in text:
                 self._answered(now)
         elif step.expect == "ok":

@@ -9,11 +9,11 @@ Two ways to send, `packets` in the settings:
 - "cycle": $CCCYC, then $CADRQ asks for each frame, answered by $CCTXD; heard as $CARXD, frame by frame. Both modems,
   all rates; frames of a fixed length, so that a length goes in front of each packet (`framing.sized`).
 
-Sources: Micro-Modem Software Interface Guide (WHOI 401040, v3.24) for the sentences' names; the text of the guide and of
-the Micromodem-2 User's Guide could not be had, so fields are as two open drivers read them: Goby 3 `mm_driver.cpp`
-(fields of CYC, DRQ, TXD, RXD, TDP, RDP, CFG, REV; frames by rate; reply time-out 5 s; 2 s after a boot) and pyacomms
-`cyclestats.py`, `messageparams.py` (CACST, rates of flexible packets). Not verified: what a modem says that is busy (any
-$CAERR or error flag counts as "not now"), and which address reaches everybody.
+Sources: the documents are the Micro-Modem Software Interface Guide (WHOI 401040, v3.24) and the Micromodem-2 User's
+Guide; their text could not be had, so sentences and fields are as two open drivers read them: Goby 3 `mm_driver.cpp`
+(CYC, DRQ, TXD, RXD, TDP, RDP, CFG, REV; frames by rate; reply time-out 5 s; 2 s after a boot) and pyacomms
+`cyclestats.py`, `messageparams.py` (CACST, rates of flexible packets). Not verified: what a busy modem says (any $CAERR
+or error flag counts as "not now"), and which address reaches everybody.
 """
 
 from __future__ import annotations
@@ -129,10 +129,12 @@ class MicromodemDriver(ScriptedDriver):
     def _ready_text(self) -> str:
         return f"ready, firmware {self._firmware}" if self._firmware else "ready"
 
-    def _forget(self) -> None:
+    def _forget_line(self) -> None:
+        self._reader = NmeaReader()
+
+    def _forget_modem(self) -> None:
         # A Micromodem-2 garbles its line while RTS is on and flow control off (Goby).
         self._set_line("rts", False)
-        self._reader = NmeaReader()
         self._stage, self._assembly = _Stage.IDLE, None
 
     # ---- sending

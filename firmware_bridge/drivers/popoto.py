@@ -9,8 +9,8 @@ them are passed over.
 - "json": TCP port 17000, where the modem takes objects: `{ "Command": "TransmitJSON", "Arguments": {...} }`.
 
 Sources: PopotoAPI by delResearch, the maker (python3/popoto/popoto.py, default_shell.py: commands, payload modes
-0 to 5 = 80, 5120, 2560, 1280, 640, 10240 bit/s, replies `{"Name":value}`, `Alert`, `SNRdB`, `DopplerVelocity` in knots);
-Goby 3 `popoto_driver.cpp` (the header's bytes, a length of 10 bits). Not verified: what a set value is answered with
+0 to 5 = 80, 5120, 2560, 1280, 640, 10240 bit/s, replies `{"Name":value}`, `Alert`, `SNRdB`, `DopplerVelocity` in
+knots); Goby 3 `popoto_driver.cpp` (the header's bytes, a length of 10 bits). Not verified: what a set value is answered with
 (each is asked back) and what a busy modem says (any `Error`, or `Alert` of `Timeout`, counts as "not now").
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import Field, model_validator
 
@@ -117,8 +117,10 @@ class PopotoDriver(ScriptedDriver):
     def _ready_text(self) -> str:
         return f"ready, {self._version}" if self._version else "ready"
 
-    def _forget(self) -> None:
+    def _forget_line(self) -> None:
         self._reader = LineReader()
+
+    def _forget_modem(self) -> None:
         self._header_bytes = self._snr_db = None
 
     # ---- sending
@@ -227,7 +229,7 @@ class PopotoDriver(ScriptedDriver):
             self._busy(now, _RETRY_S)
 
 
-def _is_bytes(value: object) -> bool:
+def _is_bytes(value: object) -> TypeGuard[list[int]]:
     return (
         isinstance(value, list)
         and len(value) <= MAX_DATA_BYTES

@@ -72,6 +72,12 @@ class ScriptedDriver(ModemDriver):
         """The status in words when the script is through."""
         return "ready"
 
+    def _forget_line(self) -> None:
+        """The port opened or closed: drop what is half read."""
+
+    def _forget_modem(self) -> None:
+        """The port opened or the modem booted: nothing is under way with it. What is half read stays."""
+
     @property
     def _step(self) -> Step | None:
         """The step whose reply is awaited."""
@@ -147,11 +153,12 @@ class ScriptedDriver(ModemDriver):
 
     def _start(self, now: float) -> None:
         self._hold_until, self._heard_at = 0.0, now
-        self._forget()
+        self._forget_modem()
         self._begin_script(now)
 
-    def _forget(self) -> None:
-        """Drop what was half read: the line begins anew."""
+    def _restart(self) -> None:
+        super()._restart()
+        self._forget_line()
 
     def _begin_script(self, now: float, pause_s: float = 0.0) -> None:
         self._wait_until, self._asked_tries = None, 0

@@ -31,14 +31,14 @@ from gateway.metrics import Metrics
 
 
 class TemplateSettings(StrictModel):
-    """What a profile may have in [settings]. Unknown keys and wrong values are told to the user by file and key: all you
-    do is to say here what is right."""
+    """What a profile may have in [settings]. Unknown keys and wrong values are told to the user by file and key: all
+    you do is to say here what is right."""
 
     address: int = Field(default=1, ge=0, le=255)
 
 
 class TemplateDriver(ScriptedDriver):
-    """`ScriptedDriver` sets the modem up, asks whether it is still there, and starts over when it falls silent or boots.
+    """`ScriptedDriver` sets the modem up, asks whether it is still there, starts over when it falls silent or boots.
     `ModemDriver` above it keeps the queue: a packet ends in one of `_done`, `_give_up`; whatever is under way when the
     port closes or the modem boots is sent again. A modem without replies is better off on `ModemDriver` itself."""
 
@@ -64,9 +64,12 @@ class TemplateDriver(ScriptedDriver):
         # Asked when the modem has said nothing for half a minute. None: your modem must not be asked.
         return Step("HELLO", b"HELLO\r\n", expect="OK EXAMPLE")
 
-    def _forget(self) -> None:
-        # The port is new, or the modem has booted: nothing half read, nothing under way.
+    def _forget_line(self) -> None:
+        # The port is new: nothing half read.
         self._reader = LineReader()
+
+    def _forget_modem(self) -> None:
+        # The port is new, or the modem has booted: nothing under way.
         self._is_taken = False
 
     # ---- sending: called with the head of the queue when the modem is free

@@ -30,7 +30,7 @@ class Sentence:
     fields: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """As it goes over the line, CR and LF included. Raises ValueError for characters that a sentence cannot hold."""
+        """As it goes over the line, CR and LF included. Raises ValueError for what a sentence cannot hold."""
         body = ",".join((self.name, *self.fields)).encode("ascii")
         if any(byte in b"$*" or not 0x20 <= byte < 0x7F for byte in body) or "," in "".join((self.name, *self.fields)):
             raise ValueError(f"{self.name}: a field holds what a sentence cannot")

@@ -1,7 +1,7 @@
 """A length in front of each packet, for modems that pad frames, cut a write in two, or glue two together.
 
-Rule: two bytes, big-endian, then the packet; what follows is padding, or the next packet, as the modem is. Since a packet is shorter than 4096 bytes the
-first byte is never `+`, so that no packet can be taken for a modem's `+++`.
+Rule: two bytes, big-endian, then the packet; what follows is padding, or the next packet, as the modem is. Since a
+packet is shorter than 4096 bytes the first byte is never `+`, so that no packet can be taken for a modem's `+++`.
 """
 
 from __future__ import annotations

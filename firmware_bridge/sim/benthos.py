@@ -4,8 +4,8 @@ What it does like the modem: echoes characters until told not to; command and on
 silence; sends what it was given online when the line has been silent for `@FwdDelay`; holds what comes while it sends
 and sends it next, all of it as one packet; loses its settings and its mode in a power cut and boots to a prompt.
 
-Air time: the profile's figures for the packet without the two bytes of length that the driver puts in front (they are in
-`overhead_bytes`).
+Air time: the profile's figures, less `gap_s`, for the packet without the two bytes of length that the driver puts in
+front (they are in `overhead_bytes`).
 """
 
 from __future__ import annotations

@@ -188,5 +188,17 @@ class VirtualMicromodem(TimedModem):
         # frames, bad ones, SNR (received, in, out, symbols), MSE, quality, speed, noise, carrier, bandwidth.
         speed = round((doppler_hz or 0.0) * 1500 / 25000, 2)
         fields = [6, 0, "20260101120000.000000", 0, 7000, 60, 200, 150, 250, 0, 0, 0, 0, rate, source, to, 0, 5, frames]
-        fields += [0, 120, f"{snr_db:.1f}", f"{snr_db - 3:.1f}", f"{snr_db - 1:.1f}", "-12.0", 200, speed, 50, 25000, 5000]
+        fields += [
+            0,
+            120,
+            f"{snr_db:.1f}",
+            f"{snr_db - 3:.1f}",
+            f"{snr_db - 1:.1f}",
+            "-12.0",
+            200,
+            speed,
+            50,
+            25000,
+            5000,
+        ]
         self._tell(now, "CACST", *fields, delay_s=DECODE_S + 0.02)

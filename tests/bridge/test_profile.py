@@ -10,7 +10,6 @@ from random import Random
 
 import pytest
 from pydantic import ValidationError
-from tests.bridge.modems import heard, ready_pair, wait_for
 
 from firmware_bridge import profile as profile_module
 from firmware_bridge import registry
@@ -18,6 +17,7 @@ from firmware_bridge.profile import AirSection, ModemProfile, PortSection, load_
 from firmware_bridge.registry import build_driver, find_kind, settings_of
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
+from tests.bridge.modems import heard, ready_pair, wait_for
 
 MINIMAL = 'name = "mine"\ndriver = "micromodem"\n[air]\nmtu_bytes = 32\n'
 
@@ -58,7 +58,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: list[str]) -> 
 
 
 def test_an_unknown_name_lists_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="no modem profile 'nonesuch'; there are: .*micromodem-psk"):
+    with pytest.raises(ConfigError, match=r"no modem profile 'nonesuch'; there are: .*micromodem-psk"):
         load_profile("nonesuch")
     monkeypatch.setattr(profile_module, "profile_folder", lambda: tmp_path)
     with pytest.raises(ConfigError, match="there are: none"):

@@ -9,8 +9,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.bridge.entry_point import write_package
-from tests.bridge.modems import heard, ready_pair, wait_for
 
 from firmware_bridge.drivers.template import TemplateDriver
 from firmware_bridge.profile import AirSection, ModemProfile, load_profile
@@ -19,6 +17,8 @@ from firmware_bridge.sim.simulated import SimulatedPair
 from gateway.config import StrictModel
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
+from tests.bridge.entry_point import write_package
+from tests.bridge.modems import heard, ready_pair, wait_for
 
 GUIDE = Path(__file__).parents[2] / "docs" / "write-a-driver.md"
 

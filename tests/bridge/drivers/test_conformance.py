@@ -13,6 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from firmware_bridge import registry
+from firmware_bridge.driver import PacketSent
+from firmware_bridge.profile import AirSection, ModemProfile, PortSection, load_profile, profile_names
+from firmware_bridge.sim import simulated
+from firmware_bridge.sim.simulated import SimulatedPair
 from tests.bridge.entry_point import write_package
 from tests.bridge.modems import (
     echoing,
@@ -26,12 +32,6 @@ from tests.bridge.modems import (
     sent,
     wait_for,
 )
-
-from firmware_bridge import registry
-from firmware_bridge.driver import PacketSent
-from firmware_bridge.profile import AirSection, ModemProfile, PortSection, load_profile, profile_names
-from firmware_bridge.sim import simulated
-from firmware_bridge.sim.simulated import SimulatedPair
 
 KINDS = {name: target.partition(":")[0] for name, target in registry._OURS.items()}
 PRESENT = {name for name, module in KINDS.items() if importlib.util.find_spec(module) is not None}
@@ -229,7 +229,7 @@ def test_floods_of_garbage(profile: ModemProfile, seed: int) -> None:
     for _ in range(5):
         pair.inject("b", noise.randbytes(700))
         pair.run(1)
-    pair.inject("a", bytes(noise.choices(b"\r\n$*,+{}[]\":>| OKCNETA\xc0\xdb\x000123", k=3000)))
+    pair.inject("a", bytes(noise.choices(b'\r\n$*,+{}[]":>| OKCNETA\xc0\xdb\x000123', k=3000)))
     pair.run(30)
     wait_for(pair, lambda: is_ready(pair.a) and is_ready(pair.b))
     send_until_heard(pair, profile, "a", "b", 1)
