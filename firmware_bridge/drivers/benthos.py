@@ -17,8 +17,8 @@ booted: if that takes longer than the packet, the packet is lost on the air as a
 
 Sources: ATM-900 Series User's Manual (Teledyne Benthos P/N M-270-26, Rev. D) by way of two open drivers, its text
 could not be had: Goby 3 `benthos_atm900_driver_fsm` (set-up, replies, received lines, 4091 bytes), AcousticModem by
-H. Kibbe (rates 2 to 13, power 1 to 8, guard time 1 s). Not verified: the unit of `@FwdDelay` (Goby writes 0.05), and how
-a modem refuses data while it sends; the driver hands it none.
+H. Kibbe (rates 2 to 13, power 1 to 8, guard time 1 s). Not verified: the unit of `@FwdDelay` (Goby writes 0.05), and
+how a modem refuses data while it sends; the driver hands it none.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ _MAX_DATA_LINES = 600
 
 
 class BenthosSettings(StrictModel):
-    """`rate_code` is `@TxRate` (2: 140 bit/s ... 8: 2400, 9: 2560 ... 13: 15360), `power` is `@TxPower` (1: -21 dB ... 8:
-    0 dB); `destination` 255 reaches all. `wake_tones`: send tones before each packet, for remote modems that sleep."""
+    """`rate_code` is `@TxRate` (2: 140 bit/s ... 8: 2400, 9: 2560 ... 13: 15360), `power` is `@TxPower` (1: -21 dB ...
+    8: 0 dB); `destination` 255 reaches all. `wake_tones`: send tones before each packet, for remote modems that sleep.
+    """
 
     address: int = Field(default=1, ge=0, le=249)
     destination: int = Field(default=255, ge=0, le=255)

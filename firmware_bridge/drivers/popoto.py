@@ -10,8 +10,8 @@ them are passed over.
 
 Sources: PopotoAPI by delResearch, the maker (python3/popoto/popoto.py, default_shell.py: commands, payload modes
 0 to 5 = 80, 5120, 2560, 1280, 640, 10240 bit/s, replies `{"Name":value}`, `Alert`, `SNRdB`, `DopplerVelocity` in
-knots); Goby 3 `popoto_driver.cpp` (the header's bytes, a length of 10 bits). Not verified: what a set value is answered with
-(each is asked back) and what a busy modem says (any `Error`, or `Alert` of `Timeout`, counts as "not now").
+knots); Goby 3 `popoto_driver.cpp` (the header's bytes, a length of 10 bits). Not verified: what a set value is
+answered with (each is asked back), what a busy modem says (any `Error`, or `Alert` of `Timeout`, counts as "not now").
 """
 
 from __future__ import annotations

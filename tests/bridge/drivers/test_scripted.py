@@ -35,6 +35,8 @@ class Scripted(ScriptedDriver):
                     self._done()
                 case "b":
                     self._busy(now, 2.0)
+                case "l":
+                    self._busy(now, 10.5)
                 case "B":
                     self._modem_restarted(now, "booted")
 
@@ -151,6 +153,18 @@ def test_a_busy_modem_gets_the_packet_again_after_a_while() -> None:
     bench.say(b"b")
     bench.until(begun + 4)
     assert bench.written == [(begun, b"Sp"), (begun + 2.0, b"Sp")]
+
+
+def test_a_wait_that_ends_while_the_modem_is_probed() -> None:
+    bench = Bench()
+    bench.ready()
+    begun = bench.now
+    bench.send(b"p")
+    bench.say(b"l")
+    bench.until(begun + 10.8)
+    assert bench.written == [(begun, b"Sp"), (begun + 10.0, b"?")]
+    bench.say(b"a")
+    assert bench.written[2:] == [(begun + 10.8, b"Sp")]
 
 
 def test_a_packet_that_is_refused_for_ever_is_given_up() -> None:
