@@ -198,6 +198,8 @@ class ModemDriver(ABC):
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes from the port, cut anywhere."""
+        if self._status is ModemStatus.STOPPED:
+            return
         self._inbox += data
         self._parse(now)
         if len(self._inbox) > MAX_INBOX_BYTES:
@@ -209,17 +211,23 @@ class ModemDriver(ABC):
     def receive_lines(self, lines: Lines, now: float) -> None:
         """A control line changed."""
         before, self._lines = self._lines, lines
+        if self._status is ModemStatus.STOPPED:
+            return
         self._lines_changed(before, now)
         self._pump(now)
 
     def written(self, count: int, now: float) -> None:
         """The port has taken `count` more bytes of the output."""
         self._written_bytes += count
+        if self._status is ModemStatus.STOPPED:
+            return
         self._bytes_written(now)
         self._pump(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
+        if self._status is ModemStatus.STOPPED:
+            return
         self._tick(now)
         self._pump(now)
 
@@ -228,8 +236,8 @@ class ModemDriver(ABC):
         return None
 
     def shut_down(self, now: float) -> None:
-        """Say good-bye (hang up, restore); the shell writes the output and closes the port. Refuses packets from now
-        on."""
+        """Say good-bye (hang up, restore); the shell writes the output and closes the port. From now on packets are
+        refused, and what the modem says is not heard, until a port opens again."""
         if self._status not in (ModemStatus.NO_PORT, ModemStatus.STOPPED):
             self._stop(now)
         for waiting in self._queue:

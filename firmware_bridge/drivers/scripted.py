@@ -148,7 +148,7 @@ class ScriptedDriver(ModemDriver):
     # ---- ModemDriver
 
     def receive_data(self, data: bytes, now: float) -> None:
-        if self._status not in (ModemStatus.NO_PORT, ModemStatus.STOPPED):
+        if self._status is not ModemStatus.NO_PORT:
             super().receive_data(data, now)
 
     def _start(self, now: float) -> None:
@@ -182,7 +182,7 @@ class ScriptedDriver(ModemDriver):
         return not self._steps and now >= self._hold_until
 
     def _tick(self, now: float) -> None:
-        if self._status in (ModemStatus.NO_PORT, ModemStatus.STOPPED):
+        if self._status is ModemStatus.NO_PORT:
             return
         if now >= self._hold_until:
             self._hold_until = 0.0

@@ -178,6 +178,20 @@ def test_shut_down_says_good_bye_and_ends_what_waits() -> None:
     assert driver.take_output() == []
 
 
+def test_what_comes_after_the_end_is_not_heard_until_a_port_opens() -> None:
+    driver = opened()
+    driver.shut_down(1.0)
+    driver.take_events()
+    driver.receive_data(b"!heard.", 2.0)
+    driver.written(3, 2.0)
+    driver.tick(2.0)
+    driver.receive_lines(Lines(cts=True), 2.0)
+    assert driver.take_events() == []
+    driver.port_opened(3.0)
+    driver.receive_data(b"!", 3.0)
+    assert driver.status is ModemStatus.READY
+
+
 def test_a_flood_without_a_message_is_dropped_and_counted() -> None:
     driver = opened()
     for _ in range(40):
