@@ -185,6 +185,8 @@ class ModemDriver(ABC):
     def port_opened(self, now: float, lines: Lines | None = None) -> None:
         """The port is open, for the first time or again: nothing is known of the modem."""
         self._restart()
+        if self._status is ModemStatus.STOPPED:
+            self._status = ModemStatus.NO_PORT
         self._written_bytes = self._handed_bytes = 0
         self._lines = lines if lines is not None else Lines()
         self._set_status(ModemStatus.STARTING, "port open")
@@ -211,23 +213,17 @@ class ModemDriver(ABC):
     def receive_lines(self, lines: Lines, now: float) -> None:
         """A control line changed."""
         before, self._lines = self._lines, lines
-        if self._status is ModemStatus.STOPPED:
-            return
         self._lines_changed(before, now)
         self._pump(now)
 
     def written(self, count: int, now: float) -> None:
         """The port has taken `count` more bytes of the output."""
         self._written_bytes += count
-        if self._status is ModemStatus.STOPPED:
-            return
         self._bytes_written(now)
         self._pump(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
-        if self._status is ModemStatus.STOPPED:
-            return
         self._tick(now)
         self._pump(now)
 
@@ -300,6 +296,8 @@ class ModemDriver(ABC):
         self._output.append(SetLine(line, is_on))
 
     def _set_status(self, status: ModemStatus, text: str) -> None:
+        if self._status is ModemStatus.STOPPED:
+            return  # only an opened port ends it
         if (status, text) != (self._status, self._status_text):
             self._status, self._status_text = status, text
             self._events.append(StatusChanged(status, text))

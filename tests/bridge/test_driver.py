@@ -186,7 +186,9 @@ def test_what_comes_after_the_end_is_not_heard_until_a_port_opens() -> None:
     driver.written(3, 2.0)
     driver.tick(2.0)
     driver.receive_lines(Lines(cts=True), 2.0)
+    driver.port_closed(2.5, "closed")
     assert driver.take_events() == []
+    assert driver.send(b"p", 2.5) is None
     driver.port_opened(3.0)
     driver.receive_data(b"!", 3.0)
     assert driver.status is ModemStatus.READY
