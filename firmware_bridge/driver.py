@@ -185,6 +185,8 @@ class ModemDriver(ABC):
     def port_opened(self, now: float, lines: Lines | None = None) -> None:
         """The port is open, for the first time or again: nothing is known of the modem."""
         self._restart()
+        if self._status is ModemStatus.STOPPED:
+            self._status = ModemStatus.NO_PORT
         self._written_bytes = self._handed_bytes = 0
         self._lines = lines if lines is not None else Lines()
         self._set_status(ModemStatus.STARTING, "port open")
@@ -198,6 +200,8 @@ class ModemDriver(ABC):
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes from the port, cut anywhere."""
+        if self._status is ModemStatus.STOPPED:
+            return
         self._inbox += data
         self._parse(now)
         if len(self._inbox) > MAX_INBOX_BYTES:
@@ -228,8 +232,8 @@ class ModemDriver(ABC):
         return None
 
     def shut_down(self, now: float) -> None:
-        """Say good-bye (hang up, restore); the shell writes the output and closes the port. Refuses packets from now
-        on."""
+        """Say good-bye (hang up, restore); the shell writes the output and closes the port. From now on packets are
+        refused, and what the modem says is not heard, until a port opens again."""
         if self._status not in (ModemStatus.NO_PORT, ModemStatus.STOPPED):
             self._stop(now)
         for waiting in self._queue:
@@ -292,6 +296,8 @@ class ModemDriver(ABC):
         self._output.append(SetLine(line, is_on))
 
     def _set_status(self, status: ModemStatus, text: str) -> None:
+        if self._status is ModemStatus.STOPPED:
+            return  # only an opened port ends it
         if (status, text) != (self._status, self._status_text):
             self._status, self._status_text = status, text
             self._events.append(StatusChanged(status, text))

@@ -12,15 +12,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.driver import ModemDriver, PacketHeard, PacketLost, PacketSent
+from firmware_bridge.drivers.benthos import BenthosDriver
+from firmware_bridge.drivers.micromodem import MicromodemDriver
+from firmware_bridge.drivers.popoto import PopotoDriver
+from firmware_bridge.drivers.template import TemplateDriver
 from firmware_bridge.framing.at import AtMachine
 from firmware_bridge.framing.ax25 import parse_ui
 from firmware_bridge.framing.delimited import Check, CobsFramer
 from firmware_bridge.framing.evologics import EvoParser
 from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
+from firmware_bridge.framing.lines import LineReader, json_object
+from firmware_bridge.framing.nmea import NmeaReader
 from firmware_bridge.probe.answer import Answerer
 from firmware_bridge.probe.messages import MAGIC, Wrong
 from firmware_bridge.probe.messages import encode as encode_probe
 from firmware_bridge.probe.messages import parse as parse_probe
+from firmware_bridge.profile import AirSection, ModemProfile
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
@@ -245,6 +253,60 @@ def evologics_messages(data: bytes) -> None:
     assert not whole.has_begun
 
 
+def nmea_sentences(data: bytes) -> None:
+    """Cut anywhere, the same sentences come out, and what was read is written the same."""
+    whole, single = NmeaReader(), NmeaReader()
+    sentences = whole.receive(data)
+    assert [one for byte in data for one in single.receive(bytes((byte,)))] == sentences
+    for sentence in sentences:
+        assert NmeaReader().receive(sentence.to_bytes()) == [sentence]
+
+
+def text_lines(data: bytes) -> None:
+    """Cut anywhere, the same lines come out; JSON in them is an object or nothing."""
+    whole, single = LineReader(64), LineReader(64)
+    lines = whole.receive(data)
+    assert [one for byte in data for one in single.receive(bytes((byte,)))] == lines
+    for line in lines:
+        json_object(line)
+
+
+ACOUSTIC_DRIVERS: tuple[tuple[type[ModemDriver], dict[str, object]], ...] = (
+    (MicromodemDriver, {"rate": 1}),
+    (MicromodemDriver, {"rate": 0, "packets": "cycle"}),
+    (BenthosDriver, {}),
+    (PopotoDriver, {}),
+    (PopotoDriver, {"interface": "json"}),
+    (TemplateDriver, {}),
+)
+
+
+def acoustic_drivers(data: bytes) -> None:
+    """Whatever a modem says: nothing raises, a packet ends once and in order, deadlines pass."""
+    make, settings = ACOUSTIC_DRIVERS[data[0] % len(ACOUSTIC_DRIVERS) if data else 0]
+    air = AirSection(mtu_bytes=24, rate_bps=1000, fixed_ms=100, has_integrity=True)
+    driver = make(ModemProfile(name="fuzzed", driver="fuzzed", air=air, settings=settings))
+    driver.port_opened(0.0)
+    now, ended = 0.0, 0
+    for piece, now_s in packets_in(data[1:]):
+        now = now_s
+        driver.receive_data(piece, now)
+        driver.send(piece[:24], now)
+        for _ in range(50):
+            deadline = driver.next_deadline()
+            if deadline is None or deadline > now:
+                break
+            driver.tick(now)
+        assert deadline is None or deadline > now
+        driver.take_output()
+        for event in driver.take_events():
+            if isinstance(event, PacketSent | PacketLost):
+                assert event.number == ended + 1
+                ended += 1
+            assert not isinstance(event, PacketHeard) or len(event.data) <= len(data)
+    driver.shut_down(now)
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -258,6 +320,9 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     probe_messages,
     at_lines,
     evologics_messages,
+    nmea_sentences,
+    text_lines,
+    acoustic_drivers,
 )
 
 
