@@ -15,6 +15,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from gateway.channel.conditions import Conditions, PathModel
+
+_PLAIN = Conditions()
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "rate_bps": (1, 1e9),
@@ -73,6 +76,8 @@ class ChannelSpec:
     half_duplex: bool = False
     turnaround_ms: float = 0.0
     outages_s: tuple[tuple[float, float], ...] = ()
+    model: PathModel | None = None
+    """What the path does over time, on top of the figures above."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -107,6 +112,8 @@ class Delivery:
     at_s: float
     data: bytes
     airtime_s: float = 0.0
+    snr_db: float | None = None
+    doppler_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,8 @@ class ChannelStats:
     delivered: int = 0
     lost: int = 0
     outage_lost: int = 0
+    faded: int = 0
+    """Lost by the model's conditions."""
     queue_drops: int = 0
     oversize: int = 0
     duplicated: int = 0
@@ -150,14 +159,23 @@ class Channel:
 
     def __init__(self, spec: ChannelSpec, rng: np.random.Generator, start_s: float = 0.0) -> None:
         self.spec = spec
-        loss_rng, self._delay_rng, self._bits_rng, self._copy_rng, self._reorder_rng = rng.spawn(5)
+        loss_rng, self._delay_rng, self._bits_rng, self._copy_rng, self._reorder_rng, path_rng, self._fate_rng = (
+            rng.spawn(7)
+        )
         self._loss = _LossProcess(spec.loss, spec.mean_burst, loss_rng)
+        self._path = None if spec.model is None else spec.model.start(path_rng, start_s)
         self._start_s = start_s
         self._now_s = -math.inf
         self._last_at_s = -math.inf
         self._waiting: deque[tuple[float, int]] = deque()  # (begin of transmission, bytes) not yet begun
         self._burst = (-math.inf, -math.inf)
         self._counts: Counter[str] = Counter()
+        self._causes: Counter[str] = Counter()
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Packets lost by the model's conditions, by cause."""
+        return dict(self._causes)
 
     @property
     def burst_s(self) -> tuple[float, float]:
@@ -184,13 +202,19 @@ class Channel:
             self._counts["queue_drops"] += 1
             return ()
         lost = self._loss.next_is_lost()
+        found = _PLAIN if self._path is None else self._path.conditions(len(data), *span)
+        faded = found.loss > 0 and bool(self._fate_rng.random() < found.loss)
         if self._in_outage(*span):
             self._counts["outage_lost"] += 1
             return ()
         if lost:
             self._counts["lost"] += 1
             return ()
-        return self._deliver(data, span)
+        if faded:
+            self._counts["faded"] += 1
+            self._causes[found.cause] += 1
+            return ()
+        return self._deliver(data, span, found)
 
     def _transmit(self, n_bytes: int, now_s: float) -> tuple[float, float] | None:
         """Begin and end of the packet's transmission, or None when the queue has no room for it."""
@@ -213,23 +237,24 @@ class Channel:
         begin, end = begin - self._start_s, end - self._start_s
         return any(start <= end and begin < stop for start, stop in self.spec.outages_s)
 
-    def _deliver(self, data: bytes, span: tuple[float, float]) -> tuple[Delivery, ...]:
+    def _deliver(self, data: bytes, span: tuple[float, float], found: Conditions) -> tuple[Delivery, ...]:
         spec, (begin, end) = self.spec, span
-        data = self._damage(data)
+        data = self._damage(data, found.bit_error_rate)
         self._counts["delivered"] += 1
         self._counts["bytes_delivered"] += len(data)
         held_s = 0.0
         if spec.reorder and self._reorder_rng.random() < spec.reorder:
             self._counts["reordered"] += 1
             held_s = spec.reorder_ms / 1000
-        arrivals = [Delivery(self._arrival(end, held_s), data, end - begin)]
+        arrivals = [self._arrival(end, held_s, found.delay_s)]
         if spec.duplicate and self._copy_rng.random() < spec.duplicate:
-            self._counts["duplicated"] += 1
-            arrivals.append(Delivery(self._arrival(end, held_s), data, end - begin))
-        return tuple(arrivals)
+            arrivals.append(self._arrival(end, held_s, found.delay_s))
+        arrivals += [arrivals[0] + later_s for later_s in found.copies_delay_s]
+        self._counts["duplicated"] += len(arrivals) - 1
+        return tuple(Delivery(at_s, data, end - begin, found.snr_db, found.doppler_hz) for at_s in arrivals)
 
-    def _arrival(self, end: float, held_s: float) -> float:
-        at_s = end + self.spec.delay_ms / 1000
+    def _arrival(self, end: float, held_s: float, more_s: float) -> float:
+        at_s = end + self.spec.delay_ms / 1000 + more_s
         if self.spec.jitter_ms:
             at_s += float(self._delay_rng.exponential(self.spec.jitter_ms)) / 1000
         if self.spec.ordered:
@@ -238,10 +263,12 @@ class Channel:
                 self._last_at_s = at_s
         return at_s + held_s
 
-    def _damage(self, data: bytes) -> bytes:
-        if not self.spec.bit_error_rate or not data:
+    def _damage(self, data: bytes, more: float) -> bytes:
+        plain = self.spec.bit_error_rate
+        rate = plain + more - 2 * plain * more  # wrong by one of the two, not by both
+        if not rate or not data:
             return data
-        flips = self._bits_rng.random(8 * len(data)) < self.spec.bit_error_rate
+        flips = self._bits_rng.random(8 * len(data)) < rate
         count = int(np.count_nonzero(flips))
         if not count:
             return data

@@ -21,12 +21,15 @@ import pydantic
 from pydantic import ConfigDict, ValidationInfo, create_model, field_validator, model_validator
 
 from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
+from gateway.channel.models import build_model
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
 from gateway.errors import ConfigError
 
 
 class _Figures(StrictModel):
     """Checks shared by all models that hold figures of a ChannelSpec; keys that are not given stay unset."""
+
+    model: dict[str, Any] | None = None
 
     @field_validator("*")
     @classmethod
@@ -39,6 +42,8 @@ class _Figures(StrictModel):
     def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
         """`spec` with the figures that the file gives in place of its own."""
         given = {name: getattr(self, name) for name in self.model_fields_set & _SPEC_FIELDS.keys()}
+        if self.model is not None:
+            given["model"] = build_model(self.model)
         return replace(spec, **given)
 
 
@@ -46,7 +51,7 @@ def _spec_field(figure: Field[Any]) -> tuple[Any, Any]:
     return typing.get_type_hints(ChannelSpec)[figure.name], "" if figure.default is MISSING else figure.default
 
 
-_SPEC_FIELDS = {figure.name: _spec_field(figure) for figure in fields(ChannelSpec)}
+_SPEC_FIELDS = {figure.name: _spec_field(figure) for figure in fields(ChannelSpec) if figure.name != "model"}
 """Type and default of every figure: the keys of a channel file are those of ChannelSpec, written down once."""
 
 _FiguresBase: type[_Figures] = create_model("_FiguresBase", __base__=_Figures, **_SPEC_FIELDS)  # type: ignore[call-overload]
