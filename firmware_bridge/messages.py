@@ -369,8 +369,11 @@ class _Pairs(list[tuple[object, object]]):
     """A map as it was written: a dict would hide keys that come twice."""
 
 
-def decode(data: bytes) -> Message | Unknown:
-    """The message that `data` is. Raises RemoteProtocolError for what is malformed (3.3)."""
+def decode(data: bytes, kinds: tuple[type[Message], ...] = (*TO_DEVICE, *TO_HOST)) -> Message | Unknown:
+    """The message that `data` is; kinds other than `kinds` (TO_DEVICE, TO_HOST) are unknown to this side.
+
+    Raises RemoteProtocolError for what is malformed (3.3).
+    """
     if len(data) > MAX_MESSAGE_BYTES:
         raise RemoteProtocolError(f"a bridge message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES}")
     values = _values(data)
@@ -378,7 +381,7 @@ def decode(data: bytes) -> Message | Unknown:
     if type(kind) is not int or kind < 0:
         raise RemoteProtocolError(f"bridge message without a kind: {values.get(0)!r}")
     made = _KINDS.get(kind)
-    if made is None:
+    if made not in kinds:
         return Unknown(kind)
     arguments: dict[str, Any] = {}
     for key, (name, rule) in enumerate(_rules(made), 1):
