@@ -16,6 +16,7 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/clarilink bench
+	$(BIN)/clarilink bench --serial
 
 # 2^20 made-up packets at a receiver with security: none may be opened (the tests do 2^16).
 forgeries: $(READY)

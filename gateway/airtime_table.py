@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
@@ -91,10 +92,12 @@ def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
 
 
 def load_plans(path: Path) -> tuple[Plan, ...]:
-    """The links that a station, channel or net file describes. Raises ConfigError naming file and key."""
+    """The links that a station, modem, channel or net file describes. Raises ConfigError naming file and key."""
     keys = _top_keys(path)
     if "station" in keys or "link" in keys:
         return (_station_plan(path),)
+    if "driver" in keys:
+        return (_modem_plan(path),)
     if "endpoint" in keys:
         config = load_channel_process(path)
         plans = [_channel_plan(config.default, "between all stations")]
@@ -138,6 +141,18 @@ def _top_keys(path: Path) -> set[str]:
 def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
     always = CHECKSUM if spec.bit_error_rate else NO_PROTECTION
     return Plan(title, profile_of_channel(spec), always, DEFAULT_FRAMES, DEFAULT_CUSHION_S)
+
+
+def _modem_plan(path: Path) -> Plan:
+    from firmware_bridge.profile import load_profile
+    from firmware_bridge.registry import build_driver
+    from gateway.adaptation import profile_of
+    from gateway.metrics import Metrics
+
+    modem = load_profile(path)
+    info = build_driver(modem, Metrics(), Random(0)).info
+    always = NO_PROTECTION if info.has_integrity else CHECKSUM
+    return Plan(f"modem {modem.name}", profile_of(info), always, DEFAULT_FRAMES, DEFAULT_CUSHION_S, modem.description)
 
 
 def _station_plan(path: Path) -> Plan:

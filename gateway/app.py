@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchSettings
 from gateway.codec.spec import FRAME_SAMPLES
-from gateway.config import BIT_WITH_SECURITY, StationConfig, load_toml
+from gateway.config import BIT_WITH_SECURITY, ModemLink, StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
@@ -50,8 +51,8 @@ JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
 
 
-def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
-    """The configured link, wrapped in a channel if one is asked for; not yet open."""
+def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None) -> Link:
+    """The configured link, wrapped in a channel if one is asked for; not yet open. `say` gets what a modem says."""
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
@@ -59,6 +60,8 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     elif section.kind == "zeromq-channel":
         name = section.station or config.station.name
         link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
+    elif section.kind == "modem":
+        link = build_modem_link(section, clock, metrics, say)
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -66,6 +69,24 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     source = config.channel.preset if config.channel.preset is not None else config.channel.file
     assert source is not None
     return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
+
+
+def build_modem_link(
+    section: ModemLink, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+) -> Link:
+    """The modem of a [link] section. Raises ConfigError for a profile or settings that are wrong."""
+    from firmware_bridge import link as modem
+    from firmware_bridge.profile import load_profile
+
+    return modem.ModemLink(
+        modem.with_settings(load_profile(section.profile), section.settings),
+        section.port,
+        metrics=metrics,
+        clock=clock,
+        rng=random.Random(),
+        raw_log=section.raw_log,
+        on_status=say,
+    )
 
 
 def protection_of(path: Path, config: StationConfig) -> Protection:
@@ -120,7 +141,7 @@ def run_station(path: Path) -> None:
             "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
         )
 
-    link = build_link(config, clock, metrics)
+    link = build_link(config, clock, metrics, say)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))

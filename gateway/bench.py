@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -121,6 +122,6 @@ def _cold_start_ms(weights: Path | None) -> float:
     return 1000 * (time.perf_counter() - begin)
 
 
-def table(report: BenchReport) -> str:
+def table(figures: Mapping[str, float]) -> str:
     """The figures, a line each."""
-    return "\n".join(f"{name.replace('_', ' '):<28}{value:>10}" for name, value in report.as_dict().items())
+    return "\n".join(f"{name.replace('_', ' '):<28}{value:>10}" for name, value in figures.items())

@@ -200,7 +200,7 @@ def channel(config: Path) -> None:
 
 
 @main.command()
-@click.option("-c", "--config", type=PATH, required=True, help="Station, channel or net file.")
+@click.option("-c", "--config", type=PATH, required=True, help="Station, modem, channel or net file.")
 @click.option("--protection", help="Full table of this protection instead of the file's own (crc, security...).")
 @click.option("--all", "everything", is_flag=True, help="Full tables of all protections.")
 @click.option("--json", "json_path", type=PATH, help="Also write all rows as JSON.")
@@ -260,15 +260,47 @@ def devices() -> None:
 
 
 @main.command()
+@click.option("-c", "--config", type=PATH, help="With --log: the modem profile whose driver reads it again.")
+@click.option("--log", "log", type=PATH, help="Instead: print this raw log (`raw_log` in [link]).")
+def ports(config: Path | None, log: Path | None) -> None:
+    """List serial ports by names that stay the same, and who uses them; or print or replay a raw log."""
+    if log is None:
+        from firmware_bridge.ports import list_found_ports
+
+        found = list_found_ports()
+        for port in found:
+            click.echo(str(port))
+        if not found:
+            click.echo("no serial ports; tcp://HOST:PORT and rfc2217://HOST:PORT always work")
+        return
+    from firmware_bridge.raw_log import printable, read_log
+
+    if config is None:
+        for line in printable(read_log(log)):
+            click.echo(line)
+        return
+    from firmware_bridge.replay import replay_lines
+
+    for line in replay_lines(config, log):
+        click.echo(line)
+
+
+@main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
+@click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
 @weights_option
-def bench(json_path: Path | None, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine."""
+def bench(json_path: Path | None, serial: bool, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell."""
     from gateway.bench import run_bench, table
 
-    figures = run_bench(weights)
+    if serial:
+        from gateway.bench_serial import serial_figures
+
+        figures = serial_figures()
+    else:
+        figures = run_bench(weights).as_dict()
     if json_path is not None:
-        json_path.write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
+        json_path.write_text(json.dumps(figures, indent=2) + "\n")
     click.echo(table(figures))
 
 

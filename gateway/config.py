@@ -74,6 +74,18 @@ def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool)
         )
 
 
+def _resolve_port(address: str, info: ValidationInfo) -> str:
+    if "://" in address or not address:
+        if re.fullmatch(r"(tcp|rfc2217)://(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}", address) is None:
+            raise ValueError("needs a device (/dev/...), tcp://HOST:PORT or rfc2217://HOST:PORT")
+        return address
+    return str(_resolve(Path(address), info))
+
+
+def _resolve_profile(source: str, info: ValidationInfo) -> str:
+    return str(_resolve(Path(source), info)) if "/" in source or source.endswith(".toml") else source
+
+
 def check_curve_key(key: str) -> str:
     """The key itself. Raises ValueError if it is not one half of a CURVE pair in Z85."""
     if re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key) is None:
@@ -92,6 +104,9 @@ Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 
 DeviceName = Annotated[str, Field(min_length=1), AfterValidator(_resolve_device)]
 """`default`, `null`, `file:PATH`, or part of a sound device's name."""
+
+PortAddress = Annotated[str, AfterValidator(_resolve_port)]
+"""A serial device, `tcp://HOST:PORT` or `rfc2217://HOST:PORT`."""
 
 StationId = Annotated[int, Field(ge=0, le=0xFFFF)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -270,7 +285,18 @@ class MemoryLink(StrictModel):
     mode: Literal["loopback", "parrot"] = "parrot"
 
 
-LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink, Field(discriminator="kind")]
+class ModemLink(StrictModel):
+    """A modem: `profile` is a packaged one by name (configs/modem) or a file, `port` its address, or several that are
+    tried in turn; `settings` override the profile's own (number to dial, remote address), `raw_log` keeps all bytes."""
+
+    kind: Literal["modem"]
+    profile: Annotated[str, Field(min_length=1), AfterValidator(_resolve_profile)]
+    port: PortAddress | Annotated[tuple[PortAddress, ...], Field(min_length=1)]
+    settings: dict[str, Any] = Field(default_factory=dict)
+    raw_log: ConfigPath | None = None
+
+
+LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink | ModemLink, Field(discriminator="kind")]
 
 
 class SecuritySection(StrictModel):

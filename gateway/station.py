@@ -127,6 +127,7 @@ class Station:
         self._muted_play_s: float | None = None
         self._message_id = 0 if rng is None else rng.randrange(256)
         self._retry_s: float | None = None
+        self._has_outage = False
         self._reports_until_s = float("-inf")
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
@@ -147,6 +148,7 @@ class Station:
 
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
+        self._watch_link()
         self._tend_link()
         for _ in range(self._requests.qsize()):
             self._request(self._requests.get())
@@ -268,6 +270,22 @@ class Station:
             if choice.is_news:
                 self._say(change_line(choice))
 
+    def _watch_link(self) -> None:
+        """A link that stays open may carry nothing for a while (a modem unplugged, dialling): it says so itself."""
+        outage = None if self._retry_s is not None else self._link.outage()
+        if (outage is not None) == self._has_outage:
+            return
+        self._has_outage = outage is not None
+        if outage is not None:
+            self._metrics.count("link.outages")
+            self._session(LinkLost(outage))
+        elif self._retry_s is None:
+            self._session(LinkRestored())
+
+    @property
+    def _has_link(self) -> bool:
+        return self._retry_s is None and not self._has_outage
+
     def _tend_link(self) -> None:
         """Learn the link's figures, some of which come from its other side, and report on overs in the gaps."""
         if self._care is None or self._retry_s is not None:
@@ -330,10 +348,10 @@ class Station:
 
     def _send_text(self, text: str) -> None:
         station = self._config.station
-        if self._mailbox is not None and (self._retry_s is not None or len(text.encode()) > MAX_TEXT_BYTES):
+        if self._mailbox is not None and (not self._has_link or len(text.encode()) > MAX_TEXT_BYTES):
             self._mailbox.send_text(text)
             return
-        if self._retry_s is not None:
+        if not self._has_link:
             self._say("message not sent: no link")
             return
         try:

@@ -20,4 +20,4 @@ def test_figures_of_a_small_codec(tmp_path: Path, small_codec: Codec, small_spec
     assert values["encode_step_ms_p50"] <= values["encode_step_ms_p99"]
     assert values["weights_mb"] == round(path.stat().st_size / 1e6, 2) or values["weights_mb"] > 0
     assert values["algorithmic_delay_ms"] == small_codec.delay_ms()
-    assert "real time" in table(figures)
+    assert "real time" in table(figures.as_dict())

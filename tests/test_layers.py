@@ -35,12 +35,20 @@ ALLOWED = {
     "transmit": PURE | {"codec"},
     "receive": PURE | {"codec", "notices"},
 }
-BRIDGE_PURE_FILES = {"driver.py", "profile.py", "registry.py", "sim/base.py", "sim/air.py", "sim/simulated.py"}
+BRIDGE_PURE_FILES = {
+    "driver.py",
+    "profile.py",
+    "registry.py",
+    "sim/base.py",
+    "sim/air.py",
+    "sim/simulated.py",
+    "sim/transparent.py",
+}
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {
     "sounddevice": {"gateway/audio/device.py"},
     "zmq": {"gateway/links/zeromq.py"},
-    "serial": set(),
+    "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py"},
     "time": {"gateway/clock.py", "gateway/bench.py", "gateway/loopback.py", "gateway/trainer/runner.py"},
 }
 

@@ -136,6 +136,11 @@ class Link(ABC):
         """Whether a packet sent now would leave at once (as far as this side can know)."""
         return self._is_open
 
+    def outage(self) -> str | None:
+        """Why an open link carries nothing now, in words for the operator; None: it does, or cannot know. It ends by
+        itself, without opening the link again."""
+        return None
+
     def _check_open(self) -> None:
         if not self._is_open:
             raise LinkClosed(f"link {self.info.name} is not open")

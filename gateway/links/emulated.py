@@ -62,6 +62,9 @@ class EmulatedLink(Link):
     def ready(self) -> bool:
         return super().ready() and self._inner.ready() and not self._transmitting(self._clock.now())
 
+    def outage(self) -> str | None:
+        return self._inner.outage()
+
     def pump(self) -> float | None:
         """Hand on what is due now; returns when the next packet is due, None if none is under way."""
         now_s = self._clock.now()
