@@ -201,6 +201,8 @@ static void handle(clk_bridge *bridge, const clk_message *message, uint32_t now)
         bridge->hold_ms = message->number;
         break;
     case CLK_UNKEY:
+        if (bridge->is_held)
+            bridge->wanted_ms = now;
         bridge->is_held = false;
         break;
     case CLK_GET_STATISTICS:
@@ -268,6 +270,7 @@ static void work_key(clk_bridge *bridge, clk_modem_state state, uint32_t now)
     if (bridge->is_held && now - bridge->held_ms >= bridge->hold_ms) {
         bridge->is_held = false;
         bridge->hold_ended = true;
+        bridge->wanted_ms = now; /* the tail begins here, however long ago the last poll was */
     }
     const bool has_packet = bridge->waiting != 0u && (state != CLK_BUSY || bridge->is_barred);
     const bool is_wanted = has_packet || state == CLK_SENDING || bridge->is_held;

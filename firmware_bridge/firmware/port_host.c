@@ -256,6 +256,7 @@ static int run_script(void)
         } else if (strcmp(word, "air") == 0) {
             heard(&self, bytes, from_hex(strcmp(argument, "-") == 0 ? "" : argument, bytes, sizeof bytes), number);
         } else if (strcmp(word, "end") == 0) {
+            clk_bridge_poll(&bridge); /* as a main loop would have done all the time before */
             self.is_sending = false;
         } else if (strcmp(word, "busy") == 0) {
             self.is_busy = argument[0] == '1';
