@@ -5,6 +5,7 @@ Rule: looks only; opens no port, so that no modem is reset or keyed by it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +67,17 @@ def holders(device: str, process_folder: Path = Path("/proc")) -> str:
     """`NAME (process N)` of those who have the device open, as far as this user may see; empty if there are none."""
     target, found = os.path.realpath(device), []
     for process in sorted(process_folder.glob("[0-9]*")):
-        try:
-            links = [str(entry.readlink()) for entry in (process / "fd").iterdir()]
-            name = (process / "comm").read_text().strip() if target in links else ""
-        except OSError:  # gone meanwhile, or another user's
-            continue
-        if target in links:
-            found.append(f"{name} (process {process.name})")
+        if target in _open_files(process):
+            with contextlib.suppress(OSError):
+                found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
     return ", ".join(found)
+
+
+def _open_files(process: Path) -> set[str]:
+    """What a process has open; nothing if it is gone or another user's."""
+    files: set[str] = set()
+    with contextlib.suppress(OSError):
+        for entry in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                files.add(str(entry.readlink()))
+    return files

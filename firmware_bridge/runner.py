@@ -81,7 +81,8 @@ class ModemRunner:
         key_line: Callable[[bool], None] | str = "rts",
         open_with: OpenPort = open_port,
     ) -> None:
-        """`address`: or several, tried in turn. `key_line` switches the transmitter: a function, or a line of the port.
+        """`address`: or several, tried in turn. `key_line` switches the transmitter: a function, or a line of the port;
+        what `keyer` gives out before anybody keys is how it rests (else: off).
 
         Counters: `modem.port_opened`, `modem.port_lost`, `modem.bytes_read`, `modem.bytes_written`,
         `modem.events_dropped`. Raises ConfigError for an address that is none or a raw log that cannot be written.
@@ -97,11 +98,14 @@ class ModemRunner:
         self._events: deque[ModemEvent] = deque()
         self._changed = threading.Condition(threading.RLock())
         self._stopping = threading.Event()
+        self._has_ended = False
         self._retry_s = self._backoff_s = 0.0
         self._lines = Lines()
         self._lines_due_s = 0.0
         self._air_until_s = 0.0
-        self._is_keyed = False
+        resting = [] if keyer is None else list(keyer.take_output())
+        self._rests_on = bool(resting) and resting[-1].is_on
+        self._line_is_on: bool | None = None
         self._thread = threading.Thread(target=self._run, name=f"modem {self._addresses[0]}", daemon=True)
         self.failure: BaseException | None = None
         """What ended the thread, if it was not `stop`."""
@@ -180,10 +184,6 @@ class ModemRunner:
         with self._changed:
             return self._driver.waiting
 
-    @property
-    def _has_ended(self) -> bool:
-        return not self._thread.is_alive() and self._thread.ident is not None
-
     def _wake(self) -> None:
         port = self._port
         if port is not None:
@@ -206,9 +206,12 @@ class ModemRunner:
             self._end()
 
     def _try_to_open(self) -> None:
-        wait_s = self._retry_s - self._clock.now()
-        if wait_s > 0:
-            self._stopping.wait(wait_s)
+        now = self._clock.now()
+        self._tend_key(None, now)
+        if self._retry_s > now:
+            due = None if self._keyer is None else self._keyer.next_deadline()
+            until_s = self._retry_s if due is None else min(self._retry_s, max(due, now + 0.01))
+            self._stopping.wait(until_s - now)
             return
         failures = []
         for address in self._addresses:
@@ -234,8 +237,9 @@ class ModemRunner:
     def _open(self, address: str) -> Port:
         section: PortSection = self._driver.profile.port
         # A line that keys must not do so because the port is opened.
-        is_key = self._key_line if self._keyer is not None else None
-        return self._open_with(address, section, rts=is_key != "rts", dtr=is_key != "dtr")
+        key = self._key_line if self._keyer is not None else None
+        rts, dtr = (self._rests_on if key == line else True for line in ("rts", "dtr"))
+        return self._open_with(address, section, rts=rts, dtr=dtr)
 
     def _opened(self, port: Port) -> None:
         now = self._clock.now()
@@ -251,6 +255,10 @@ class ModemRunner:
             self._outbox.clear()
             self._driver.port_opened(now, self._lines)
             self._collect()
+        try:
+            self._write_out(port)
+        except LinkError as error:
+            self._lose(str(error))
 
     def _lose(self, why: str) -> None:
         now = self._clock.now()
@@ -389,15 +397,15 @@ class ModemRunner:
             self._switch_key(port, line.is_on, now)
 
     def _switch_key(self, port: Port | None, is_on: bool, now: float) -> None:
-        self._is_keyed = is_on
-        self._note(now, f"key {'on' if is_on else 'off'}")
+        self._line_is_on = is_on
+        self._note(now, f"key line {'on' if is_on else 'off'}")
         if callable(self._key_line):
             self._key_line(is_on)
         elif port is not None:
             port.set_line(self._key_line, is_on)
 
     def _unkey(self) -> None:
-        """The port is gone or we are leaving: nothing more is sent."""
+        """The port is gone or we are leaving: nothing more is sent, not even a tail."""
         if self._keyer is None:
             return
         now = self._clock.now()
@@ -406,9 +414,9 @@ class ModemRunner:
             self._keyer.release(now)
             self._keyer.tick(now)
             self._keyer.take_output()
-        if self._is_keyed:
+        if self._line_is_on not in (None, self._rests_on):
             with contextlib.suppress(LinkError):
-                self._switch_key(self._port, False, now)
+                self._switch_key(self._port, self._rests_on, now)
 
     # ---- the end
 
@@ -444,6 +452,7 @@ class ModemRunner:
             self._note(self._clock.now(), "closed")
             self._log.close()
         with self._changed:
+            self._has_ended = True
             self._changed.notify_all()
 
     def _note(self, now: float, text: str) -> None:

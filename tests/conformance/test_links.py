@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from firmware_bridge.link import ModemLink
+from firmware_bridge.profile import load_profile
+from gateway.bench_serial import Cable
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.clock import ManualClock, SystemClock
@@ -21,6 +24,7 @@ from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import memory_pair
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
+from tests.bridge.wires import TcpWire
 
 PATIENCE_S = 5.0
 
@@ -104,7 +108,19 @@ def zeromq_channel(stack: ExitStack) -> Pair:
     return Pair(a, b, lambda: a.ready() and b.ready())
 
 
-KINDS = [memory, memory_manual, emulated, emulated_real_time, zeromq_peers, zeromq_channel]
+def modem_serial(stack: ExitStack) -> Pair:
+    cable = stack.enter_context(Cable())
+    a, b = (ModemLink(load_profile("direct-115200"), end) for end in cable.ends)
+    return Pair(a, b, lambda: a.ready() and b.ready())
+
+
+def modem_tcp(stack: ExitStack) -> Pair:
+    wire = stack.enter_context(closing(TcpWire()))
+    a, b = (ModemLink(load_profile("direct-115200"), end) for end in wire.ends)
+    return Pair(a, b, lambda: a.ready() and b.ready())
+
+
+KINDS = [memory, memory_manual, emulated, emulated_real_time, zeromq_peers, zeromq_channel, modem_serial, modem_tcp]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
