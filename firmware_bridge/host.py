@@ -43,6 +43,8 @@ from firmware_bridge.messages import (
 from gateway.errors import RemoteProtocolError
 from gateway.links.base import LinkInfo
 
+HELLO_AGAIN_S = 0.05
+"""A Hello that found no connection is tried again after so long."""
 _LINES = ("cts", "dsr", "dcd", "ri", "ptt")
 
 
@@ -85,9 +87,16 @@ class HostSession:
     """
 
     def __init__(
-        self, name: str, plain: LinkInfo, new_number: Callable[[], int], count: Callable[[str], None] = lambda _: None
+        self,
+        name: str,
+        plain: LinkInfo,
+        new_number: Callable[[], int],
+        count: Callable[[str], None] = lambda _: None,
+        other: str = "the device",
     ) -> None:
-        """`plain`: the link as far as known before the device has told; `new_number` gives random session numbers."""
+        """`plain`: the link as far as known before the device has told; `new_number` gives random session numbers;
+        `other` is the device in texts for people."""
+        self._other = other
         self._name, self._plain, self._new_number, self._count = name, plain, new_number, count
         self.info = plain
         """As the device told it."""
@@ -116,13 +125,11 @@ class HostSession:
 
     # ---- called by the owner
 
-    def begin(self, now: float) -> None:
+    def begin(self, now: float, why: str | None = None) -> None:
         """The way to the device is there (again)."""
-        self._close_session("session over")
+        self._close_session(f"waiting for {self._other}" if why is None else why)
         self._session = max(1, self._new_number() % NUMBERS)
-        self._is_open = False
         self._heard_s = now
-        self._set(ModemStatus.STARTING, "waiting for the other side")
         self._hello(now)
 
     def leave(self) -> None:
@@ -143,6 +150,11 @@ class HostSession:
         if self._repeat_s is None:
             self._repeat_s = now + REPEAT_S
         return self._tickets
+
+    def not_sent(self, message: Message, now: float) -> None:
+        """`message` could not leave: a Hello comes again sooner, all else in its time."""
+        if isinstance(message, Hello):
+            self._asked_s = now - REPEAT_S + HELLO_AGAIN_S
 
     def say(self, message: Message, now: float) -> None:
         """Any message, if there is a session."""
@@ -165,7 +177,7 @@ class HostSession:
         if not self._session:
             return
         if now - self._heard_s >= DEVICE_SILENT_S and self.status is not ModemStatus.SILENT:
-            self._set(ModemStatus.SILENT, "the other side does not answer")
+            self._set(ModemStatus.SILENT, f"{self._other} does not answer")
         if not self._is_open and now - self._asked_s >= REPEAT_S:
             self._hello(now)
         elif self._repeat_s is not None and now >= self._repeat_s:
@@ -229,13 +241,12 @@ class HostSession:
                 self._introduced(message, now)
             case Pong(session=session):
                 if self._is_open and session != self._session:
-                    self.begin(now)  # it has forgotten us
+                    self.begin(now, f"{self._other} has forgotten us: a new session begins")
                 elif self._is_open:
                     self._told_status(message.status, None)
-            case Refused(reason) if not self._is_open or not self._session:
-                self._set(ModemStatus.STARTING, reason)
             case Refused(reason):
-                self.begin(now)
+                if self._is_open:
+                    self.begin(now, reason)
                 self._set(ModemStatus.STARTING, reason)
             case _ if not self._is_open:
                 return
@@ -265,10 +276,14 @@ class HostSession:
                         self._events.append(Measured(f"device_{name}", float(value)))
 
     def _introduced(self, info: Info, now: float) -> None:
-        if info.session != self._session or not self._session:
-            # It has started anew, or has ended our session: 4.7. An answer to an older Hello comes here, too.
-            if self._session and (self._is_open or info.session == 0):
-                self.begin(now)
+        if not self._session:
+            return
+        if info.session != self._session:
+            # It has started anew, or has ended our session (4.7). Else it is the answer to an older Hello.
+            if self._is_open:
+                self.begin(now, f"{self._other} started anew")
+            elif info.session == 0:
+                self._hello(now)
             return
         if not self._is_open:
             self._is_open, self._next_number = True, 1
@@ -294,15 +309,13 @@ class HostSession:
             self._set(status, status.value)
 
     def _answered(self, number: int, lost: str | None, now: float) -> None:
-        if not any(pending.message.number == number for pending in self._pending):
-            return  # told again, in answer to a repeat that crossed it
-        while self._pending:
-            pending = self._pending.popleft()
-            is_it = pending.message.number == number
-            # Outcomes come in order: an earlier one that did not come was damaged on the line, and it was most likely sent.
-            self._events.append(Answered(pending.ticket, lost if is_it else None))
-            if is_it:
+        for pending in self._pending:
+            if pending.message.number == number:
+                self._pending.remove(pending)
+                self._events.append(Answered(pending.ticket, lost))
                 break
+        else:
+            return  # told again, in answer to a repeat that crossed it
         self._repeat_s = now + REPEAT_S if self._pending else None
 
 

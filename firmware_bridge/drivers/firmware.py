@@ -13,7 +13,7 @@ from pydantic import Field
 from firmware_bridge.driver import Measured, ModemDriver, ModemStatus, Outgoing, PacketHeard
 from firmware_bridge.framing.delimited import CobsFramer
 from firmware_bridge.host import Answered, HostSession, Returned, SessionChanged
-from firmware_bridge.messages import MAX_MESSAGE_BYTES, NUMBERS, GetStatistics, Key, Unkey
+from firmware_bridge.messages import MAX_MESSAGE_BYTES, NUMBERS, GetStatistics, Key
 from firmware_bridge.profile import ModemProfile
 from firmware_bridge.registry import ModemKind, settings_of
 from firmware_bridge.sim.firmware import VirtualFirmware
@@ -49,7 +49,6 @@ class FirmwareDriver(ModemDriver):
         )
         self._framer = CobsFramer(MAX_MESSAGE_BYTES)
         self._statistics_s: float | None = None
-        self._is_held = False
 
     @property
     def info(self) -> LinkInfo:
@@ -59,17 +58,9 @@ class FirmwareDriver(ModemDriver):
         times = [time for time in (self._host.next_deadline(), self._statistics_s) if time is not None]
         return min(times, default=None)
 
-    def release_key(self, now: float) -> None:
-        """The over is over: hold the key no longer."""
-        if self._is_held:
-            self._is_held = False
-            self._host.say(Unkey(), now)
-            self._flush(now)
-
     def _start(self, now: float) -> None:
         self._framer.reset()
         self._host.begin(now)
-        self._is_held = False
         self._statistics_s = now + self._settings.statistics_s if self._settings.statistics_s else None
         self._flush(now)
 
@@ -93,7 +84,6 @@ class FirmwareDriver(ModemDriver):
             self._give_up(f"{len(packet.data)} bytes; the device takes {mtu}")
             return
         if self._settings.hold_key_ms:
-            self._is_held = True
             self._host.say(Key(self._settings.hold_key_ms), now)
         self._host.send(packet.data, now)
         self._flush(now)
@@ -126,9 +116,7 @@ class FirmwareDriver(ModemDriver):
                 case SessionChanged(status, text):
                     if self._status not in (ModemStatus.NO_PORT, ModemStatus.STOPPED):
                         self._set_status(status, text)
-                case PacketHeard():
-                    self._events.append(event)
-                case Measured():
+                case PacketHeard() | Measured():
                     self._events.append(event)
         for message in self._host.take_messages():
             self._write(self._framer.encode(message.to_bytes(), after_silence=True))
