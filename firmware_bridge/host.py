@@ -110,7 +110,7 @@ class HostSession:
         self._next_number = 1
         self._events: list[HostEvent] = []
         self._out: list[Message] = []
-        self._heard_s = self._said_s = self._asked_s = 0.0
+        self._heard_s = self._asked_s = 0.0
         self._repeat_s: float | None = None
 
     @property
@@ -146,7 +146,7 @@ class HostSession:
         message = Send(self._next_number, packet)
         self._next_number = (self._next_number + 1) % NUMBERS
         self._pending.append(_Pending(self._tickets, message))
-        self._write(message, now)
+        self._write(message)
         if self._repeat_s is None:
             self._repeat_s = now + REPEAT_S
         return self._tickets
@@ -156,10 +156,10 @@ class HostSession:
         if isinstance(message, Hello):
             self._asked_s = now - REPEAT_S + HELLO_AGAIN_S
 
-    def say(self, message: Message, now: float) -> None:
+    def say(self, message: Message) -> None:
         """Any message, if there is a session."""
         if self._is_open:
-            self._write(message, now)
+            self._write(message)
 
     def receive(self, data: bytes, now: float) -> None:
         """One message from the device."""
@@ -176,18 +176,18 @@ class HostSession:
         """Repeat what is due."""
         if not self._session:
             return
-        if now - self._heard_s >= DEVICE_SILENT_S and self.status is not ModemStatus.SILENT:
+        if now >= self._heard_s + DEVICE_SILENT_S and self.status is not ModemStatus.SILENT:
             self._set(ModemStatus.SILENT, f"{self._other} does not answer")
-        if not self._is_open and now - self._asked_s >= REPEAT_S:
+        if not self._is_open and now >= self._asked_s + REPEAT_S:
             self._hello(now)
         elif self._repeat_s is not None and now >= self._repeat_s:
             self._repeat_s = now + REPEAT_S
             for pending in self._pending:
                 self._count("repeats")
-                self._write(pending.message, now)
-        if self._is_open and (now - self._said_s >= REPEAT_S or now - self._asked_s >= REPEAT_S):
+                self._write(pending.message)
+        if self._is_open and now >= self._asked_s + REPEAT_S:
             self._asked_s = now
-            self._write(Ping(int(now * 1000) % NUMBERS), now)
+            self._write(Ping(int(now * 1000) % NUMBERS))
 
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest."""
@@ -197,9 +197,7 @@ class HostSession:
         if self.status is not ModemStatus.SILENT:
             times.append(self._heard_s + DEVICE_SILENT_S)
         if self._is_open:
-            times.append(self._said_s + REPEAT_S)
-            if self._repeat_s is not None:
-                times.append(self._repeat_s)
+            times += [] if self._repeat_s is None else [self._repeat_s]
         return min(times)
 
     def take_messages(self) -> list[Message]:
@@ -214,13 +212,12 @@ class HostSession:
 
     # ----
 
-    def _write(self, message: Message, now: float) -> None:
+    def _write(self, message: Message) -> None:
         self._out.append(message)
-        self._said_s = now
 
     def _hello(self, now: float) -> None:
         self._asked_s = now
-        self._write(Hello(VERSION, self._session, self._name), now)
+        self._write(Hello(VERSION, self._session, self._name))
 
     def _set(self, status: ModemStatus, text: str) -> None:
         if (status, text) != (self.status, self.text):

@@ -62,7 +62,7 @@ class FirmwareDriver(ModemDriver):
         self._framer.reset()
         self._host.begin(now)
         self._statistics_s = now + self._settings.statistics_s if self._settings.statistics_s else None
-        self._flush(now)
+        self._flush()
 
     def _parse(self, now: float) -> None:
         bad_frames, bad_bytes = self._framer.bad_frames, self._framer.bad_bytes
@@ -73,7 +73,7 @@ class FirmwareDriver(ModemDriver):
             self.metrics.count("modem.rx_garbage_bytes", self._framer.bad_bytes - bad_bytes)
         for message in messages:
             self._host.receive(message, now)
-        self._flush(now)
+        self._flush()
 
     def _is_free(self, now: float) -> bool:
         return self._host.is_ready and self._host.unanswered == 0
@@ -84,26 +84,26 @@ class FirmwareDriver(ModemDriver):
             self._give_up(f"{len(packet.data)} bytes; the device takes {mtu}")
             return
         if self._settings.hold_key_ms:
-            self._host.say(Key(self._settings.hold_key_ms), now)
+            self._host.say(Key(self._settings.hold_key_ms))
         self._host.send(packet.data, now)
-        self._flush(now)
+        self._flush()
 
     def _tick(self, now: float) -> None:
         self._host.tick(now)
         if self._statistics_s is not None and now >= self._statistics_s:
             self._statistics_s = now + self._settings.statistics_s
-            self._host.say(GetStatistics(), now)
-        self._flush(now)
+            self._host.say(GetStatistics())
+        self._flush()
 
     def _stop(self, now: float) -> None:
         self._host.leave()
-        self._flush(now)
+        self._flush()
 
     def _restart(self) -> None:
         super()._restart()
         self._statistics_s = None
 
-    def _flush(self, now: float) -> None:
+    def _flush(self) -> None:
         for event in self._host.take_events():
             match event:
                 case Answered(_, None):

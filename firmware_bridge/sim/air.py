@@ -90,6 +90,9 @@ class Air:
         self._waiting[name].clear()
         begun = self._sending.pop(name, None)
         if begun is not None:
+            for _, _, other, arrival, frame in self._due:
+                if frame is begun[2]:
+                    self._arrivals[other].remove(arrival)
             self._due = [item for item in self._due if item[4] is not begun[2]]
             heapq.heapify(self._due)
 
