@@ -59,7 +59,8 @@ from gateway.metrics import Metrics
 MESSAGES_A_TURN = 256
 """Messages handled before looking at the modem, so that a flood delays nobody's packets."""
 EVENT_WAIT_S = 0.5
-MAX_EVENTS = 1024
+LAST_WORDS_S = 0.2
+"""A gateway gets so long to read them before the connection goes, which takes with it what was not read."""
 
 
 class ModemSection(ModemLink):
@@ -293,6 +294,8 @@ class BridgeProcess:
             self._serve()
             self._device.lose_all()
             self._flush()
+            if self._host is not None:
+                self._clock.sleep(LAST_WORDS_S)
             self._router.close()
         self._log_statistics("bridge stopped")
         return self.report()
