@@ -4,12 +4,15 @@
 #   codec2             the reference codec in `clarilink evaluate`
 #   pulseaudio, libasound2-plugins   virtual sound cards for the tests
 #   gcc, libc6-dev, python3-dev      to build PESQ, one of the measures of `clarilink evaluate`
+#   make, gcc                        the firmware reference (firmware_bridge/firmware), with sanitizers
+#   gcc-arm-none-eabi                its size on a Cortex-M0 (51 MB to fetch, 450 MB on disk, no C library needed)
 #   python3-venv       the environment itself
 set -eu
 
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=""
-for package in libportaudio2 codec2 pulseaudio libasound2-plugins gcc libc6-dev python3-dev; do
+for package in libportaudio2 codec2 pulseaudio libasound2-plugins gcc libc6-dev python3-dev make \
+        gcc-arm-none-eabi; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
 done
 python3 -c "import ensurepip" >/dev/null 2>&1 || missing="$missing python3-venv"

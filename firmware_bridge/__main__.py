@@ -53,7 +53,9 @@ def run_bridge(path: Path) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-c", "--config", type=click.Path(path_type=Path), required=True, help="Bridge file (configs/bridge.toml).")
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), required=True, help="Bridge file (configs/bridge.toml)."
+)
 def main(config: Path) -> None:
     """Join a serial modem to ZeroMQ, so that gateway and modem may be on different machines."""
     try:

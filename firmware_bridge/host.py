@@ -1,7 +1,7 @@
 """The host's side of the bridge's messages: says hello, numbers packets, repeats what is not answered (BRIDGE.md 4, 5).
 
-Rule: pure; messages in, messages out, time passed in. It carries packets for whoever owns it: the driver `firmware` over
-a serial line, the bridge link over ZeroMQ.
+Rule: pure; messages in, messages out, time passed in. It carries packets for whoever owns it: the driver `firmware`
+over a serial line, the bridge link over ZeroMQ.
 """
 
 from __future__ import annotations
@@ -317,6 +317,9 @@ class HostSession:
 
 
 def _words(cause: int) -> str:
-    names = {LostCause.REFUSED.value: "the modem refused it", LostCause.KEY_TIME_OUT.value: "longest time keyed is over"}
+    names = {
+        LostCause.REFUSED.value: "the modem refused it",
+        LostCause.KEY_TIME_OUT.value: "longest time keyed is over",
+    }
     names[LostCause.SHUT_DOWN.value] = "shut down"
     return names.get(cause, "lost")

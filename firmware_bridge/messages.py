@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
@@ -148,9 +147,15 @@ class Message:
         return packed
 
 
-@cache
+_RULES: dict[str, tuple[tuple[str, _Rule], ...]] = {}
+
+
 def _rules(kind: type[Message]) -> tuple[tuple[str, _Rule], ...]:
-    return tuple((item.name, item.metadata["rule"]) for item in fields(kind) if "rule" in item.metadata)
+    known = _RULES.get(kind.__name__)
+    if known is None:
+        known = tuple((item.name, item.metadata["rule"]) for item in fields(kind))
+        _RULES[kind.__name__] = known
+    return known
 
 
 # ---- to the device

@@ -25,8 +25,8 @@ from gateway.metrics import Metrics
 class FirmwareSettings(StrictModel):
     """[settings] of the firmware.
 
-    `hold_key_ms`: keep the transmitter keyed for so long after each packet, so that it does not drop between the packets
-    of an over; 0: only for packets. `statistics_s`: how often the device's counts are asked for; 0: never.
+    `hold_key_ms`: keep the transmitter keyed for so long from each packet, so that it does not drop between those of an
+    over; 0: only for packets. `statistics_s`: how often the device's counts are asked for; 0: never.
     """
 
     hold_key_ms: int = Field(default=0, ge=0, le=10_000)

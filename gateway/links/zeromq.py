@@ -425,7 +425,7 @@ class ZeromqChannelLink(Link):
 
 
 class MessageRouter:
-    """A socket that many connect to: messages of one part, whose senders are told apart by an `address` that ZeroMQ gives.
+    """A socket that many connect to: messages of one part, their senders told apart by an `address` that ZeroMQ gives.
 
     Used from one thread, `wake` excepted, which any thread or signal handler may call.
     """

@@ -1,7 +1,7 @@
 """Writes the vectors that the Python and the C side of the bridge share: `python -m tests.bridge.make_vectors`.
 
-One vector a line, `name` first and no escapes in strings, so that the C test finds its way without a JSON parser. A test
-asserts that the files are what this makes: they change only together with BRIDGE.md.
+One vector a line, `name` first and no escapes in strings, so that the C test finds its way without a JSON parser. A
+test asserts that the files are what this makes: they change only together with BRIDGE.md.
 """
 
 from __future__ import annotations

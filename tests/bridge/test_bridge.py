@@ -1,4 +1,4 @@
-"""The bridge process and its link over real sockets: packets, status, one gateway at a time, reconnects, CURVE, config."""
+"""The bridge process and its link over real sockets: packets, status, one gateway at a time, reconnects, CURVE, files."""
 
 from __future__ import annotations
 
@@ -245,6 +245,7 @@ def test_whatever_was_taken_ends_in_sent_or_lost(stack: ExitStack) -> None:
         host.say(Send(number, bytes((number,))))
     host.say(Ping(1))
     assert host.hear(Pong) == Pong(1, 5, 2, 4, False)
+    until(lambda: runner.taken == [1, 2])
     runner.put(PacketLost(1, "the modem said ERROR"))
     assert host.hear(Lost) == Lost(1, 1, "the modem said ERROR")
     runner.taken.remove(1)

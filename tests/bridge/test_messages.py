@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -44,10 +45,12 @@ def built(shown: dict[str, Any]) -> Message:
     kind = getattr(messages, shown["kind"])
     types = {item.name: str(item.type) for item in fields(kind)}
     values = {name: value for name, value in shown.items() if name != "kind"}
-    return kind(**{
-        name: bytes.fromhex(value) if types[name].startswith("bytes") and value is not None else value
-        for name, value in values.items()
-    })
+    return kind(
+        **{
+            name: bytes.fromhex(value) if types[name].startswith("bytes") and value is not None else value
+            for name, value in values.items()
+        }
+    )
 
 
 def test_the_vector_files_are_what_the_script_makes() -> None:
@@ -114,7 +117,9 @@ def test_what_is_encoded_is_decoded_again(made: tuple[type[Message], dict[str, A
 
 
 @given(ANY_MESSAGE, st.data())
-def test_damaged_messages_are_messages_or_refused(made: tuple[type[Message], dict[str, Any]], data: st.DataObject) -> None:
+def test_damaged_messages_are_messages_or_refused(
+    made: tuple[type[Message], dict[str, Any]], data: st.DataObject
+) -> None:
     packed = bytearray(made[0](**made[1]).to_bytes())
     place = data.draw(st.integers(0, len(packed) - 1))
     packed[place] = data.draw(st.integers(0, 255))
@@ -127,10 +132,8 @@ def test_damaged_messages_are_messages_or_refused(made: tuple[type[Message], dic
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
-    try:
+    with suppress(RemoteProtocolError):
         decode(data)
-    except RemoteProtocolError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(

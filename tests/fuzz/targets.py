@@ -11,8 +11,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from gateway.errors import GatewayError
+from firmware_bridge.driver import ModemStatus
+from firmware_bridge.drivers.firmware import FirmwareDriver
+from firmware_bridge.framing.delimited import CobsFramer
+from firmware_bridge.messages import Unknown, decode
+from firmware_bridge.profile import load_profile
+from firmware_bridge.sim.firmware import VirtualFirmware
+from gateway.errors import GatewayError, RemoteProtocolError
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
 from gateway.protocol.bulk_receive import BulkReceiver, ReceiveConfig
@@ -29,6 +36,7 @@ from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
 STEP_S = 0.08
+FIRMWARE = load_profile("firmware")
 
 
 class Counters:
@@ -170,6 +178,24 @@ def clk_file(data: bytes) -> None:
         return
 
 
+def bridge_messages(data: bytes) -> None:
+    """BRIDGE.md: a message is refused or has one encoding; both sides take frames of any bytes at any time."""
+    with suppress(RemoteProtocolError):
+        message = decode(data)
+        assert isinstance(message, Unknown) or decode(message.to_bytes()) == message
+    driver, modem = FirmwareDriver(FIRMWARE, rng=random.Random(1)), VirtualFirmware(FIRMWARE, "a", random.Random(1))
+    driver.port_opened(0.0)
+    framer = CobsFramer(300)
+    for raw, now_s in packets_in(data):
+        for piece in (raw, framer.encode(raw)):
+            driver.receive_data(piece, now_s)
+            modem.from_host(piece, now_s)
+        driver.tick(now_s)
+        modem.tick(now_s)
+        assert driver.status is not ModemStatus.STOPPED
+        assert len(modem.take_air()) <= 1
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -178,6 +204,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     insiders_packets,
     message_packets,
     clk_file,
+    bridge_messages,
 )
 
 

@@ -1,4 +1,4 @@
-"""The firmware's driver in simulated time: packets, cut cables, restarts, silence, garbage; and the key that is held."""
+"""The firmware's driver in simulated time: packets, cut cables, restarts, silence, garbage; and the held key."""
 
 from __future__ import annotations
 
@@ -214,7 +214,9 @@ def test_shutting_down_says_good_bye_and_reports_what_waits() -> None:
 
 def test_unknown_settings_are_named() -> None:
     profile = load_profile("firmware").model_copy(update={"settings": {"hold_key": 5}})
-    with pytest.raises(ConfigError, match="modem profile firmware: settings: hold_key: unknown key; did you mean hold_key_ms"):
+    with pytest.raises(
+        ConfigError, match="modem profile firmware: settings: hold_key: unknown key; did you mean hold_key_ms"
+    ):
         FirmwareDriver(profile)
 
 

@@ -1,11 +1,11 @@
-"""The C host build and the Python virtual firmware, byte for byte: the same script to both, the same bytes, key and air."""
+"""The C host build and the Python virtual firmware, byte for byte: one script to both, the same bytes, key and air."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import IO
 
@@ -158,7 +158,9 @@ def test_a_conversation_is_the_same_byte_for_byte() -> None:
 
 
 def test_a_host_that_hangs_with_the_key_on() -> None:
-    said = compare(["t 1000", rx(Hello(1, 7, "x")), rx(Key(60_000)), "t 3999", "t 4000", rx(Key(60_000)), "t 5100", "t 6200"])
+    said = compare(
+        ["t 1000", rx(Hello(1, 7, "x")), rx(Key(60_000)), "t 3999", "t 4000", rx(Key(60_000)), "t 5100", "t 6200"]
+    )
     assert said.count("key 1") == 1, "unkeyed after the longest time, and not keyed again at once"
     assert said.count("key 0") == 2
     said = compare(["t 0", rx(Hello(1, 7, "x")), rx(Key(2000)), "t 1999", "t 2000", "t 2010"])

@@ -30,7 +30,9 @@ def test_a_wrong_vector_is_found(tmp_path: Path) -> None:
     assert '"name": "sent 1"' in text
     spoilt = tmp_path / "bridge_messages.json"
     spoilt.write_text(text.replace('"hex": "8200230101"', '"hex": "8200230102"'), encoding="utf-8")
-    answer = subprocess.run([program, spoilt, GOLDEN / "bridge_framing.json"], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [program, spoilt, GOLDEN / "bridge_framing.json"], capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 1
     assert "sent 1" in answer.stdout
 

@@ -1,4 +1,4 @@
-"""The C host build as a virtual modem behind a pseudo-terminal: two of them, two runners, packets across in real time."""
+"""The C host build as a virtual modem behind a pseudo-terminal: two of them, two runners, packets across."""
 
 from __future__ import annotations
 
