@@ -11,7 +11,7 @@ from random import Random
 
 from firmware_bridge.device import Device
 from firmware_bridge.driver import ModemStatus
-from firmware_bridge.framing.delimited import CobsFramer
+from firmware_bridge.framing.delimited import DELIMITER, CobsFramer
 from firmware_bridge.messages import (
     HALF_DUPLEX,
     HAS_KEY,
@@ -61,11 +61,14 @@ class _FirmwareDevice(Device):
 
     def work(self, data: bytes, now_ms: int) -> None:
         """One turn, as clk_bridge_poll; `data` came from the host since the last."""
-        before = self._framer.bad_frames
-        for message in self._framer.feed(data):
-            self.counts.rx_frames += 1
-            self.receive(message, now_ms)
-        self.counts.rx_bad_frames += self._framer.bad_frames - before
+        *ended, rest = data.split(DELIMITER)
+        for piece in (*(piece + DELIMITER for piece in ended), rest):
+            # Frame by frame, for one may ask how many were bad before it.
+            messages = self._framer.feed(piece)
+            self.counts.rx_bad_frames = self._framer.bad_frames
+            for message in messages:
+                self.counts.rx_frames += 1
+                self.receive(message, now_ms)
         self.watch_host(now_ms)
         self._work_key(now_ms)
         self._feed_modem(now_ms)

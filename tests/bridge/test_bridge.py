@@ -1,4 +1,4 @@
-"""The bridge process and its link over real sockets: packets, status, one gateway at a time, reconnects, CURVE, files."""
+"""The bridge process and its link over real sockets: packets, status, one gateway at a time, CURVE, files."""
 
 from __future__ import annotations
 
