@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_bridge.driver import Measured, ModemStatus, PacketHeard
-from firmware_bridge.host import Answered, HostSession, Returned, SessionChanged
+from firmware_bridge.host import HELLO_AGAIN_S, Answered, HostSession, Returned, SessionChanged
 from firmware_bridge.messages import MAX_MESSAGE_BYTES, MAX_NAME_BYTES, NUMBERS, clip
 from firmware_bridge.profile import ModemProfile
 from gateway.clock import Clock, SystemClock
@@ -23,6 +23,8 @@ from gateway.links.zeromq import MessageDealer
 from gateway.metrics import Metrics
 
 INBOX_PACKETS = 256
+READY_WAIT_S = 0.5
+"""`open` waits so long for the bridge, so that nobody is told of an outage that is none."""
 
 
 class BridgeLink(Link):
@@ -88,7 +90,11 @@ class BridgeLink(Link):
             f"the bridge at {self._endpoint}",
         )
         self._session.begin(self._clock.now())
+        deadline = self._clock.now() + READY_WAIT_S
         self._attend()
+        while self._session.status is not ModemStatus.READY and self._clock.now() < deadline:
+            self._dealer.wait(HELLO_AGAIN_S)
+            self._attend()
 
     def _close(self) -> None:
         with self._lock:

@@ -136,7 +136,8 @@ class HostSession:
         """Good-bye; `take_messages` has it."""
         if self._session:
             self._out.append(Bye())
-        self._close_session("left")
+        self.status, self.text = ModemStatus.STARTING, "left"  # which is no news to who left
+        self._close_session(self.text)
 
     def send(self, packet: bytes, now: float) -> int | None:
         """Send a packet: the ticket that its `Answered` will carry, or None: as many as allowed are on their way."""
