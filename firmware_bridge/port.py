@@ -20,6 +20,7 @@ import threading
 from abc import ABC, abstractmethod
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import serial
 
@@ -130,7 +131,7 @@ class SerialPort(Port):
     """A serial device or pseudo-terminal of this machine."""
 
     def __init__(self, address: str, section: PortSection, *, rts: bool = True, dtr: bool = True) -> None:
-        self._serial = _open_serial(address, address, section, rts=rts, dtr=dtr)
+        self._serial = _open_serial(address, section, rts=rts, dtr=dtr)
         self._fd: int = self._serial.fileno()
         with contextlib.suppress(OSError):
             fcntl.ioctl(self._fd, termios.TIOCEXCL)  # programs that know of no lock are kept out, too
@@ -254,7 +255,7 @@ class RemotePort(Port):
     """A serial device behind RFC 2217 (pyserial's client): two threads make its blocking calls."""
 
     def __init__(self, address: str, section: PortSection, *, rts: bool = True, dtr: bool = True) -> None:
-        self._serial = _open_serial(address, address, section, rts=rts, dtr=dtr)
+        self._serial = _open_serial(address, section, rts=rts, dtr=dtr)
         super().__init__(address)
         self._here, self._there = socket.socketpair()
         self._here.setblocking(False)
@@ -348,10 +349,11 @@ class RemotePort(Port):
         self._there.close()
 
 
-def _open_serial(device: str, address: str, section: PortSection, *, rts: bool, dtr: bool) -> serial.SerialBase:  # type: ignore[name-defined, unused-ignore]
-    is_remote = "://" in device
+def _open_serial(address: str, section: PortSection, *, rts: bool, dtr: bool) -> Any:
+    """A pyserial port."""
+    is_remote = "://" in address
     try:
-        port = serial.serial_for_url(device, do_not_open=True)
+        port = serial.serial_for_url(address, do_not_open=True)
         port.baudrate = section.baud
         port.bytesize = section.data_bits
         port.parity = _PARITY[section.parity]
@@ -365,11 +367,11 @@ def _open_serial(device: str, address: str, section: PortSection, *, rts: bool, 
         port.rts, port.dtr = rts, dtr
         port.open()
     except (OSError, ValueError, serial.SerialException, termios.error) as error:
-        raise LinkError(f"{address}: {_why_not(device, section, error)}") from error
+        raise LinkError(f"{address}: {_why_not(address, section, error)}") from error
     return port
 
 
-def _why_not(device: str, section: PortSection, error: Exception) -> str:
+def _why_not(address: str, section: PortSection, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.ENOENT:
         return "not there (not plugged in?)"
@@ -379,12 +381,12 @@ def _why_not(device: str, section: PortSection, error: Exception) -> str:
         return "in use by another program (`clarilink ports` tells which)"
     if isinstance(error, ValueError) and "baud" in str(error).lower():
         return f"does not run at {section.baud} baud"
-    if "://" not in device and Path(device).exists() and not Path(device).is_char_device():
+    if "://" not in address and Path(address).exists() and not Path(address).is_char_device():
         return "is no serial device"
     return f"cannot be opened: {error}"
 
 
-def _set_line(port: serial.SerialBase, address: str, line: str, is_on: bool) -> None:  # type: ignore[name-defined, unused-ignore]
+def _set_line(port: Any, address: str, line: str, is_on: bool) -> None:
     try:
         if line == "rts":
             port.rts = is_on

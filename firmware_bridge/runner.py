@@ -28,6 +28,8 @@ from gateway.metrics import Metrics
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 4.0
 """A port that is not there is tried after this long, then twice as long, and so on up to the latter."""
 LINES_EVERY_S = 0.1
+LEAST_WAIT_S = 0.001
+"""A driver that asks for a time that has passed, again and again, does not take the whole machine."""
 GOOD_BYE_S = 1.0
 """At most this long may the driver's last words take."""
 STOP_S = 2.0
@@ -121,7 +123,8 @@ class ModemRunner:
         self._stopping.set()
         self._wake()
         if self._thread.is_alive():
-            self._thread.join(GOOD_BYE_S + STOP_S)
+            # Without a port it may be in the middle of connecting: it ends by itself when that does.
+            self._thread.join(STOP_S / 2 if self._port is None else GOOD_BYE_S + STOP_S)
 
     def send(self, data: bytes) -> int | None:
         """Accept a packet: its number, or None where it is refused."""
@@ -305,7 +308,7 @@ class ModemRunner:
         if port.has_lines:
             dues.append(self._lines_due_s)
         due = min((time for time in dues if time is not None), default=None)
-        return None if due is None else max(0.0, due - now)
+        return None if due is None else max(LEAST_WAIT_S, due - now)
 
     def _is_writable(self) -> bool:
         with self._changed:

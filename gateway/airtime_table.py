@@ -178,7 +178,7 @@ def _station_plan(path: Path) -> Plan:
         )
     return Plan(
         f"station {config.station.name}",
-        profile_of(link.info, delay_s, jitter_s),
+        profile_of(link.info, link.info.delay_s + delay_s, jitter_s),
         always_added(config, guard, crc=crc),
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,

@@ -14,6 +14,7 @@ import threading
 import tty
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from types import TracebackType
 from typing import Self
 
@@ -116,7 +117,7 @@ class SerialFigures:
 
 def direct_profile(baud: int) -> ModemProfile:
     """A cable between two transparent ends."""
-    air = AirSection(mtu_bytes=1024, overhead_bytes=5, half_duplex=False, has_integrity=True, queue_packets=8)
+    air = AirSection(mtu_bytes=1024, overhead_bytes=5, half_duplex=False, has_integrity=True, queue_packets=32)
     return ModemProfile(name=f"cable-{baud}", driver="transparent", port=PortSection(baud=baud), air=air)
 
 
@@ -165,7 +166,10 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def serial_figures(bauds: Sequence[int] = BAUDS, seconds: float = 2.0) -> dict[str, float]:
-    """Stable names for JSON: `serial_line_share_BAUD`, `serial_idle_cpu_share`."""
-    shares = {f"serial_line_share_{baud}": measure_throughput(baud, seconds).line_share for baud in bauds}
+def serial_figures(bauds: Sequence[int] = BAUDS, seconds: float = 1.0, repeats: int = 3) -> dict[str, float]:
+    """Medians, for machines are shared, by stable names for JSON: `serial_line_share_BAUD`, `serial_idle_cpu_share`."""
+    shares = {
+        f"serial_line_share_{baud}": median(measure_throughput(baud, seconds).line_share for _ in range(repeats))
+        for baud in bauds
+    }
     return {**shares, "serial_idle_cpu_share": measure_idle()}

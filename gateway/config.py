@@ -75,11 +75,12 @@ def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool)
 
 
 def _resolve_port(address: str, info: ValidationInfo) -> str:
-    if "://" in address or not address:
-        if re.fullmatch(r"(tcp|rfc2217)://(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}", address) is None:
-            raise ValueError("needs a device (/dev/...), tcp://HOST:PORT or rfc2217://HOST:PORT")
-        return address
-    return str(_resolve(Path(address), info))
+    if address and "://" not in address:
+        return str(_resolve(Path(address), info))
+    found = re.fullmatch(r"(?:tcp|rfc2217)://(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(\d{1,5})", address)
+    if found is None or not 0 < int(found[1]) <= 65535:
+        raise ValueError("needs a device (/dev/...), tcp://HOST:PORT or rfc2217://HOST:PORT")
+    return address
 
 
 def _resolve_profile(source: str, info: ValidationInfo) -> str:

@@ -60,6 +60,21 @@ def test_every_channel_file_has_a_table(path: Path) -> None:
     assert (plan.always.name == "crc") == (load_channel(path).bit_error_rate > 0)
 
 
+def test_a_modem_profile_and_a_station_with_it_have_the_same_figures() -> None:
+    (modem,) = load_plans(CONFIGS / "modem" / "transparent-9600.toml")
+    (station,) = load_plans(CONFIGS / "station-modem-a.toml")
+    assert modem.profile == station.profile
+    assert (modem.profile.rate_bps, modem.profile.turnaround_s) == (9600, 0.04)
+    assert modem.always == station.always == NO_PROTECTION
+    assert "modem transparent-9600: modem:transparent-9600" in text((modem,))
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "modem").glob("*.toml")), ids=lambda path: path.name)
+def test_every_modem_profile_has_a_table(path: Path) -> None:
+    (plan,) = load_plans(path)
+    assert plan.profile.name in text((plan,))
+
+
 def test_a_station_behind_an_emulated_channel_has_its_figures(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('[station]\nname = "x"\nid = 7\n[link]\nkind = "memory"\n[channel]\npreset = "acoustic-1km"\n')

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app import build_cushion, build_link, check_live, protection_of, wants_crc
-from gateway.clock import ManualClock
+from gateway.clock import ManualClock, SystemClock
 from gateway.config import SecuritySection, StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
 from gateway.links.emulated import EmulatedLink
@@ -35,6 +35,30 @@ def test_the_configured_link_is_built_unopened(section: dict[str, Any], kind: ty
     assert type(link) is kind
     with pytest.raises(LinkClosed):
         link.send(b"x")
+
+
+MODEM = {"kind": "modem", "profile": "transparent-1200", "port": "/dev/no-such-port"}
+
+
+def test_a_modem_link_has_the_figures_of_its_profile_with_the_settings_of_the_station() -> None:
+    link = build_link(config(MODEM), ManualClock(), Metrics())
+    assert (link.info.name, link.info.rate_bps, link.info.has_integrity) == ("modem:transparent-1200", 1200, True)
+    bare = config({**MODEM, "settings": {"check": "none"}})
+    link = build_link(bare, ManualClock(), Metrics())
+    assert link.info.has_integrity is False
+    assert wants_crc(bare, link, NO_GUARD)
+    with pytest.raises(ConfigError, match=r"transparent-1200: settings.*nmuber"):
+        build_link(config({**MODEM, "settings": {"nmuber": 1}}), ManualClock(), Metrics())
+    with pytest.raises(ConfigError, match=r"no modem profile 'no-such-modem'; there are: .*transparent-1200"):
+        build_link(config({**MODEM, "profile": "no-such-modem"}), ManualClock(), Metrics())
+
+
+def test_a_modem_that_is_not_there_is_told_and_no_error() -> None:
+    said: list[str] = []
+    with build_link(config(MODEM), SystemClock(), Metrics(), said.append) as link:
+        assert link.receive(0.05) is None
+        assert link.outage() is not None
+    assert any("not there" in line for line in said)
 
 
 def test_a_channel_wraps_any_link() -> None:

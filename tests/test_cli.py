@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
+from firmware_bridge.framing.delimited import CobsFramer
 from gateway.cli import main
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
@@ -208,6 +209,17 @@ def test_airtime_prints_a_table_and_names_what_is_wrong(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 8 * 24
     assert "no.toml: cannot read" in refused("airtime", "-c", tmp_path / "no.toml")
     assert "no protection 'rain'" in refused("airtime", "-c", channel, "--protection", "rain")
+
+
+def test_ports_lists_ports_and_prints_and_replays_raw_logs(tmp_path: Path) -> None:
+    assert "ports" in good("ports").output or "/dev/" in good("ports").output
+    log = tmp_path / "raw.log"
+    frame = CobsFramer(270).encode(b"over")
+    log.write_text(f"1.5 2026-11-26T09:30:00.000000Z < {frame.hex(' ')}\n")
+    assert "6f 76 65 72" in good("ports", "--log", log).output
+    replayed = good("ports", "--log", log, "-c", "transparent-9600").output
+    assert "PacketHeard(data=b'over'" in replayed
+    assert "no such raw log" in refused("ports", "--log", tmp_path / "none.log")
 
 
 def test_run_refuses_a_link_that_cannot_carry_live_voice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from gateway.config import (
     ConfigPath,
     MemoryLink,
+    ModemLink,
     StationConfig,
     StrictModel,
     ZeromqChannelLink,
@@ -55,6 +56,49 @@ def test_channel_stations_meet_at_one_endpoint() -> None:
     assert isinstance(a.link, ZeromqChannelLink)
     assert a.link == b.link
     assert a.link.endpoint == "tcp://127.0.0.1:5600"
+
+
+def test_modem_stations_have_one_profile_and_two_ports() -> None:
+    a, b = (load_toml(CONFIGS / f"station-modem-{letter}.toml", StationConfig) for letter in "ab")
+    assert isinstance(a.link, ModemLink)
+    assert isinstance(b.link, ModemLink)
+    assert a.link.profile == b.link.profile == "transparent-9600"
+    assert a.link.port != b.link.port
+    assert a.station.id != b.station.id
+
+
+MODEM = '[station]\nname = "x"\nid = 7\n[link]\nkind = "modem"\n'
+
+
+def test_a_modem_link_has_paths_that_count_from_the_file_and_words_that_do_not() -> None:
+    text = MODEM + 'profile = "my/modem.toml"\nport = ["ttyA", "/dev/ttyB", "tcp://host:9"]\nraw_log = "raw.log"\n'
+    link = parse(text + '[link.settings]\nnumber = "88160000"\n', Path("/etc/radio/s.toml")).link
+    assert isinstance(link, ModemLink)
+    assert link.profile == "/etc/radio/my/modem.toml"
+    assert link.port == ("/etc/radio/ttyA", "/dev/ttyB", "tcp://host:9")
+    assert link.raw_log == Path("/etc/radio/raw.log")
+    assert link.settings == {"number": "88160000"}
+    link = parse(MODEM + 'profile = "kiss-1200"\nport = "rfc2217://[::1]:2217"\n').link
+    assert isinstance(link, ModemLink)
+    assert (link.profile, link.port) == ("kiss-1200", "rfc2217://[::1]:2217")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('profile = "x"', "link.port: missing"),
+        ('port = "/dev/x"', "link.profile: missing"),
+        ('profile = "x"\nport = "http://x"', "link.port: got 'http://x'; needs a device"),
+        ('profile = "x"\nport = ["/dev/x", "tcp://x"]', "link.port.1: got 'tcp://x'; needs a device"),
+        ('profile = "x"\nport = "tcp://host:70000"', "link.port: got 'tcp://host:70000'; needs a device"),
+        ('profile = "x"\nport = ""', "link.port: got ''; needs a device"),
+        ('profile = "x"\nport = []', "link.port: "),
+        ('profile = "x"\nport = 5', "link.port: got 5"),
+        ('profile = "x"\nport = "/dev/x"\nbaud = 9600', "link.baud: unknown key"),
+    ],
+)
+def test_a_wrong_modem_link_is_named(lines: str, message: str) -> None:
+    assert message in refusal(MODEM + lines + "\n")
 
 
 def test_a_short_file_gets_defaults() -> None:

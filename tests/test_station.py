@@ -310,6 +310,62 @@ def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualCloc
     assert a.metrics.counter("tx.dropped.no_link") >= 1
 
 
+class OutageLink(BreakingLink):
+    """Stays open whatever happens, and says what is wrong."""
+
+    why: str | None = None
+
+    def outage(self) -> str | None:
+        return self.why
+
+
+def test_an_outage_unkeys_refuses_and_ends_by_itself(small_codec: Codec, clock: ManualClock) -> None:
+    link = OutageLink()
+    a = Bench(small_codec, clock, link, 1)
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.mode is Mode.TALKING
+    link.why = "modem no port: unplugged"
+    a.station.step()
+    assert a.mode is not Mode.TALKING
+    assert a.said.count("link lost") == 1
+    assert not a.station.snapshot().link_is_up
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.said[-1] == "refused: no link"
+    a.station.post(SendText("hello"))
+    a.station.step()
+    assert a.said[-1] == "message not sent: no link"
+    for _ in range(300):
+        a.station.step()
+        clock.sleep(0.01)
+    link.why = None
+    a.station.step()
+    assert a.station.snapshot().link_is_up
+    assert a.said[-1] == "link restored"
+    assert a.metrics.counter("link.outages") == 1
+    assert a.metrics.counter("link.lost") == 0, "the link was never opened again"
+
+
+def test_a_link_lost_in_an_outage_is_found_again_with_it(small_codec: Codec, clock: ManualClock) -> None:
+    link = OutageLink()
+    a = Bench(small_codec, clock, link, 1)
+    link.why = "modem starting: dialling"
+    a.station.step()
+    link.broken = True
+    for _ in range(10):
+        a.station.step()
+    link.broken = False
+    for _ in range(400):
+        a.station.step()
+        clock.sleep(0.01)
+    assert not a.station.snapshot().link_is_up
+    link.why = None
+    a.station.step()
+    assert a.station.snapshot().link_is_up
+
+
 def test_closing_while_talking_ends_the_over_on_the_air(small_codec: Codec, clock: ManualClock) -> None:
     a, b = two(small_codec, clock)
     a.station.post(PttPressed())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import socket
+import termios
 import threading
 import time
 import tty
@@ -167,6 +168,32 @@ def test_a_peer_that_never_reads_takes_what_the_system_holds_and_no_more(device:
     port.wait(0.1, to_write=True)
     port.close()
     assert time.monotonic() - begun < PATIENCE_S / 2
+
+
+def test_xon_xoff_is_honoured(device: Device) -> None:
+    port = open_port(str(device.path), PortSection(flow="xon-xoff"))
+    device.write(b"\x13")  # XOFF
+    until(lambda: port.write(b"x") == 0)  # the system holds what it takes before it has seen the XOFF
+    device.read()
+    assert port.write(b"held") == 0
+    device.write(b"\x11")  # XON
+    until(lambda: port.write(b"on again") == 8)
+    device.read_until(b"on again")
+    assert port.read() == b"", "flow control is not data"
+    device.write(b"\x13")
+    until(lambda: port.write(b"x") == 0)
+    begun = time.monotonic()
+    port.close()
+    assert time.monotonic() - begun < PATIENCE_S / 2
+
+
+@pytest.mark.parametrize(("flow", "is_on"), [("rts-cts", True), ("none", False)])
+def test_rts_cts_is_left_to_the_system(device: Device, flow: str, is_on: bool) -> None:
+    port = open_port(str(device.path), PortSection.model_validate({"flow": flow, "parity": "even", "stop_bits": 2}))
+    flags = termios.tcgetattr(port._file())[2]
+    assert bool(flags & termios.CRTSCTS) is is_on
+    assert flags & termios.CSTOPB
+    port.close()
 
 
 def test_a_port_is_ours_alone(device: Device) -> None:

@@ -30,6 +30,10 @@ class Device:
         self.path = path
         self._master: int | None = None
 
+    @property
+    def is_plugged(self) -> bool:
+        return self._master is not None
+
     def plug(self) -> None:
         self._master, slave = os.openpty()
         tty.setraw(slave)
@@ -118,3 +122,38 @@ class TcpWire:
         elif there is not None:
             with contextlib.suppress(OSError):
                 there.sendall(data)
+
+
+class Joined:
+    """Two devices that hear each other; either can be unplugged."""
+
+    def __init__(self, folder: Path) -> None:
+        self.devices = [Device(folder / "modem-a"), Device(folder / "modem-b")]
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        for device in self.devices:
+            device.plug()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def unplug(self, end: int) -> None:
+        with self._lock:
+            self.devices[end].unplug()
+
+    def plug(self, end: int) -> None:
+        with self._lock:
+            self.devices[end].plug()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        for device in self.devices:
+            device.unplug()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.002):
+            with self._lock:
+                for here, there in (self.devices, self.devices[::-1]):
+                    data = here.read() if here.is_plugged else b""
+                    if data and there.is_plugged:
+                        there.write(data)

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from firmware_bridge.driver import ModemStatus
 from firmware_bridge.drivers.firmware import FirmwareDriver
-from firmware_bridge.framing.delimited import CobsFramer
+from firmware_bridge.framing.delimited import Check, CobsFramer
 from firmware_bridge.messages import Unknown, decode
 from firmware_bridge.profile import load_profile
 from firmware_bridge.sim.firmware import VirtualFirmware
@@ -178,6 +178,18 @@ def clk_file(data: bytes) -> None:
         return
 
 
+def modem_stream(data: bytes) -> None:
+    """COBS frames in a byte stream: cut anywhere it is the same; what is heard can be sent again; a frame after it all
+    is heard."""
+    check, size = list(Check)[data[0] % 2] if data else Check.CRC, 1 + (data[1] if len(data) > 1 else 0)
+    whole, pieces = CobsFramer(64, check), CobsFramer(64, check)
+    heard = whole.feed(data[2:])
+    assert heard == [payload for at in range(2, len(data), size) for payload in pieces.feed(data[at : at + size])]
+    assert (whole.bad_frames, whole.bad_bytes) == (pieces.bad_frames, pieces.bad_bytes)
+    for payload in [*heard, b"after"]:
+        assert whole.feed(whole.encode(payload, after_silence=True))[-1] == payload
+
+
 def bridge_messages(data: bytes) -> None:
     """BRIDGE.md: a message is refused or has one encoding; both sides take frames of any bytes at any time."""
     with suppress(RemoteProtocolError):
@@ -204,6 +216,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     insiders_packets,
     message_packets,
     clk_file,
+    modem_stream,
     bridge_messages,
 )
 

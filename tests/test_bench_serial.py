@@ -1,0 +1,58 @@
+"""The benchmark of the serial shell: it uses the line, and rests when idle (generous: machines are shared)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gateway.bench import table
+from gateway.bench_serial import Cable, direct_profile, measure_idle, measure_throughput, serial_figures
+
+
+@pytest.mark.parametrize("baud", [9600, 115_200, 921_600])
+def test_packets_fill_the_line(baud: int) -> None:
+    figures = measure_throughput(baud, 1.0)
+    assert 0.7 < figures.line_share < 1.05
+    assert figures.payload_bps < figures.line_share * baud * 0.8
+
+
+def test_an_idle_link_rests() -> None:
+    assert 0 <= measure_idle(1.0) < 0.2
+
+
+def test_figures_have_stable_names() -> None:
+    figures = serial_figures((57_600,), 0.3, repeats=1)
+    assert list(figures) == ["serial_line_share_57600", "serial_idle_cpu_share"]
+    assert "serial line share 57600" in table(figures)
+
+
+def test_a_cable_carries_bytes_at_its_rate() -> None:
+    with Cable(9600) as cable, open(cable.ends[0], "wb", buffering=0) as here, open(cable.ends[1], "rb", 0) as there:  # noqa: PTH123
+        begun = time.monotonic()
+        here.write(bytes(480))
+        got = b""
+        while len(got) < 480:
+            got += there.read(480)
+        assert time.monotonic() - begun > 0.4
+
+
+def test_a_cable_that_is_not_read_holds_everything() -> None:
+    with Cable() as cable, open(cable.ends[0], "wb", buffering=0) as here:  # noqa: PTH123
+        cable.is_read = False
+        here.write(b"x")  # the thread may be in the middle of its wait for this one
+        time.sleep(0.1)
+        before = cable.passed_bytes
+        here.write(b"held")
+        time.sleep(0.2)
+        assert cable.passed_bytes == before
+        cable.is_read = True
+        deadline = time.monotonic() + 10.0
+        while cable.passed_bytes < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_the_profile_is_a_cable() -> None:
+    assert direct_profile(1200).port.baud == 1200
+    assert not direct_profile(1200).air.half_duplex
