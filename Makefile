@@ -12,6 +12,7 @@ demo: $(READY)
 	$(BIN)/python -m gateway.demo
 
 test: $(READY)
+	sh $(SYSTEM) test
 	$(BIN)/python -m pytest
 
 bench: $(READY)

@@ -25,7 +25,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
-from gateway.config import BIT_WITH_SECURITY, ModemLink, StationConfig, load_toml
+from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
@@ -63,6 +63,8 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Calla
         link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "modem":
         link = build_modem_link(section, clock, metrics, say)
+    elif section.kind == "bridge":
+        link = build_bridge_link(section, config.station.name, clock, metrics, say)
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -86,6 +88,24 @@ def build_modem_link(
         clock=clock,
         rng=random.Random(),
         raw_log=section.raw_log,
+        on_status=say,
+    )
+
+
+def build_bridge_link(
+    section: BridgeLink, station: str, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+) -> Link:
+    """The modem behind a bridge process. Raises ConfigError for a profile that is wrong, SecurityError for keys."""
+    from firmware_bridge import bridge_link
+    from firmware_bridge.profile import load_profile
+
+    return bridge_link.BridgeLink(
+        section.endpoint,
+        section.station or station,
+        load_profile(section.profile),
+        metrics=metrics,
+        clock=clock,
+        curve=open_curve(section.curve),
         on_status=say,
     )
 

@@ -298,7 +298,23 @@ class ModemLink(StrictModel):
     raw_log: ConfigPath | None = None
 
 
-LinkSection = Annotated[ZeromqPeersLink | ZeromqChannelLink | MemoryLink | ModemLink, Field(discriminator="kind")]
+class BridgeLink(StrictModel):
+    """A modem on another machine, behind the bridge process (`python -m firmware_bridge`) at `endpoint`.
+
+    `profile` is the modem's, as in the bridge's file: by it the stations of a net agree on the CRC. `station` is the
+    name the bridge knows us by (default: the station's own).
+    """
+
+    kind: Literal["bridge"]
+    endpoint: Endpoint
+    profile: Annotated[str, Field(min_length=1), AfterValidator(_resolve_profile)]
+    station: Name | None = None
+    curve: ChannelCurveSection | None = None
+
+
+LinkSection = Annotated[
+    ZeromqPeersLink | ZeromqChannelLink | MemoryLink | ModemLink | BridgeLink, Field(discriminator="kind")
+]
 
 
 class SecuritySection(StrictModel):

@@ -1,7 +1,7 @@
 """What a path through space or water does to a packet at a given time: the seam between physics and packets.
 
-Rule: pure. A `PathModel` is a frozen description; `start` gives one direction of one link its own state and randomness.
-Fading, passes, noise and recorded traces are all models; rate, queue, turn-around and what is described by plain figures
+Rule: pure. A `PathModel` is a frozen description; `start` gives one direction of one link its state and randomness.
+Fading, passes, noise and recorded traces are all models; rate, queue, turn-around and what plain figures describe
 stay with `ChannelSpec`, on top of which a model acts.
 """
 

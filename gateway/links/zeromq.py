@@ -424,19 +424,21 @@ class ZeromqChannelLink(Link):
                 self._drop_rx(Drop.MALFORMED)
 
 
-class StationRouter:
-    """The channel process's socket: messages from many stations, told apart by an `address` that ZeroMQ gives.
+class MessageRouter:
+    """A socket that many connect to: messages of one part, their senders told apart by an `address` that ZeroMQ gives.
 
     Used from one thread, `wake` excepted, which any thread or signal handler may call.
     """
 
-    def __init__(self, endpoint: str, curve: Curve | None = None) -> None:
-        """Listen at `endpoint`; `curve`: for those allowed only. Raises LinkError."""
+    def __init__(self, endpoint: str, curve: Curve | None = None, max_bytes: int = envelope.MAX_MESSAGE_BYTES) -> None:
+        """Listen at `endpoint`; `curve`: for those allowed only; who sends more than `max_bytes` is cut off. Raises
+        LinkError."""
         self.refused: Counter[str] = Counter()
         """Newcomers not let in, by the names of the links' counters."""
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._guard = _Guard(self._context, curve, self._count_refused)
-        self._socket = _socket(self._context, zmq.ROUTER, envelope.MAX_MESSAGE_BYTES)
+        self._socket = _socket(self._context, zmq.ROUTER, max_bytes)
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # who comes back under its own name is let in again
         self._socket.setsockopt(zmq.SNDHWM, 16 * QUEUE_PACKETS)  # for all stations' sending in bursts
         self._socket.setsockopt(zmq.RCVHWM, 16 * QUEUE_PACKETS)
         try:
@@ -479,13 +481,80 @@ class StationRouter:
             self._woken.recv(4096)
         self._guard.attend()
 
-    def receive(self) -> tuple[bytes, envelope.Message | None] | None:
-        """The sender's address and its message (None for what is not one); None when there is nothing."""
+    def receive_bytes(self) -> tuple[bytes, bytes | None] | None:
+        """The sender's address and its message (None for one of several parts); None when there is nothing."""
         if not self._socket.poll(0, zmq.POLLIN):
             return None
         address, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
-        return address, envelope.unpack(parts[0]) if len(parts) == 1 else None
+        return address, parts[0] if len(parts) == 1 else None
+
+    def send_bytes(self, address: bytes, message: bytes) -> None:
+        """Send to one; dropped by ZeroMQ when it is gone or does not read."""
+        self._socket.send_multipart([address, message], zmq.NOBLOCK)
+
+
+class StationRouter(MessageRouter):
+    """The channel process's socket, to its stations."""
+
+    def receive(self) -> tuple[bytes, envelope.Message | None] | None:
+        """The sender's address and its message (None for what is not one); None when there is nothing."""
+        received = self.receive_bytes()
+        if received is None:
+            return None
+        address, data = received
+        return address, None if data is None else envelope.unpack(data)
 
     def send(self, address: bytes, message: envelope.Message) -> None:
         """Send to one station; dropped by ZeroMQ when it is gone or does not read."""
-        self._socket.send_multipart([address, envelope.pack(message)], zmq.NOBLOCK)
+        self.send_bytes(address, envelope.pack(message))
+
+
+class MessageDealer:
+    """The other end of a MessageRouter: messages of one part to and from `endpoint`, found again whenever it is there.
+
+    For one thread. Counts `curve_failed` through `count`.
+    """
+
+    def __init__(self, endpoint: str, curve: Curve | None, max_bytes: int, count: Callable[[str], None]) -> None:
+        """`curve`: keys, with the server key of the other end. Raises LinkError for an address that is none."""
+        if endpoint.startswith("inproc://"):
+            raise LinkError(f"cannot use {endpoint}: inproc is for one program, give tcp:// or ipc://")
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._socket = _socket(self._context, zmq.DEALER, max_bytes)
+        # One name for all connections of this object, so that the other end knows us again after a broken one.
+        self._socket.setsockopt(zmq.IDENTITY, b"\x01" + secrets.token_bytes(8))
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # while nobody is there, drop now: stale voice later is worthless
+        self._guard = _Guard(self._context, curve, count)
+        try:
+            self._guard.join(self._socket)
+            _connect(self._socket, endpoint)
+        except LinkError:
+            self._guard.close()
+            self._context.destroy(linger=0)
+            raise
+
+    def send(self, message: bytes) -> bool:
+        """Whether it could be sent: False while nobody is there, or too much waits."""
+        try:
+            self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is a message, or after `timeout_s`."""
+        _wait(self._socket, max(0.0, timeout_s))
+
+    def receive(self) -> bytes | None:
+        """The next message, None when there is none; one of several parts is as one of no bytes."""
+        self._guard.attend()
+        if not self._socket.poll(0, zmq.POLLIN):
+            return None
+        parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        return parts[0] if len(parts) == 1 else b""
+
+    def close(self) -> None:
+        """Let the last messages leave, then close."""
+        self._guard.close()
+        self._socket.close()
+        self._context.term()

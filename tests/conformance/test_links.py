@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from firmware_bridge.bridge import BridgeProcess
+from firmware_bridge.bridge_link import BridgeLink
+from firmware_bridge.driver import ModemEvent, ModemStatus, PacketHeard, PacketSent
 from firmware_bridge.link import ModemLink
 from firmware_bridge.profile import load_profile
 from gateway.bench_serial import Cable
@@ -19,7 +23,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.clock import ManualClock, SystemClock
 from gateway.errors import LinkClosed, LocalProtocolError
-from gateway.links.base import Link, Received
+from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import memory_pair
@@ -27,6 +31,35 @@ from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from tests.bridge.wires import TcpWire
 
 PATIENCE_S = 5.0
+
+
+class JoinedRunner:
+    """In place of a serial modem for the bridge: what one sends the `other` hears at once."""
+
+    failure: BaseException | None = None
+    status, status_text = ModemStatus.READY, "ready"
+
+    def __init__(self, info: LinkInfo) -> None:
+        self.info = info
+        self.other = self
+        self._events: queue.SimpleQueue[ModemEvent] = queue.SimpleQueue()
+        self._numbers = 0
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def send(self, data: bytes) -> int | None:
+        self._numbers += 1
+        self.other._events.put(PacketHeard(data))
+        self._events.put(PacketSent(self._numbers))
+        return self._numbers
+
+    def next_event(self, timeout_s: float) -> ModemEvent | None:
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
 
 
 def free_endpoint() -> str:
@@ -120,7 +153,34 @@ def modem_tcp(stack: ExitStack) -> Pair:
     return Pair(a, b, lambda: a.ready() and b.ready())
 
 
-KINDS = [memory, memory_manual, emulated, emulated_real_time, zeromq_peers, zeromq_channel, modem_serial, modem_tcp]
+def bridge(stack: ExitStack) -> Pair:
+    """Two stations, each with its modem behind a bridge process; the modems are joined by a cable of no length."""
+    profile = load_profile("direct-115200")
+    runners = JoinedRunner(profile.link_info()), JoinedRunner(profile.link_info())
+    runners[0].other, runners[1].other = runners[1], runners[0]
+    links = []
+    for runner, name in zip(runners, ("alpha", "bravo"), strict=True):
+        process = BridgeProcess("tcp://127.0.0.1:*", runner, queue_packets=64)
+        thread = threading.Thread(target=process.run)
+        thread.start()
+        stack.callback(thread.join, PATIENCE_S)
+        stack.callback(process.stop)
+        links.append(BridgeLink(process.endpoint, name, profile))
+    a, b = links
+    return Pair(a, b, lambda: a.ready() and b.ready())
+
+
+KINDS = [
+    memory,
+    memory_manual,
+    emulated,
+    emulated_real_time,
+    zeromq_peers,
+    zeromq_channel,
+    modem_serial,
+    modem_tcp,
+    bridge,
+]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)

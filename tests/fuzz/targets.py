@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from firmware_bridge.driver import ModemDriver, PacketHeard, PacketLost, PacketSent
+from firmware_bridge.driver import ModemDriver, ModemStatus, PacketHeard, PacketLost, PacketSent
 from firmware_bridge.drivers.benthos import BenthosDriver
+from firmware_bridge.drivers.firmware import FirmwareDriver
 from firmware_bridge.drivers.micromodem import MicromodemDriver
 from firmware_bridge.drivers.popoto import PopotoDriver
 from firmware_bridge.drivers.template import TemplateDriver
@@ -24,12 +26,14 @@ from firmware_bridge.framing.evologics import EvoParser
 from firmware_bridge.framing.kiss import Checksum, KissDecoder, encode_kiss
 from firmware_bridge.framing.lines import LineReader, json_object
 from firmware_bridge.framing.nmea import NmeaReader
+from firmware_bridge.messages import Unknown, decode
 from firmware_bridge.probe.answer import Answerer
 from firmware_bridge.probe.messages import MAGIC, Wrong
 from firmware_bridge.probe.messages import encode as encode_probe
 from firmware_bridge.probe.messages import parse as parse_probe
-from firmware_bridge.profile import AirSection, ModemProfile
-from gateway.errors import GatewayError
+from firmware_bridge.profile import AirSection, ModemProfile, load_profile
+from firmware_bridge.sim.firmware import VirtualFirmware
+from gateway.errors import GatewayError, RemoteProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
@@ -47,6 +51,7 @@ from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
 STEP_S = 0.08
+FIRMWARE = load_profile("firmware")
 
 
 class Counters:
@@ -307,6 +312,24 @@ def acoustic_drivers(data: bytes) -> None:
     driver.shut_down(now)
 
 
+def bridge_messages(data: bytes) -> None:
+    """BRIDGE.md: a message is refused or has one encoding; both sides take frames of any bytes at any time."""
+    with suppress(RemoteProtocolError):
+        message = decode(data)
+        assert isinstance(message, Unknown) or decode(message.to_bytes()) == message
+    driver, modem = FirmwareDriver(FIRMWARE, rng=random.Random(1)), VirtualFirmware(FIRMWARE, "a", random.Random(1))
+    driver.port_opened(0.0)
+    framer = CobsFramer(300)
+    for raw, now_s in packets_in(data):
+        for piece in (raw, framer.encode(raw)):
+            driver.receive_data(piece, now_s)
+            modem.from_host(piece, now_s)
+        driver.tick(now_s)
+        modem.tick(now_s)
+        assert driver.status is not ModemStatus.STOPPED
+        assert len(modem.take_air()) <= 1
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -323,6 +346,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     nmea_sentences,
     text_lines,
     acoustic_drivers,
+    bridge_messages,
 )
 
 
