@@ -3,13 +3,14 @@
 #   libportaudio2      sound devices
 #   codec2             the reference codec in `clarilink evaluate`
 #   pulseaudio, libasound2-plugins   virtual sound cards for the tests
+#   libhamlib-utils    rigctld, a peer of the keying tests
 #   gcc, libc6-dev, python3-dev      to build PESQ, one of the measures of `clarilink evaluate`
 #   python3-venv       the environment itself
 set -eu
 
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=""
-for package in libportaudio2 codec2 pulseaudio libasound2-plugins gcc libc6-dev python3-dev; do
+for package in libportaudio2 codec2 pulseaudio libasound2-plugins libhamlib-utils gcc libc6-dev python3-dev; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
 done
 python3 -c "import ensurepip" >/dev/null 2>&1 || missing="$missing python3-venv"

@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.inputs import InputThread, name_of
+from firmware_bridge.ptt.keyed_link import KeyedLink
+from firmware_bridge.ptt.keying import Keying
 from gateway.adaptation import LinkCare, always_added, profile_of
 from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
@@ -39,19 +43,28 @@ from gateway.protocol.live import Fit, live_verdict
 from gateway.protocol.live import Protection as LiveProtection
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import build_protection
+from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.secured import open_curve, open_security
-from gateway.session.events import PttToggled
+from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
 
 PARROT_QUIET_S = 1.0
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
+MOVES: dict[Move, PttPressed | PttReleased | PttToggled] = {
+    Move.PRESSED: PttPressed(), Move.RELEASED: PttReleased(), Move.TOGGLED: PttToggled(),
+}
 
 
-def build_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
-    """The configured link, wrapped in a channel if one is asked for; not yet open."""
+def build_link(config: StationConfig, clock: Clock, metrics: Metrics, keying: Keying | None = None) -> Link:
+    """The configured link, wrapped in a channel if one is asked for, and keyed by `keying`; not yet open."""
+    link = _bare_link(config, clock, metrics)
+    return link if config.keying is None or keying is None else KeyedLink(link, keying, config.keying, clock)
+
+
+def _bare_link(config: StationConfig, clock: Clock, metrics: Metrics) -> Link:
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
@@ -120,13 +133,16 @@ def run_station(path: Path) -> None:
             "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
         )
 
-    link = build_link(config, clock, metrics)
+    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning, station_beats=True)
+    link = build_link(config, clock, metrics, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
     codec = _load_codec(config)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
+        if keying is not None:
+            stack.callback(keying.close)
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         security = open_security(config, log.warning)
@@ -167,6 +183,7 @@ def run_station(path: Path) -> None:
             LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
             Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
+            keying,
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
@@ -178,13 +195,17 @@ def run_station(path: Path) -> None:
             protection=protection.name,
             protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
-            ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
+            ptt=_ptt_line(config),
         )
         media = MediaThread(station, log)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         media.start()
+        if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
+            switch = InputThread(config.ptt.input, lambda move: station.post(MOVES[move]), log.warning)
+            switch.start()
+            stack.callback(switch.stop)
         try:
             if config.ptt.source == "keyboard":
                 _serve_keys(station, media, stop)
@@ -196,6 +217,18 @@ def run_station(path: Path) -> None:
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
             raise media.failure
+
+
+def _ptt_line(config: StationConfig) -> str:
+    """What the operator talks with."""
+    ptt, ways = config.ptt, []
+    if ptt.source == "keyboard":
+        ways.append("space talks and ends, t sends a text, q quits")
+    if isinstance(ptt.input, VoxInput):
+        ways.append(f"voice above {ptt.input.threshold_db:g} dB")
+    elif ptt.input is not None:
+        ways.append(f"{name_of(ptt.input)} ({ptt.input.mode})")
+    return "; ".join(ways) or "none"
 
 
 class MediaThread(threading.Thread):
