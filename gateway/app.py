@@ -54,7 +54,9 @@ PARROT_QUIET_S = 1.0
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
 MOVES: dict[Move, PttPressed | PttReleased | PttToggled] = {
-    Move.PRESSED: PttPressed(), Move.RELEASED: PttReleased(), Move.TOGGLED: PttToggled(),
+    Move.PRESSED: PttPressed(),
+    Move.RELEASED: PttReleased(),
+    Move.TOGGLED: PttToggled(),
 }
 
 

@@ -1,4 +1,4 @@
-"""Configuration of push-to-talk: where the operator's key comes from ([ptt]), and how a transmitter is keyed ([keying]).
+"""Configuration of push-to-talk: where the operator's key comes from ([ptt]), how a transmitter is keyed ([keying]).
 
 Rule: values and their limits only; what is done with them: gateway.session, firmware_bridge.ptt.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway.config_file import Name, StrictModel
+from gateway.config_file import StrictModel
 
 SerialAddress = Annotated[str, Field(pattern=r"^(/\S+|(tcp|rfc2217)://[^\s/:]+:\d{1,5})$")]
 """`/dev/...`, `tcp://HOST:PORT` or `rfc2217://HOST:PORT`."""

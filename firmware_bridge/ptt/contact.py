@@ -46,7 +46,7 @@ class Contact:
         if self._is_closed:
             self._is_pressed = True
             return [Move.TOGGLED if self._toggles else Move.PRESSED]
-        if self._toggles:
+        if self._toggles or not self._is_pressed:
             return []
         self._is_pressed = False
         return [Move.RELEASED]

@@ -95,7 +95,8 @@ class Keyer:
     def release(self, now: float) -> None:
         """No more data waits; the key goes off after the tail unless an over holds it."""
         self._has_data = False
-        self._is_locked = self._is_locked and self._has_over
+        if not self._has_over:
+            self._unlock(now)
         self._run(now)
 
     def may_send(self, now: float, air_s: float = 0.0) -> bool:
@@ -128,7 +129,7 @@ class Keyer:
         if self._has_over:
             self._has_over = False
             self._end_s = max(now, self._end_s if self._end_s is not None else now)
-            self._is_locked = False
+            self._unlock(now)
         self._run(now)
 
     # ---- whoever has the line
@@ -203,6 +204,10 @@ class Keyer:
         self._is_locked = True
         self._has_data = False
         self._rest_s = now + REST_S
+
+    def _unlock(self, now: float) -> None:
+        if self._is_locked:
+            self._is_locked, self._rest_s = False, now
 
     def _switch_off(self, now: float) -> None:
         if self._on_s is not None:

@@ -120,8 +120,12 @@ class Rfc2217Lines(ControlLines):
             raise KeyingError(f"{self._url}: {error}") from error
 
     def close(self) -> None:
+        # pyserial leaves the socket open where the other side was faster.
+        connection = getattr(self._port, "_socket", None)
         with contextlib.suppress(OSError, ValueError):
             self._port.close()
+        if connection is not None:
+            connection.close()
 
 
 def open_lines(address: str, *, rts: bool = False, dtr: bool = False, keep_lines: bool = False) -> ControlLines:

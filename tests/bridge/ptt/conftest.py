@@ -103,7 +103,16 @@ class CatRadio:
         elif text == "TQ;":
             return b"TQ1;" if self.is_on else b"TQ0;"
         elif text == "IF;":
-            return b"IF00014250000" + b" " * 5 + b"+0000" + b"00" + b"0" + b"00" + (b"1" if self.is_on else b"0") + b"1000000 ;"
+            return (
+                b"IF00014250000"
+                + b" " * 5
+                + b"+0000"
+                + b"00"
+                + b"0"
+                + b"00"
+                + (b"1" if self.is_on else b"0")
+                + b"1000000 ;"
+            )
         return b""
 
     def close(self) -> None:

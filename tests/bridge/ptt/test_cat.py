@@ -13,7 +13,9 @@ KENWOOD_IF = b"IF00014250000" + b" " * 5 + b"+0000" + b"00" + b"0" + b"00"
 
 
 def language(radio: str, **more: object) -> CatLanguage:
-    custom = {"key_hex": "01 02", "unkey_hex": "01 03", "ok_hex": "06", "refused_hex": "15"} if radio == "custom" else {}
+    custom = (
+        {"key_hex": "01 02", "unkey_hex": "01 03", "ok_hex": "06", "refused_hex": "15"} if radio == "custom" else {}
+    )
     return language_of(CatKey.model_validate({"kind": "cat", "port": "/dev/x", "radio": radio, **custom, **more}))
 
 

@@ -172,6 +172,8 @@ def test_a_failed_line_locks_out() -> None:
     assert metrics.counter("keying.failures") == 1
     k.end_over(2.0)
     assert not k.is_locked_out
+    k.hold_over(2.1)
+    assert switched(k) == [True], "let go and pressed again: no rest"
 
 
 STEPS = st.lists(

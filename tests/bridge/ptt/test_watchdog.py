@@ -208,7 +208,9 @@ def program(tmp_path: Path) -> Iterator[Callable[[KeyingSection], subprocess.Pop
 
     def make(section: KeyingSection) -> subprocess.Popen[bytes]:
         made.append(
-            subprocess.Popen([sys.executable, str(script), section.model_dump_json()], env={**os.environ, "PYTHONPATH": str(ROOT)})
+            subprocess.Popen(
+                [sys.executable, str(script), section.model_dump_json()], env={**os.environ, "PYTHONPATH": str(ROOT)}
+            )
         )
         return made[-1]
 
