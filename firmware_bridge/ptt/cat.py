@@ -3,12 +3,12 @@
 Rule: bytes only. A reply is looked for anywhere in what came, because a CI-V bus echoes, and radios with automatic
 information on talk unasked.
 
-Sources. Icom: CI-V reference guides (IC-9700: data format, command 1C 00; OK is FB, NG is FA; 1 = TX). Elecraft: K3S, K3,
-KX3, KX2 Programmer's Reference, TX, RX and TQ ("the preferred way to check RX/TX status"). Yaesu: CAT reference manuals
-of the FT-991 and later, TX. Yaesu, five bytes: FT-817ND operating manual, CAT opcodes 08 and 88, which gives no reply
-to them, so that none is looked for. Kenwood: PC control command references (TS-480), TX, RX and IF, whose 29th
-character says whether the radio transmits (that place by memory of the field; not tried on a radio). A wrong command is
-answered by `?;`, a broken one by `E;` or `O;`.
+Sources. Icom: CI-V reference guides (IC-9700: data format, command 1C 00; OK is FB, NG is FA; 1 = TX). Elecraft:
+K3S/K3/KX3/KX2 Programmer's Reference, TX, RX and TQ ("the preferred way to check RX/TX status"). Yaesu: CAT reference
+manuals of the FT-991 and later, TX. Yaesu, five bytes: FT-817ND operating manual, CAT opcodes 08 and 88; what it
+answers is not in the parts that could be read, so that nothing is looked for. Kenwood: PC control command references
+(TS-480), TX, RX and IF, whose 29th character says whether the radio transmits (from memory, as is that a wrong command
+is answered by `?;` and a broken one by `E;` or `O;`). None of this was tried on a radio.
 """
 
 from __future__ import annotations

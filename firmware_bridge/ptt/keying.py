@@ -13,7 +13,7 @@ from collections.abc import Callable
 from firmware_bridge.ptt.keyer import Hold, Keyer, KeyerTimes, KeyLine
 from firmware_bridge.ptt.switch import DirectSwitch, LineIsOn, Switch, SwitchLost, SwitchReady, Unkeyed, WatchedSwitch
 from gateway.metrics import Metrics
-from gateway.ptt_config import KeyingSection, ModemLineKey, VoxKey
+from gateway.ptt_config import KeyingSection, ModemLineKey, SerialLineKey, VoxKey
 
 NOT_THERE_YET = "its device is being opened"
 
@@ -47,13 +47,17 @@ class Keying:
         self._problem: str | None = None if self._switch is None else NOT_THERE_YET
         self._failure: str | None = None
         self._was_locked = False
-        self._inverts = isinstance(device, ModemLineKey) and device.active_low
-        self._for_runner: list[KeyLine] = [KeyLine(self._inverts)] if isinstance(device, ModemLineKey) else []
+        self._inverts = isinstance(device, ModemLineKey | SerialLineKey) and device.active_low
+        has_line = isinstance(device, ModemLineKey | SerialLineKey)
+        self._for_runner: list[KeyLine] = [KeyLine(self._inverts)] if has_line else []
 
-    @property
-    def modem_line(self) -> str | None:
-        """`rts` or `dtr` where whoever has the modem's port open switches it as `take_output` says."""
-        return self._section.device.line if isinstance(self._section.device, ModemLineKey) else None
+    def line_at(self, address: str) -> str | None:
+        """`rts` or `dtr` if that line of the port at `address` keys: who opens it must leave the line as the first
+        `take_output` says, and from then on switch it as that says, if it says anything; None: no line there does."""
+        device = self._section.device
+        if isinstance(device, ModemLineKey) or (isinstance(device, SerialLineKey) and device.port == address):
+            return device.line
+        return None
 
     @property
     def problem(self) -> str | None:
@@ -146,8 +150,12 @@ class Keying:
                 self._switch.close()
                 self._switch = None
                 self._problem = "closed"
-            elif self.modem_line is not None:
+            elif self._is_for_runner:
                 self._for_runner.append(KeyLine(self._inverts))
+
+    @property
+    def _is_for_runner(self) -> bool:
+        return isinstance(self._section.device, ModemLineKey)
 
     def _beat(self, now: float) -> None:
         if self._switch is not None:
@@ -158,7 +166,7 @@ class Keying:
         for line in self._keyer.take_output():
             if self._switch is not None:
                 self._switch.set(line.is_on, now)
-            elif self.modem_line is not None:
+            elif self._is_for_runner:
                 self._for_runner.append(KeyLine(line.is_on is not self._inverts))
         if self._keyer.is_locked_out and not self._was_locked and self._failure is None:
             self._failure = f"it was keyed for {self._section.time_out_s:g} s, the limit"

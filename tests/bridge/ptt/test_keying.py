@@ -75,7 +75,7 @@ def test_the_delay_counts_from_when_the_transmitter_is_on() -> None:
     b.keying.release(1.3)
     b.keying.tick(2.2)
     assert b.switch.asked == [True, False]
-    assert b.keying.take_output() == [], "nothing is left to do for the modem's port"
+    assert b.keying.take_output() == [KeyLine(False)], "how the line rests, and nothing else"
 
 
 @pytest.mark.parametrize("event", [Unkeyed("the program has hung for 3.0 s"), SwitchLost("no answer")])
@@ -133,7 +133,7 @@ def test_who_beats() -> None:
 def test_a_line_of_the_modems_port_is_for_who_has_it_open() -> None:
     device = {"kind": "modem-line", "line": "dtr", "active_low": True}
     keying = Keying(section(device, watchdog="off"), Metrics(), lambda line: None)
-    assert keying.modem_line == "dtr"
+    assert keying.line_at("/dev/any") == "dtr"
     assert keying.take_output() == [KeyLine(True)], "off, electrically"
     assert keying.problem is None
     keying.key(0.0)
@@ -141,6 +141,18 @@ def test_a_line_of_the_modems_port_is_for_who_has_it_open() -> None:
     assert keying.may_send(0.3)
     keying.close()
     assert keying.take_output() == [KeyLine(True)]
+
+
+def test_a_line_of_the_modems_port_that_the_watchdog_switches_is_left_alone_by_who_opens_it() -> None:
+    b = Bench(section({"kind": "serial-line", "port": "/dev/ttyUSB0", "line": "rts", "active_low": True}))
+    assert b.keying.line_at("/dev/ttyUSB0") == "rts"
+    assert b.keying.line_at("/dev/ttyUSB1") is None
+    assert b.keying.take_output() == [KeyLine(True)], "how it rests"
+    b.keying.tick(0.0)
+    b.keying.key(0.0)
+    b.keying.release(0.1)
+    assert b.switch.asked == [True, False]
+    assert b.keying.take_output() == []
 
 
 def test_a_radio_that_keys_itself_gets_its_lead_time() -> None:
