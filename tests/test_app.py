@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.app import build_cushion, build_link, check_live, protection_of, wants_crc
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.keyed_link import KeyedLink
+from firmware_bridge.ptt.keying import Keying
+from gateway.app import MOVES, build_cushion, build_link, check_live, protection_of, wants_crc
 from gateway.clock import ManualClock
 from gateway.config import SecuritySection, StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
@@ -105,3 +108,19 @@ def test_bit_protection_has_checks_of_its_own_and_cannot_be_with_security() -> N
         protection_of(Path("s.toml"), bits.model_copy(update={"security": SecuritySection.model_validate(secure)}))
     with pytest.raises(ValueError, match=r"cannot be with \[security\]"):
         config(CHANNEL, protection={"kind": "bit"}, security=secure)
+
+
+def test_a_keyed_station_has_its_key_outside_of_the_channel() -> None:
+    made = config(
+        MEMORY, channel={"preset": "geo"}, keying={"device": {"kind": "vox"}, "hold": "packet", "delay_ms": 200}
+    )
+    assert made.keying is not None
+    bare = build_link(made, ManualClock(), Metrics())
+    keyed = build_link(made, ManualClock(), Metrics(), Keying(made.keying, Metrics(), lambda line: None))
+    assert isinstance(bare, EmulatedLink)
+    assert isinstance(keyed, KeyedLink)
+    assert keyed.info.turnaround_s == pytest.approx(bare.info.turnaround_s + 0.2)
+
+
+def test_every_move_of_a_switch_means_something() -> None:
+    assert set(MOVES) == set(Move)

@@ -43,7 +43,8 @@ def find_device(wanted: str, folder: Path = SYS_INPUT) -> str:
     part = [path for path, name in names.items() if wanted.lower() in name.lower()]
     if len(exact or part) != 1:
         listed = ", ".join(f"{name!r} at {path}" for path, name in names.items()) or "none"
-        raise KeyingError(f"{len(exact or part)} input devices are called {wanted!r}; there are: {listed}")
+        many = "several input devices are" if part else "no input device is"
+        raise KeyingError(f"{many} called {wanted!r}; there are: {listed}")
     return (exact or part)[0]
 
 

@@ -145,5 +145,5 @@ class InputThread(threading.Thread):
 
     def _complain(self, why: str) -> None:
         if why != self._told:
-            self._say(f"push-to-talk switch is gone: {why}")
+            self._say(f"push-to-talk switch cannot be read: {why}")
         self._told = why

@@ -45,7 +45,7 @@ def test_a_foot_switch_talks_and_when_unplugged_releases_and_comes_back(tmp_path
     node.unlink()
     os.close(writer)  # unplugged in mid over
     eventually(lambda: operator.moves == [Move.PRESSED, Move.RELEASED])
-    assert operator.said[0] == f"push-to-talk switch is gone: {node}: has ended"
+    assert operator.said[0] == f"push-to-talk switch cannot be read: {node}: has ended"
     os.mkfifo(node)
     writer = os.open(node, os.O_RDWR)
     eventually(lambda: operator.said[-1] == f"push-to-talk switch is back: input device {node}")
@@ -99,7 +99,7 @@ def test_a_switch_that_is_not_there_is_said_once(tmp_path: Path, eventually: Any
     operator = Operator(evdev(tmp_path / "none"))
     eventually(lambda: operator.said)
     operator.thread.stop()
-    assert operator.said == [f"push-to-talk switch is gone: {tmp_path / 'none'}: No such file or directory"]
+    assert operator.said == [f"push-to-talk switch cannot be read: {tmp_path / 'none'}: No such file or directory"]
     assert operator.moves == []
 
 
