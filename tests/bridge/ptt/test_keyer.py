@@ -214,6 +214,16 @@ def test_limit_delay_and_tail_hold_for_any_history(
                     assert now >= end_s + tail_s - slack
                 on_s = None
 
+    def wait(until: float) -> None:
+        nonlocal now
+        while (due := k.next_deadline()) is not None and due <= until:
+            now = max(now, due)
+            k.tick(now)
+            look()
+            assert k.next_deadline() != due, "a deadline passes"
+        now = until
+        k.tick(now)
+
     for what, amount in steps:
         match what:
             case "send":
@@ -230,14 +240,7 @@ def test_limit_delay_and_tail_hold_for_any_history(
                 if on_s is not None and confirmed_s is None:
                     confirmed_s = now
             case "wait":
-                until = now + amount
-                while (due := k.next_deadline()) is not None and due <= until:
-                    now = max(now, due)
-                    k.tick(now)
-                    look()
-                    assert k.next_deadline() != due, "a deadline passes"
-                now = until
-                k.tick(now)
+                wait(now + amount)
             case _:
                 getattr(k, what)(now)
         look()
@@ -246,7 +249,7 @@ def test_limit_delay_and_tail_hold_for_any_history(
             assert now - on_s <= 5.0 + slack
     k.release(now)
     k.end_over(now)
-    now = max(now, end_s or now) + tail_s + 1e-9
-    k.tick(now)
+    look()
+    wait(max(now, end_s or now) + tail_s + 1e-9)
     look()
     assert on_s is None, "what nobody wants goes off"
