@@ -52,10 +52,13 @@ class Keying:
         self._for_runner: list[KeyLine] = [KeyLine(self._inverts)] if has_line else []
 
     def line_at(self, address: str) -> str | None:
-        """`rts` or `dtr` if that line of the port at `address` keys: who opens it must leave the line as the first
+        """`rts` or `dtr` if that line of the port at `address` keys: who opens it must leave the line as the next
         `take_output` says, and from then on switch it as that says, if it says anything; None: no line there does."""
         device = self._section.device
         if isinstance(device, ModemLineKey) or (isinstance(device, SerialLineKey) and device.port == address):
+            with self._lock:
+                # A port that is opened again rests as it did the first time.
+                self._for_runner = [KeyLine(self._inverts)]
             return device.line
         return None
 

@@ -153,6 +153,8 @@ def test_a_line_of_the_modems_port_that_the_watchdog_switches_is_left_alone_by_w
     b.keying.release(0.1)
     assert b.switch.asked == [True, False]
     assert b.keying.take_output() == []
+    assert b.keying.line_at("/dev/ttyUSB0") == "rts"
+    assert b.keying.take_output() == [KeyLine(True)], "the same when the port is opened again"
 
 
 def test_a_radio_that_keys_itself_gets_its_lead_time() -> None:
