@@ -47,7 +47,8 @@ class LineContact:
     def read(self, timeout_s: float) -> list[bool]:
         self._sleep(min(timeout_s, LINE_EVERY_S))
         lines: Lines = self._lines.read()
-        return [bool(getattr(lines, self._section.line)) is not self._section.active_low]
+        state = getattr(lines, self._section.line)
+        return [] if state is None else [state is not self._section.active_low]
 
     def close(self) -> None:
         self._lines.close()

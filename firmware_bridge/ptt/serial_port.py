@@ -15,6 +15,7 @@ import fcntl
 import os
 import struct
 import termios
+import time
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -25,6 +26,8 @@ from gateway.errors import KeyingError
 
 _OUT_BITS = {"rts": termios.TIOCM_RTS, "dtr": termios.TIOCM_DTR}
 _READ_S = 0.02
+FIRST_STATE_S = 3.0
+"""How long a terminal server may take to say how its lines are."""
 
 
 class ControlLines(ABC):
@@ -36,7 +39,7 @@ class ControlLines(ABC):
 
     @abstractmethod
     def read(self) -> Lines:
-        """The incoming lines now."""
+        """The incoming lines now; None where they are not known yet."""
 
     @abstractmethod
     def close(self) -> None:
@@ -103,6 +106,7 @@ class Rfc2217Lines(ControlLines):
             self._port.open()
         except (OSError, ValueError) as error:
             raise KeyingError(f"{url}: {error}") from error
+        self._known_by_s = time.monotonic() + FIRST_STATE_S
 
     def set(self, line: str, is_on: bool) -> None:
         try:
@@ -112,11 +116,15 @@ class Rfc2217Lines(ControlLines):
 
     def read(self) -> Lines:
         try:
-            self._port.read(
-                1
-            )  # which notices that the connection is gone; the lines' last state would be told for ever
+            # Notices that the connection is gone; the lines' last state would be told for ever.
+            self._port.read(1)
+        except (OSError, ValueError) as error:
+            raise KeyingError(f"{self._url}: {error}") from error
+        try:
             return Lines(self._port.cts, self._port.dsr, self._port.cd, self._port.ri)
         except (OSError, ValueError) as error:
+            if time.monotonic() < self._known_by_s:
+                return Lines()  # it has not told yet
             raise KeyingError(f"{self._url}: {error}") from error
 
     def close(self) -> None:

@@ -74,7 +74,8 @@ def test_lines_of_a_serial_port(terminal_server: Any, line: str, moved_by: str, 
     # The port's own RTS and DTR, which feed the contact, are put on by the reader: that is its first state.
     eventually(lambda: getattr(terminal_server.port, moved_by))
     setattr(terminal_server.port, moved_by, False)
-    eventually(lambda: not operator.thread._contact._is_closed and operator.thread._contact._raw is False)
+    # Open for as long as the debounce takes: only then a press is one.
+    eventually(lambda: operator.thread._contact._is_closed is False and operator.thread._contact._raw is False)
     setattr(terminal_server.port, moved_by, True)
     eventually(lambda: operator.moves == [Move.PRESSED])
     setattr(terminal_server.port, moved_by, False)
