@@ -4,16 +4,18 @@
 #   libportaudio2      sound devices
 #   codec2             the reference codec in `clarilink evaluate`
 #   pulseaudio, libasound2-plugins   virtual sound cards for the tests
+#   libhamlib-utils    rigctld, a peer of the keying tests
 #   gcc, libc6-dev, python3-dev      to build PESQ, one of the measures of `clarilink evaluate`
 #   python3-venv       the environment itself
 # For the tests:
 #   direwolf, minimodem, socat       real modems that modem drivers talk through
+#   libhamlib-utils                  rigctld, which keys radios
 #   make, gcc-arm-none-eabi          the firmware reference: on this machine, and its size on a Cortex-M0
 set -eu
 
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 packages="libportaudio2 codec2 pulseaudio libasound2-plugins gcc libc6-dev python3-dev"
-[ "${1:-}" != test ] || packages="$packages direwolf minimodem socat make gcc-arm-none-eabi"
+[ "${1:-}" != test ] || packages="$packages direwolf minimodem socat libhamlib-utils make gcc-arm-none-eabi"
 missing=""
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"

@@ -12,10 +12,12 @@ from pathlib import Path
 from random import Random
 
 import click
+import structlog
 
 from firmware_bridge.bridge import BridgeProcess, load_bridge
 from firmware_bridge.link import with_settings
 from firmware_bridge.profile import load_profile
+from firmware_bridge.ptt.keying import Keying
 from firmware_bridge.registry import build_driver
 from firmware_bridge.runner import ModemRunner
 from gateway.clock import SystemClock
@@ -31,12 +33,16 @@ def run_bridge(path: Path) -> None:
     configure_logging(config.log.level, config.log.format)
     metrics, clock = Metrics(), SystemClock()
     profile = with_settings(load_profile(config.modem.profile), config.modem.settings)
+    log = structlog.get_logger("clarilink.bridge")
+    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning)
     runner = ModemRunner(
         build_driver(profile, metrics, Random()),
         config.modem.port,
         clock=clock,
         metrics=metrics,
         raw_log=config.modem.raw_log,
+        keyer=keying,
+        key_line="rts" if keying is None else keying.line_among(config.modem.port),
     )
     process = BridgeProcess(
         config.endpoint,
@@ -49,7 +55,11 @@ def run_bridge(path: Path) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
-    process.run()
+    try:
+        process.run()
+    finally:
+        if keying is not None:
+            keying.close()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

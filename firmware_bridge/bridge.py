@@ -55,6 +55,7 @@ from gateway.links.base import LinkInfo
 from gateway.links.curve import Curve
 from gateway.links.zeromq import MessageRouter
 from gateway.metrics import Metrics
+from gateway.ptt_config import KeyingSection
 
 MESSAGES_A_TURN = 256
 """Messages handled before looking at the modem, so that a flood delays nobody's packets."""
@@ -81,6 +82,7 @@ class BridgeConfig(StrictModel):
 
     endpoint: Endpoint
     modem: ModemSection
+    keying: KeyingSection | None = None
     statistics_s: float = Field(default=60.0, gt=0, le=3600)
     curve: CurveSection | None = None
     insecure: bool = False

@@ -16,6 +16,10 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.inputs import InputThread, name_of
+from firmware_bridge.ptt.keyed_link import KeyedLink
+from firmware_bridge.ptt.keying import Keying
 from gateway.adaptation import LinkCare, always_added, profile_of
 from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
@@ -41,19 +45,46 @@ from gateway.protocol.live import Fit, live_verdict
 from gateway.protocol.live import Protection as LiveProtection
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import build_protection
+from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.secured import open_curve, open_security
-from gateway.session.events import PttToggled
+from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station import Station
 from gateway.transmit import Transmitter
 
 PARROT_QUIET_S = 1.0
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
+MOVES: dict[Move, PttPressed | PttReleased | PttToggled] = {
+    Move.PRESSED: PttPressed(),
+    Move.RELEASED: PttReleased(),
+    Move.TOGGLED: PttToggled(),
+}
 
 
-def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None) -> Link:
-    """The configured link, wrapped in a channel if one is asked for; not yet open. `say` gets what a modem says."""
+def build_link(
+    config: StationConfig,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None = None,
+    keying: Keying | None = None,
+) -> Link:
+    """The configured link, wrapped in a channel if one is asked for, and keyed by `keying`; not yet open. `say` gets
+    what a modem says."""
+    link = _bare_link(config, clock, metrics, say, keying)
+    # A modem on a serial port is keyed by its runner, which knows when its bytes have left.
+    if config.keying is None or keying is None or config.link.kind == "modem":
+        return link
+    return KeyedLink(link, keying, config.keying, clock)
+
+
+def _bare_link(
+    config: StationConfig,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None,
+    keying: Keying | None,
+) -> Link:
     section = config.link
     link: Link
     if section.kind == "zeromq-peers":
@@ -62,7 +93,7 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Calla
         name = section.station or config.station.name
         link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "modem":
-        link = build_modem_link(section, clock, metrics, say)
+        link = build_modem_link(section, clock, metrics, say, keying)
     elif section.kind == "bridge":
         link = build_bridge_link(section, config.station.name, clock, metrics, say)
     else:
@@ -75,9 +106,13 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Calla
 
 
 def build_modem_link(
-    section: ModemLink, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+    section: ModemLink,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None = None,
+    keying: Keying | None = None,
 ) -> Link:
-    """The modem of a [link] section. Raises ConfigError for a profile or settings that are wrong."""
+    """The modem of a [link] section, keyed by `keying`. Raises ConfigError for a profile or settings that are wrong."""
     from firmware_bridge import link as modem
     from firmware_bridge.profile import load_profile
 
@@ -89,6 +124,7 @@ def build_modem_link(
         rng=random.Random(),
         raw_log=section.raw_log,
         on_status=say,
+        make_keyer=None if keying is None else lambda: (keying, keying.line_among(section.port)),
     )
 
 
@@ -162,13 +198,16 @@ def run_station(path: Path) -> None:
             "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
         )
 
-    link = build_link(config, clock, metrics, say)
+    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning, station_beats=True)
+    link = build_link(config, clock, metrics, say, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
     codec, pace = _load_codec(config, clock)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
+        if keying is not None:
+            stack.callback(keying.close)
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         security = open_security(config, log.warning)
@@ -210,6 +249,7 @@ def run_station(path: Path) -> None:
             LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
             Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
+            keying,
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
@@ -222,13 +262,17 @@ def run_station(path: Path) -> None:
             protection_delay_ms=protection.delay_packets * config.packets.packet_ms,
             search=describe_search(config, codec, pace),
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
-            ptt="space talks and ends, t sends a text, q quits" if config.ptt.source == "keyboard" else "none",
+            ptt=_ptt_line(config),
         )
         media = MediaThread(station, log)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         media.start()
+        if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
+            switch = InputThread(config.ptt.input, lambda move: station.post(MOVES[move]), log.warning)
+            switch.start()
+            stack.callback(switch.stop)
         try:
             if config.ptt.source == "keyboard":
                 _serve_keys(station, media, stop)
@@ -240,6 +284,18 @@ def run_station(path: Path) -> None:
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
             raise media.failure
+
+
+def _ptt_line(config: StationConfig) -> str:
+    """What the operator talks with."""
+    ptt, ways = config.ptt, []
+    if ptt.source == "keyboard":
+        ways.append("space talks and ends, t sends a text, q quits")
+    if isinstance(ptt.input, VoxInput):
+        ways.append(f"voice above {ptt.input.threshold_db:g} dB")
+    elif ptt.input is not None:
+        ways.append(f"{name_of(ptt.input)} ({ptt.input.mode})")
+    return "; ".join(ways) or "none"
 
 
 class MediaThread(threading.Thread):

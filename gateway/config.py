@@ -1,42 +1,32 @@
-"""Configuration: TOML in, frozen values out.
+"""What a station's configuration file holds (`load_toml` reads it: gateway.config_file).
 
-Rule: an unknown key or a wrong type is an error that names file and key, and all of them are named at once.
-
-`load_toml` is generic, so that other packages read their own files (channels, modems) by the same rules; the models
-below are those of a station. Relative paths in a file count from the folder that the file lies in.
+Rule: values and their limits only; what two sections must agree on is checked here, too.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-import tomllib
-import types
-import typing
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from gateway.errors import ConfigError
+from gateway.config_file import ConfigPath as ConfigPath
+from gateway.config_file import M as M
+from gateway.config_file import Name as Name
+from gateway.config_file import StrictModel as StrictModel
+from gateway.config_file import load_toml as load_toml
+from gateway.config_file import model_of as model_of
+from gateway.config_file import parse_toml as parse_toml
+from gateway.config_file import resolve_path
+from gateway.ptt_config import KeyingSection as KeyingSection
+from gateway.ptt_config import PttSection as PttSection
 
 FRAME_MS = 80
 """Duration of one codec frame."""
 
-M = TypeVar("M", bound=BaseModel)
-
-
-class StrictModel(BaseModel):
-    """Base of every configuration model: unknown keys refused, no silent conversions, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    return path if base is None else Path(base) / path.expanduser()
+KEYED_AFTER_S = 5.0
+"""What an over may still have to send when it ends, and then some."""
 
 
 def _resolve_device(device: str, info: ValidationInfo) -> str:
@@ -45,7 +35,7 @@ def _resolve_device(device: str, info: ValidationInfo) -> str:
         return device
     if not path:
         raise ValueError('"file:" needs a path after the colon')
-    return path_device(_resolve(Path(path), info))
+    return path_device(resolve_path(Path(path), info))
 
 
 def path_device(path: Path) -> str:
@@ -76,7 +66,7 @@ def check_exposure(key: str, endpoint: str, *, is_guarded: bool, insecure: bool)
 
 def _resolve_port(address: str, info: ValidationInfo) -> str:
     if address and "://" not in address:
-        return str(_resolve(Path(address), info))
+        return str(resolve_path(Path(address), info))
     found = re.fullmatch(r"(?:tcp|rfc2217)://(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(\d{1,5})", address)
     if found is None or not 0 < int(found[1]) <= 65535:
         raise ValueError("needs a device (/dev/...), tcp://HOST:PORT or rfc2217://HOST:PORT")
@@ -84,7 +74,7 @@ def _resolve_port(address: str, info: ValidationInfo) -> str:
 
 
 def _resolve_profile(source: str, info: ValidationInfo) -> str:
-    return str(_resolve(Path(source), info)) if "/" in source or source.endswith(".toml") else source
+    return str(resolve_path(Path(source), info)) if "/" in source or source.endswith(".toml") else source
 
 
 def check_curve_key(key: str) -> str:
@@ -97,9 +87,6 @@ def check_curve_key(key: str) -> str:
 CurveKey = Annotated[str, AfterValidator(check_curve_key)]
 """A public key of ZeroMQ CURVE in Z85 (ZeroMQ RFC 32)."""
 
-ConfigPath = Annotated[Path, AfterValidator(_resolve)]
-"""A path in a configuration file; a relative one counts from that file's folder."""
-
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 """A ZeroMQ address."""
 
@@ -110,7 +97,6 @@ PortAddress = Annotated[str, AfterValidator(_resolve_port)]
 """A serial device, `tcp://HOST:PORT` or `rfc2217://HOST:PORT`."""
 
 StationId = Annotated[int, Field(ge=0, le=0xFFFF)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class StationSection(StrictModel):
@@ -207,23 +193,6 @@ class AdaptationSection(StrictModel):
     def _sizes_in_order(self) -> AdaptationSection:
         if self.shortest > self.longest:
             raise ValueError(f"shortest {self.shortest} must not be greater than longest {self.longest}")
-        return self
-
-
-class PttSection(StrictModel):
-    """Push-to-talk: where it comes from and the times of the session machine."""
-
-    source: Literal["keyboard", "none"] = "keyboard"
-    release_ms: int = Field(default=200, ge=0, le=2000)
-    time_out_s: float = Field(default=180.0, gt=0, le=3600)
-    warning_s: float = Field(default=15.0, ge=0)
-    override_busy: bool = False
-    tones: bool = True
-
-    @model_validator(mode="after")
-    def _warning_within_time_out(self) -> PttSection:
-        if self.warning_s >= self.time_out_s:
-            raise ValueError(f"warning_s {self.warning_s:g} must be less than time_out_s {self.time_out_s:g}")
         return self
 
 
@@ -448,6 +417,7 @@ class StationConfig(StrictModel):
     adaptation: AdaptationSection = AdaptationSection()
     protection: ProtectionSection = NoProtection()
     ptt: PttSection = PttSection()
+    keying: KeyingSection | None = None
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
     security: SecuritySection = SecuritySection()
@@ -457,6 +427,25 @@ class StationConfig(StrictModel):
     def _sender_is_given(self) -> StationConfig:
         if self.security.mode != "none" and self.station.id == 0:
             raise ValueError("station.id 0 (not given) cannot be with security: replays are told by station")
+        return self
+
+    @model_validator(mode="after")
+    def _keyed_as_long_as_an_over(self) -> StationConfig:
+        keying, ptt = self.keying, self.ptt
+        if keying is not None and keying.hold == "over":
+            needed = ptt.time_out_s + (keying.delay_ms + keying.tail_ms) / 1000 + KEYED_AFTER_S
+            if keying.time_out_s < needed:
+                raise ValueError(
+                    f"keying.time_out_s {keying.time_out_s:g} would unkey in the middle of an over of ptt.time_out_s "
+                    f"{ptt.time_out_s:g}; needed: at least {needed:g}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _modem_line_has_a_modem(self) -> StationConfig:
+        kind: str = self.link.kind
+        if self.keying is not None and self.keying.device.kind == "modem-line" and kind != "modem":
+            raise ValueError(f'keying.device.kind "modem-line" needs link.kind "modem", not "{kind}"')
         return self
 
     @model_validator(mode="after")
@@ -477,133 +466,3 @@ class StationConfig(StrictModel):
                 f"{self.packets.frames_per_packet} and jitter.cushion_ms {self.jitter.cushion_ms} need {needed}"
             )
         return self
-
-
-def load_toml(path: Path, model: type[M]) -> M:
-    """Read the TOML file `path` as a `model`; relative `ConfigPath`s are resolved against the file's folder.
-
-    Raises ConfigError naming the file and, for every problem in it, the key, what was got and what was needed.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read configuration: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8 (byte {error.start})") from error
-    return parse_toml(text, model, path)
-
-
-def parse_toml(text: str, model: type[M], path: Path) -> M:
-    """`load_toml` of a text already read; `path` names it in messages and anchors its relative paths."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    return model_of(data, model, str(path), path.absolute().parent)
-
-
-def model_of(data: object, model: type[M], where: str, base: Path | None = None) -> M:
-    """`data` as a `model`; `where` begins every message, relative paths count from `base`.
-
-    Raises ConfigError as `load_toml` does.
-    """
-    try:
-        # By way of JSON, for strict validation then takes arrays as tuples and keys as integers, as TOML needs.
-        return model.model_validate_json(json.dumps(data, default=str), context={"base": base})
-    except ValidationError as error:
-        problems = [_describe(item, data, model) for item in error.errors(include_url=False)]
-        if len(problems) == 1:
-            raise ConfigError(f"{where}: {problems[0]}") from error
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        raise ConfigError(f"{where}: {len(problems)} problems{listed}") from error
-
-
-def _describe(item: Mapping[str, Any], data: object, model: type[BaseModel]) -> str:
-    kind, loc = item["type"], item["loc"]
-    keys = _key_path(loc, data, kind)
-    key = ".".join(keys) or "(whole file)"
-    if kind == "extra_forbidden":
-        known = _known_keys(model, loc[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'none'}"
-        return f"{key}: unknown key; {hint}"
-    if kind == "missing":
-        return f"{key}: missing; this key is needed"
-    needed = item["msg"].removeprefix("Value error, ")
-    if kind == "union_tag_not_found":
-        return f"{key}.kind: missing; needed: one of {_tags(model, loc)}"
-    if kind == "union_tag_invalid":
-        got = item["ctx"]["tag"]
-        return f"{key}.kind: got {got!r}; needed: one of {item['ctx']['expected_tags']}"
-    if kind == "value_error" and isinstance(item["input"], dict):
-        return f"{key}: {needed}"
-    return f"{key}: got {_short(item['input'])}; {needed}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _key_path(loc: Sequence[int | str], data: object, kind: str) -> list[str]:
-    """The keys as the file's author wrote them: pydantic's location less union tags and its `[key]` marks."""
-    keys: list[str] = []
-    for index, part in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(data, dict):
-            if part in data:
-                data = data[part]
-            elif not (last and kind == "missing"):
-                continue
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        elif part == "[key]" or not isinstance(part, int):
-            continue
-        keys.append(str(part))
-    return keys
-
-
-def _known_keys(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
-    """Field names of the model that `loc` leads to, or [] where there is no model."""
-    node: Any = model
-    for part in loc:
-        node = _step(node, part)
-    models = _models(node)
-    return [f.alias or name for name, f in models[0].model_fields.items()] if len(models) == 1 else []
-
-
-def _step(node: Any, part: int | str) -> Any:
-    """One location part down the annotation `node`: a field, a union tag, or an element of a collection."""
-    models = _models(node)
-    for candidate in models:
-        if len(models) == 1 and part in candidate.model_fields:
-            return candidate.model_fields[str(part)].annotation
-        for field in candidate.model_fields.values():
-            if typing.get_origin(field.annotation) is Literal and part in typing.get_args(field.annotation):
-                return candidate
-    arguments = [argument for argument in typing.get_args(node) if argument is not Ellipsis]
-    return arguments[-1] if arguments else None
-
-
-def _models(node: Any) -> list[type[BaseModel]]:
-    """The models that a value of annotation `node` may be, without looking into collections."""
-    if isinstance(node, type) and issubclass(node, BaseModel):
-        return [node]
-    origin = typing.get_origin(node)
-    if origin is Annotated:
-        return _models(typing.get_args(node)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [found for argument in typing.get_args(node) for found in _models(argument)]
-    return []
-
-
-def _tags(model: type[BaseModel], loc: Sequence[int | str]) -> str:
-    node: Any = model
-    for part in loc:
-        node = _step(node, part)
-    kinds = [
-        typing.get_args(found.model_fields["kind"].annotation)
-        for found in _models(node)
-        if "kind" in found.model_fields
-    ]
-    return ", ".join(repr(tag) for tags in kinds for tag in tags)

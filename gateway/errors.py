@@ -26,6 +26,10 @@ class SecurityError(GatewayError):
     """Keys or the memory of used counters are missing, damaged, or open to others."""
 
 
+class KeyingError(GatewayError):
+    """A transmitter cannot be keyed or unkeyed, or the operator's key cannot be read."""
+
+
 class LinkError(GatewayError):
     """A link cannot carry packets."""
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.keying import Keying
+from firmware_bridge.ptt.vox import Vox
 from gateway.adaptation import LinkCare, change_line
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
 from gateway.clock import Clock
@@ -41,12 +44,14 @@ from gateway.notices import Notice as RadioNotice
 from gateway.protocol.live import Fit
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
+from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.session.events import (
     Action,
     EndOver,
     Event,
     KeyDown,
+    KeyLost,
     KeyUp,
     LinkLost,
     LinkRestored,
@@ -110,10 +115,12 @@ class Station:
         care: LinkCare | None = None,
         mailbox: Mailbox | None = None,
         rng: random.Random | None = None,
+        keying: Keying | None = None,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
         link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
-        `rng` draws the first id of short texts, which must not be those sent before a restart."""
+        `rng` draws the first id of short texts, which must not be those sent before a restart;
+        `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it."""
         self._config = config
         self._transmitter, self._receiver, self._link = transmitter, receiver, link
         self._input, self._output = audio
@@ -132,6 +139,9 @@ class Station:
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
         self._care = care
+        self._keying = keying
+        vox = config.ptt.input
+        self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
         self._link.open()
 
     def post(self, request: Request) -> None:
@@ -149,6 +159,7 @@ class Station:
     def step(self) -> None:
         """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
         self._watch_link()
+        self._tend_key()
         self._tend_link()
         for _ in range(self._requests.qsize()):
             self._request(self._requests.get())
@@ -181,7 +192,7 @@ class Station:
             case PttPressed() | PttReleased() | PttToggled() if self._talks_buffered:
                 self._record(request)
             case _:
-                if self._fits_live(request):
+                if self._can_key(request) and self._fits_live(request):
                     self._session(request)
 
     def _record(self, request: RecordToggled | PttPressed | PttReleased | PttToggled) -> None:
@@ -207,8 +218,12 @@ class Station:
         match action:
             case KeyUp():
                 self._metrics.count("ptt.key_up")
+                if self._keying is not None:
+                    self._keying.hold_over(self._clock.now())
             case KeyDown():
                 self._metrics.count("ptt.key_down")
+                if self._keying is not None:
+                    self._keying.end_over(self._clock.now())
             case StartOver():
                 if self._mailbox is not None:
                     self._mailbox.stop()
@@ -247,9 +262,30 @@ class Station:
         verdict = None if self._care is None else self._care.verdict
         return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
 
+    def _begins(self, event: Event) -> bool:
+        return isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+
+    def _can_key(self, event: Event) -> bool:
+        """Whether a key event may go on to the session: an over begins only where the transmitter can be keyed."""
+        problem = None if self._keying is None else self._keying.problem
+        if problem is None or not self._begins(event):
+            return True
+        self._metrics.count("ptt.refused.no_key")
+        self._say(f"refused: the transmitter cannot be keyed: {problem}")
+        self._act(PlayTone(Tone.REFUSED))
+        return False
+
+    def _tend_key(self) -> None:
+        """Say that this station lives, and end an over whose transmitter went off by itself."""
+        if self._keying is None:
+            return
+        self._keying.alive(self._clock.now())
+        if self._keying.take_failure() is not None:
+            self._session(KeyLost())
+
     def _fits_live(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
-        begins = isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+        begins = self._begins(event)
         verdict = None if self._care is None else self._care.verdict
         if not begins or verdict is None or verdict.fit is Fit.LIVE:
             return True
@@ -305,10 +341,23 @@ class Station:
         pcm = self._input.read()
         if len(pcm):
             self._level_db = float(10 * np.log10(np.mean(np.square(pcm, dtype=np.float64)) + 1e-10))
+            if self._vox is not None:
+                pcm = self._hear_voice(self._vox, pcm)
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             self._send(self._transmitter.push(pcm))
         elif self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
+
+    def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
+        """Let the operator's voice be his key; returns what is to be sent if it is."""
+        is_played_to = self._state.is_hearing and not self._state.is_transmitting
+        match vox.hear(pcm, self._level_db, self._clock.now(), is_played_to=is_played_to):
+            case Move.PRESSED:
+                self._request(PttPressed())
+                return np.concatenate([vox.before, pcm])
+            case Move.RELEASED:
+                self._request(PttReleased())
+        return pcm
 
     def _send_messages(self) -> None:
         """One packet of a message, if the air is free for it; live voice goes first."""

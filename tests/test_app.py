@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.app import build_cushion, build_link, check_live, describe_search, protection_of, wants_crc
+from firmware_bridge.link import ModemLink
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.keyed_link import KeyedLink
+from firmware_bridge.ptt.keying import Keying
+from gateway.app import MOVES, build_cushion, build_link, check_live, describe_search, protection_of, wants_crc
 from gateway.clock import ManualClock, SystemClock
 from gateway.codec import Codec, SearchPace
 from gateway.config import SecuritySection, StationConfig
@@ -149,3 +153,37 @@ def test_the_operator_is_told_how_speech_is_searched(
         pace = SearchPace(lambda: 0.0, 6)
         pace.took(6, 8, took_s)
     assert describe_search(config(MEMORY, codec={"search": search, "lookahead": 2}), small_codec, pace) == told
+
+
+def test_a_keyed_station_has_its_key_outside_of_the_channel() -> None:
+    made = config(
+        MEMORY, channel={"preset": "geo"}, keying={"device": {"kind": "vox"}, "hold": "packet", "delay_ms": 200}
+    )
+    assert made.keying is not None
+    bare = build_link(made, ManualClock(), Metrics())
+    keyed = build_link(made, ManualClock(), Metrics(), keying=Keying(made.keying, Metrics(), lambda line: None))
+    assert isinstance(bare, EmulatedLink)
+    assert isinstance(keyed, KeyedLink)
+    assert keyed.info.turnaround_s == pytest.approx(bare.info.turnaround_s + 0.2)
+
+
+def test_every_move_of_a_switch_means_something() -> None:
+    assert set(MOVES) == set(Move)
+
+
+def test_a_modem_keys_by_its_own_runner() -> None:
+    made = config(MODEM, keying={"device": {"kind": "modem-line", "line": "dtr"}, "hold": "packet"})
+    assert made.keying is not None
+    keying = Keying(made.keying, Metrics(), lambda line: None)
+    link = build_link(made, SystemClock(), Metrics(), keying=keying)
+    assert isinstance(link, ModemLink)
+    assert keying.line_among("/dev/x") == "dtr"
+
+
+def test_a_key_elsewhere_leaves_the_modems_lines_alone() -> None:
+    made = config(MODEM, keying={"device": {"kind": "vox"}})
+    assert made.keying is not None
+    keying = Keying(made.keying, Metrics(), lambda line: None)
+    line = keying.line_among(["/dev/x", "/dev/y"])
+    assert not isinstance(line, str)
+    assert line(True) is None

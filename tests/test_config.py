@@ -295,3 +295,40 @@ def test_curve_keys_are_checked_and_one_for_each_peer() -> None:
     channel = 'kind = "zeromq-channel"\nendpoint = "tcp://h:1"\n[link.curve]\nsecret_key = "a.curve"\n'
     assert "link.curve.server_key: missing" in refusal(SHORT.replace('kind = "memory"', channel))
     parse(SHORT.replace('kind = "memory"', channel + f'server_key = "{KEY}"\n'))
+
+
+KEYING = "[keying]\n{}\n[keying.device]\n{}\n"
+LINE = 'kind = "serial-line"\nport = "/dev/ttyUSB0"'
+
+
+def test_keying_is_checked_and_says_what_is_needed() -> None:
+    config = parse(SHORT + KEYING.format("", LINE))
+    assert config.keying is not None
+    assert (config.keying.hold, config.keying.watchdog, config.keying.delay_ms) == ("over", "required", 300)
+    assert parse(SHORT).keying is None
+    for key, device, told in (
+        ("", 'kind = "rts"', "keying.device.kind: got 'rts'; needed: one of 'serial-line', 'modem-line', 'cat'"),
+        ("", 'kind = "serial-line"', "keying.device.port: missing"),
+        ("", 'kind = "serial-line"\nport = "COM1"', "keying.device.port: got 'COM1'"),
+        ("", 'kind = "cat"\nport = "/dev/x"\nradio = "custom"', 'radio "custom" needs key_hex and unkey_hex'),
+        ("", 'kind = "cat"\nport = "/dev/x"\nradio = "icom"\nkey_hex = "01"', 'key_hex is for radio "custom" only'),
+        ("", 'kind = "cat"\nport = "/dev/x"\nradio = "custom"\nkey_hex = "0g"\nunkey_hex = "00"', "hexadecimal digits"),
+        ("", 'kind = "modem-line"', 'watchdog = "off"'),
+        ('watchdog = "off"', 'kind = "modem-line"', 'needs link.kind "modem", not "memory"'),
+        ("time_out_s = 60", LINE, "keying.time_out_s 60 would unkey in the middle of an over of ptt.time_out_s 180"),
+        ('hold = "packet"\ntime_out_s = 1\ndelay_ms = 600', LINE, "time_out_s 1 leaves no time for data"),
+        ("tail = 5", LINE, "keying.tail: unknown key; did you mean tail_ms?"),
+    ):
+        assert told in refusal(SHORT + KEYING.format(key, device)), (key, device)
+    parse(SHORT + KEYING.format('hold = "packet"\ntime_out_s = 60', LINE))
+
+
+def test_a_switch_besides_the_keyboard() -> None:
+    config = parse(SHORT + '[ptt.input]\nkind = "evdev"\ndevice = "FootSwitch"\nkey = 48\nmode = "toggle"\n')
+    assert config.ptt.source == "keyboard"
+    assert config.ptt.input is not None
+    assert config.ptt.input.kind == "evdev"
+    assert "ptt.input.line: got 'rts'" in refusal(
+        SHORT + '[ptt.input]\nkind = "serial-line"\nport = "/dev/ttyS0"\nline = "rts"\n'
+    )
+    assert "ptt.input.mode: unknown key" in refusal(SHORT + '[ptt.input]\nkind = "vox"\nmode = "toggle"\n')

@@ -64,6 +64,8 @@ class Drop(Enum):
     OVERSIZE = "oversize"
     MALFORMED = "malformed"
     TRANSMITTING = "transmitting"
+    NOT_KEYED = "not_keyed"
+    """The transmitter cannot be, or may not be, keyed."""
 
 
 class Link(ABC):

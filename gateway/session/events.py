@@ -58,11 +58,27 @@ class LinkRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLost:
+    """The transmitter went off by itself: its limit, its device, or its watchdog."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """The program ends: whatever is on the air goes off it."""
 
 
-Event = PttPressed | PttReleased | PttToggled | Tick | OverStarted | OverEnded | LinkLost | LinkRestored | Shutdown
+Event = (
+    PttPressed
+    | PttReleased
+    | PttToggled
+    | Tick
+    | OverStarted
+    | OverEnded
+    | LinkLost
+    | LinkRestored
+    | KeyLost
+    | Shutdown
+)
 
 
 class Tone(enum.Enum):
@@ -90,6 +106,8 @@ class Notice(enum.Enum):
     OVER_ENDED = "over_ended"
     LINK_LOST = "link_lost"
     LINK_RESTORED = "link_restored"
+    KEY_LOST = "key_lost"
+    """Off the air: the transmitter went off by itself."""
 
 
 class Refusal(enum.Enum):

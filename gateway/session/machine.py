@@ -10,7 +10,8 @@ press in that time goes on with the same over. After the tail the over is ended 
 
 An over, tail included, never lasts longer than the time-out. At the time-out the transmitter is unkeyed whatever the
 key does, and LOCKED_OUT lasts until the key is released, so that a jammed or forgotten key cannot block the net. A
-link that is lost while talking locks out in the same way: talk into a dead link would only seem to be heard.
+link that is lost while talking, or a transmitter that went off by itself, locks out in the same way: talk into a dead
+link would only seem to be heard.
 
 While another station is heard (RECEIVING) a press is refused, and must be made again: an operator who held the key
 since before cannot know when he went on the air. A break-in (by the event, or by `override_busy`) is not refused.
@@ -34,6 +35,7 @@ from gateway.session.events import (
     EndOver,
     Event,
     KeyDown,
+    KeyLost,
     KeyUp,
     LinkLost,
     LinkRestored,
@@ -79,6 +81,7 @@ class Cause(enum.Enum):
     OVER_ENDED = "over_ended"
     LINK_LOST = "link_lost"
     LINK_RESTORED = "link_restored"
+    KEY_LOST = "key_lost"
     SHUTDOWN = "shutdown"
 
 
@@ -122,6 +125,7 @@ TABLE: Mapping[tuple[Mode, Cause], Row] = MappingProxyType(
         (Mode.TALKING, Cause.LINK_LOST): Row(
             Mode.LOCKED_OUT, (*_END, PlayTone(Tone.REFUSED), Notify(Notice.LINK_LOST))
         ),
+        (Mode.TALKING, Cause.KEY_LOST): Row(Mode.LOCKED_OUT, (*_END, PlayTone(Tone.REFUSED), Notify(Notice.KEY_LOST))),
         (Mode.TALKING, Cause.SHUTDOWN): Row(To.REST, _END),
         (Mode.TAIL, Cause.PRESS): Row(Mode.TALKING),
         (Mode.TAIL, Cause.BREAK_IN): Row(Mode.TALKING),
@@ -129,6 +133,7 @@ TABLE: Mapping[tuple[Mode, Cause], Row] = MappingProxyType(
         (Mode.TAIL, Cause.TIMED_OUT): Row(To.REST, _END),
         (Mode.TAIL, Cause.OVER_STARTED): _COLLISION,
         (Mode.TAIL, Cause.LINK_LOST): Row(Mode.IDLE, (*_END, Notify(Notice.LINK_LOST))),
+        (Mode.TAIL, Cause.KEY_LOST): Row(To.REST, (*_END, Notify(Notice.KEY_LOST))),
         (Mode.TAIL, Cause.SHUTDOWN): Row(To.REST, _END),
         (Mode.RECEIVING, Cause.PRESS): _REFUSED_BUSY,
         (Mode.RECEIVING, Cause.BREAK_IN): Row(Mode.TALKING, (Notify(Notice.BREAK_IN), *_BEGIN)),
@@ -243,6 +248,8 @@ class SessionMachine:
                 return Cause.LINK_LOST if state.link_is_up or state.is_hearing else None
             case LinkRestored():
                 return None if state.link_is_up else Cause.LINK_RESTORED
+            case KeyLost():
+                return Cause.KEY_LOST
             case Shutdown():
                 return Cause.SHUTDOWN
             case Tick():

@@ -32,6 +32,9 @@ from firmware_bridge.probe.messages import MAGIC, Wrong
 from firmware_bridge.probe.messages import encode as encode_probe
 from firmware_bridge.probe.messages import parse as parse_probe
 from firmware_bridge.profile import AirSection, ModemProfile, load_profile
+from firmware_bridge.ptt.cat import language_of
+from firmware_bridge.ptt.devices import parse_report
+from firmware_bridge.ptt.input_event import KeyFollower, keys_in
 from firmware_bridge.sim.firmware import VirtualFirmware
 from gateway.errors import GatewayError, RemoteProtocolError
 from gateway.metrics import Metrics
@@ -47,6 +50,7 @@ from gateway.protocol.packets import Dropped, MessagePacket, ParityPacket, TextP
 from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
+from gateway.ptt_config import CatKey
 
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
@@ -330,6 +334,24 @@ def bridge_messages(data: bytes) -> None:
         assert len(modem.take_air()) <= 1
 
 
+def input_events(data: bytes) -> None:
+    """Events of a foot switch: cut in two they lead through the same states, which take turns."""
+    whole, pieces = KeyFollower(None), KeyFollower(None)
+    states = whole.feed(data)
+    assert pieces.feed(data[: len(data) // 2]) + pieces.feed(data[len(data) // 2 :]) == states
+    assert states == [n % 2 == 0 for n in range(len(states))]
+    assert whole.set_down(keys_in(data)) is any(data)
+
+
+def radio_answers(data: bytes) -> None:
+    """Answers of radios and of rigctld: judged, whatever they are."""
+    for radio in ("icom", "kenwood", "elecraft", "yaesu", "yaesu-5-byte"):
+        language = language_of(CatKey.model_validate({"kind": "cat", "port": "/dev/x", "radio": radio}))
+        for is_on in (False, True):
+            assert language.judge(is_on, data) is not True or language.answers(is_on)
+    parse_report(data)
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -347,6 +369,8 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     text_lines,
     acoustic_drivers,
     bridge_messages,
+    input_events,
+    radio_answers,
 )
 
 

@@ -12,6 +12,7 @@ from gateway.session.events import (
     EndOver,
     Event,
     KeyDown,
+    KeyLost,
     KeyUp,
     LinkLost,
     LinkRestored,
@@ -237,6 +238,21 @@ def test_deadlines_say_when_a_tick_is_needed() -> None:
     assert MACHINE.next_deadline_s(run.state) == pytest.approx(270.3)
 
 
+def test_a_transmitter_that_went_off_ends_the_over_and_locks_out_until_release() -> None:
+    machine, state = SessionMachine(), SessionState()
+    state, _ = machine.handle(state, PttPressed(), 0.0)
+    state, actions = machine.handle(state, KeyLost(), 1.0)
+    assert actions == (*END, PlayTone(Tone.REFUSED), Notify(Notice.KEY_LOST))
+    assert state.mode is Mode.LOCKED_OUT
+    assert machine.handle(state, KeyLost(), 1.1) == (state, ())
+    state, _ = machine.handle(state, PttReleased(), 2.0)
+    assert machine.handle(state, KeyLost(), 2.1) == (state, ())
+    state, _ = machine.handle(state, PttPressed(), 3.0)
+    state, _ = machine.handle(state, PttReleased(), 4.0)
+    state, actions = machine.handle(state, KeyLost(), 4.1)
+    assert (state.mode, actions) == (Mode.IDLE, (*END, Notify(Notice.KEY_LOST)))
+
+
 def test_rules_come_from_the_configuration() -> None:
     ptt = PttSection(release_ms=350, time_out_s=60, warning_s=5, override_busy=True)
     assert SessionMachine.from_config(ptt) == SessionMachine(0.35, 60, 5, True)
@@ -255,7 +271,7 @@ def test_the_table_keys_up_exactly_where_it_goes_on_the_air() -> None:
 
 def test_every_way_off_the_air_is_in_the_table() -> None:
     for mode in (Mode.TALKING, Mode.TAIL):
-        for cause in (Cause.TIMED_OUT, Cause.LINK_LOST, Cause.SHUTDOWN):
+        for cause in (Cause.TIMED_OUT, Cause.LINK_LOST, Cause.KEY_LOST, Cause.SHUTDOWN):
             assert (mode, cause) in TABLE
 
 
@@ -268,6 +284,7 @@ EVENTS = st.one_of(
     st.just(OverEnded()),
     st.just(LinkLost()),
     st.just(LinkRestored()),
+    st.just(KeyLost()),
     st.just(Shutdown()),
 )
 STEPS = st.lists(st.tuples(EVENTS, st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0, 3.0, 20.0])), max_size=60)
@@ -312,7 +329,7 @@ def test_promises_over_any_sequence(machine: SessionMachine, steps: list[tuple[E
             assert event.break_in or machine.override_busy, "talked over another station"
         assert keyed == over_open == run.state.is_transmitting
         assert not keyed or now_s - keyed_since_s < machine.time_out_s
-        if isinstance(event, PttReleased | Shutdown | LinkLost):
+        if isinstance(event, PttReleased | Shutdown | LinkLost | KeyLost):
             assert run.mode() != Mode.TALKING
         deadline_s = machine.next_deadline_s(run.state)
         assert (deadline_s is not None) == keyed
