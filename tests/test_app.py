@@ -172,7 +172,7 @@ def test_every_move_of_a_switch_means_something() -> None:
 
 
 def test_a_modem_keys_by_its_own_runner() -> None:
-    made = config(MODEM, keying={"device": {"kind": "modem-line", "line": "dtr"}, "hold": "packet"})
+    made = config(MODEM, keying={"device": {"kind": "modem-line", "line": "dtr"}, "hold": "packet", "watchdog": "off"})
     assert made.keying is not None
     keying = Keying(made.keying, Metrics(), lambda line: None)
     link = build_link(made, SystemClock(), Metrics(), keying=keying)
