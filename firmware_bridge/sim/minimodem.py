@@ -233,5 +233,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the programs we started end with us
+    for number in (signal.SIGTERM, signal.SIGINT):  # the programs we started end with us, also those of a background job
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())
