@@ -53,7 +53,7 @@ def run_bridge(path: Path) -> None:
         curve=open_curve(config.curve),
         metrics=metrics,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: process.stop())
     try:
         process.run()

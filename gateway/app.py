@@ -266,7 +266,7 @@ def run_station(path: Path) -> None:
         )
         media = MediaThread(station, log)
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
         media.start()
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
@@ -392,7 +392,7 @@ def run_channel(path: Path) -> None:
     config = load_channel_process(path)
     configure_logging("info", "console")
     process = ChannelProcess(config, curve=open_curve(config.curve))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: process.stop())
     report = process.run()
     log = structlog.get_logger("clarilink.channel")

@@ -111,7 +111,7 @@ def _converse(stations: VirtualStations, tell: Say) -> None:
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     typed, source = b"", -1 if sys.stdin is None else sys.stdin.fileno()
     try:
         while not ended.is_set() and stations.failure is None:
