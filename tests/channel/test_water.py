@@ -26,7 +26,7 @@ MACKENZIE = {
     2000: (1475.53, 1516.83, 1548.94, 1573.30),
     5000: (1527.95, 1568.41, 1599.69, 1623.21),
 }
-"""By depth, at 0, 10, 20 and 30 degrees C and 30 ppt: examples printed with the equation at gorbatschow.github.io/SonarDocs
+"""By depth, at 0, 10, 20 and 30 degrees C and 30 ppt: examples printed with it at gorbatschow.github.io/SonarDocs
 (sound_speed_sea_mackenzie)."""
 
 THORP_TABLE = {
