@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SINUSOIDS = 48
+SINUSOIDS = 32
 
 
 class Scatter:
@@ -25,8 +25,8 @@ class Scatter:
         n = len(spread_hz)
         turns = 2 * np.pi * spread_hz[:, None] * self._frequency[:n]
         angles = turns[:, :, None] * times_s + self._phase[:n, :, None]
-        summed: NDArray[np.complex128] = np.exp(1j * angles).sum(axis=1) / np.sqrt(SINUSOIDS)
-        return summed
+        summed = np.cos(angles).sum(axis=1) + 1j * np.sin(angles).sum(axis=1)
+        return np.asarray(summed / np.sqrt(SINUSOIDS))
 
 
 class Swell:

@@ -16,7 +16,7 @@ _WIDTH_IN_SLOPES = 2 * math.log(9)
 """A logistic curve goes from 10 to 90 % within so many of its slopes."""
 
 
-class Modem(StrEnum):
+class ModemKind(StrEnum):
     """Which curve: a packet modem's own, or that of frequency shift keying with its packets or bits handed on."""
 
     PACKET = "packet"
@@ -25,7 +25,7 @@ class Modem(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ModemCurve:
+class AcousticModem:
     """`packet`: half of all packets arrive at `half_db`, and 10 to 90 % lie within `width_db` around it (logistic). The
     figures are fitted to a modem; coding makes the curve steep.
 
@@ -34,7 +34,7 @@ class ModemCurve:
     `coding_gain_db`; a packet with a wrong bit is lost. `fsk-bits`: the same bits, handed on as they are.
     """
 
-    modem: Modem = Modem.PACKET
+    kind: ModemKind = ModemKind.PACKET
     half_db: float = 3.0
     width_db: float = 3.0
     bit_rate_bps: float = 80.0
