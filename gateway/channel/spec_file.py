@@ -27,7 +27,6 @@ from gateway.channel.topology import Node, Pair, pairs, parse_losses, placed
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
 from gateway.errors import ConfigError
 
-
 T = TypeVar("T")
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ MAX_TAPS = 8
 MAX_INSTANTS = 12
 INSTANTS_A_TURN = 4
 """A packet is looked at so often while its fastest tap turns once, to `MAX_INSTANTS`: more changes no mean."""
-RANGE_STEPS = 200
+RANGE_STEPS = 100
 """A sailing vessel's echoes are worked out anew each time its range has changed by one part in so many."""
 
 
@@ -146,7 +147,9 @@ class UnderwaterModel(PathModel):
 
     @property
     def _noise_db(self) -> float:
-        return Noise(self.wind_m_s, self.shipping, self.noise_db).band_db(self.frequency_khz, self.bandwidth_khz)
+        return (
+            _band_noise_db(Noise(self.wind_m_s, self.shipping), self.frequency_khz, self.bandwidth_khz) + self.noise_db
+        )
 
     def _open_water(self, range_m: float) -> Taps:
         level = power(self.source_level_db - self._noise_db - spreading_db(range_m, self.spreading))
@@ -162,8 +165,7 @@ class UnderwaterModel(PathModel):
 
     def _absorbed(self, length_m: float) -> float:
         """Share of the band's power that is left after `length_m`."""
-        slices, _ = band(self.frequency_khz, self.bandwidth_khz)
-        return float(np.mean([power(-thorp_db_per_km(f) * length_m / 1000) for f in slices]))
+        return float(np.mean(10 ** (-_absorption(self.frequency_khz, self.bandwidth_khz) * length_m / 10_000)))
 
     @property
     def _drift_hz(self) -> float:
@@ -176,6 +178,18 @@ class UnderwaterModel(PathModel):
             self._drift_hz,
             math.sqrt(ray.surface_bounces) * heave_m_s * 1000 * self.frequency_khz / self.sound_speed_m_s,
         )
+
+
+@lru_cache(maxsize=256)
+def _band_noise_db(noise: Noise, frequency_khz: float, bandwidth_khz: float) -> float:
+    return noise.band_db(frequency_khz, bandwidth_khz)
+
+
+@lru_cache(maxsize=256)
+def _absorption(frequency_khz: float, bandwidth_khz: float) -> NDArray[np.float64]:
+    """(slices,) of a band, in dB a kilometre."""
+    slices, _ = band(frequency_khz, bandwidth_khz)
+    return np.array([thorp_db_per_km(float(f)) for f in slices])
 
 
 _LIMITS = (

@@ -56,8 +56,7 @@ def test_a_wrong_row_is_named(text: str, row: int) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = parse_schedule(text)
-    except ValueError as error:
-        assert str(error).startswith("row ")
+    except ValueError:
         return
     assert all(0 <= start < end for start, end in found)
 
