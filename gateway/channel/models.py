@@ -17,15 +17,31 @@ from typing import Any
 import pydantic
 from pydantic import create_model
 
+from gateway.channel.breaks import BreaksModel
 from gateway.channel.conditions import PathModel
 from gateway.channel.delivery import DeliveryByRangeModel
+from gateway.channel.geo import GeoModel
+from gateway.channel.iridium_call import IridiumCallModel
+from gateway.channel.leo_pass import LeoPassModel
+from gateway.channel.lora import LoraModel
+from gateway.channel.lutz import LutzModel
+from gateway.channel.rice import RiceModel
 from gateway.channel.underwater import UnderwaterModel
+from gateway.channel.vhf import VhfModel
 from gateway.config import StrictModel
 
 MODELS: Mapping[str, type[PathModel]] = MappingProxyType(
     {
+        "breaks": BreaksModel,
         "delivery-by-range": DeliveryByRangeModel,
+        "geo": GeoModel,
+        "iridium-call": IridiumCallModel,
+        "leo-pass": LeoPassModel,
+        "lora": LoraModel,
+        "lutz": LutzModel,
+        "rice": RiceModel,
         "underwater": UnderwaterModel,
+        "vhf": VhfModel,
     }
 )
 """Each a frozen dataclass whose fields, with their defaults, are the keys of the table; wrong values raise ValueError

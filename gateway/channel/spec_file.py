@@ -75,10 +75,10 @@ class _ChannelFile(_FiguresBase):  # type: ignore[valid-type,misc]
 
     def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
         """As of all, with the schedule read."""
-        if self.outages_file is None:
-            return super().apply_to(spec)
-        windows = _parsed(self.outages_file, parse_schedule)
-        return super().apply_to(replace(spec, outages_s=windows))
+        if self.outages_file is not None:
+            spec = replace(spec, outages_s=_parsed(self.outages_file, parse_schedule))
+        applied: ChannelSpec = super().apply_to(spec)
+        return applied
 
 
 class _ChannelTable(_FiguresBase):  # type: ignore[valid-type,misc]
