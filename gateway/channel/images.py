@@ -78,7 +78,7 @@ def rays(
     water_depth_m: float,
     bottom: Bottom = Bottom.SAND,
     surface_loss_db: float = 1.0,
-    max_bounces: int = 8,
+    max_bounces: int = 24,
 ) -> tuple[Ray, ...]:
     """All ways with up to `max_bounces`, the shortest first; `range_m` is horizontal.
 

@@ -7,7 +7,9 @@ What is assumed where the books leave it open:
 - The direct ray is steady; a reflected one fades as complex Gaussian noise of its mean power, for surface and vessels
   move by many wavelengths of 2 to 10 cm.
 - The receiver tells rays apart that arrive 1 / bandwidth after each other ("taps"), and adds up the power of all within
-  `window_ms` of the first. What arrives later disturbs, as noise does (its power, not its fading, counts).
+  `window_ms` of the first. Of what arrives later a share disturbs, as noise does (its power, not its fading, counts):
+  all of it from twice the window on, and between them 1 - ((2 T - t) / T)^2, as planners of single-frequency networks
+  count echoes beyond the guard interval (ITU-R BT.2254).
 - Doppler spread of a ray: each bounce at the surface moves with the wind sea (`images.surface_speed_m_s`) and adds
   2 v sin(grazing) f / c; `drift_m_s` is how a moored or drifting station sways, which every reflected ray sees.
 - Without `water_depth_m` the water is open: one way with spreading of `spreading`, and a Rice factor of `rice_db`.
@@ -127,7 +129,10 @@ class UnderwaterModel(PathModel):
         spreads_hz = np.array([self._spread_hz(ray) for ray in found])
         steady = np.array([ray.is_direct for ray in found])
         late_s = delays_s - delays_s[0]
-        window = late_s <= self.window_ms / 1000
+        window_s = max(self.window_ms / 1000, 1e-9)
+        useful = np.clip((2 * window_s - late_s) / window_s, 0, 1) ** 2
+        disturbing, powers = powers * (1 - useful), powers * useful
+        window = useful > 0
         tap = np.minimum((late_s * 1000 * self.bandwidth_khz + 0.5).astype(int), 10**6)
         taps = [window & (tap == one) for one in np.unique(tap[window])]
         taps = taps[: MAX_TAPS - 1] + ([np.any(taps[MAX_TAPS - 1 :], axis=0)] if len(taps) >= MAX_TAPS else [])
@@ -139,7 +144,7 @@ class UnderwaterModel(PathModel):
             level * np.array([powers[one & steady].sum() for one in taps]),
             level * scattered,
             np.sqrt(squares / np.maximum(scattered, 1e-300)),
-            level * float(powers[~window].sum()),
+            level * float(disturbing.sum()),
         )
 
     def start(self, rng: np.random.Generator, start_s: float) -> Path:

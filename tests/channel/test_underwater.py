@@ -66,6 +66,10 @@ def test_a_short_window_hears_its_own_echoes_as_noise() -> None:
     assert wide.late == 0
     assert narrow.late > 10
     assert narrow.mean_snr < wide.mean_snr / 10
+    # An echo that leaves the window as the range shrinks does so gradually.
+    model = replace(SHALLOW, window_ms=10)
+    levels = [decibels(model.taps(float(range_m)).mean_snr) for range_m in range(200, 3000, 5)]
+    assert max(abs(np.diff(levels))) < 1.0
 
 
 @settings(max_examples=30, deadline=None)
