@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from gateway.airtimes import check_airtimes
 from gateway.config import Name, StrictModel, load_toml
 from gateway.errors import ConfigError
 from gateway.links.base import LinkInfo
@@ -35,7 +36,8 @@ class PortSection(StrictModel):
 class AirSection(StrictModel):
     """The modem's channel. A packet of n bytes takes `fixed_ms` + (n + `overhead_bytes`) * 8 / `rate_bps`.
 
-    `turnaround_ms`: key-up of a silent transmitter; `delay_ms`: travel and what waits in modems, one way;
+    `airtimes_ms`: measured (bytes, ms) that take the place of that sum; it stays as a rule of thumb for who knows no
+    table. `turnaround_ms`: key-up of a silent transmitter; `delay_ms`: travel and what waits in modems, one way;
     `queue_packets`: how many packets a driver holds before it refuses more.
     """
 
@@ -48,6 +50,13 @@ class AirSection(StrictModel):
     half_duplex: bool = True
     has_integrity: bool = False
     queue_packets: int = Field(default=4, ge=1, le=256)
+    airtimes_ms: tuple[tuple[int, float], ...] = ()
+
+    @field_validator("airtimes_ms")
+    @classmethod
+    def _ascending(cls, value: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+        check_airtimes(value)
+        return value
 
 
 class ModemProfile(StrictModel):
@@ -73,6 +82,7 @@ class ModemProfile(StrictModel):
             air.overhead_bytes,
             fixed_s=air.fixed_ms / 1000,
             delay_s=air.delay_ms / 1000,
+            airtimes_ms=air.airtimes_ms,
         )
 
 

@@ -49,6 +49,7 @@ def profile_of(info: LinkInfo, delay_s: float | None = None, jitter_s: float = 0
         turnaround_s=info.turnaround_s,
         delay_s=info.delay_s if delay_s is None else delay_s,
         jitter_s=jitter_s,
+        airtimes_ms=info.airtimes_ms,
     )
 
 

@@ -139,7 +139,7 @@ def run_loopback(
     clock: Clock = SystemClock() if chosen.realtime else ManualClock()
     metrics = Metrics()
     checked = chosen.security is not None or chosen.protection.is_bit
-    crc = spec.bit_error_rate > 0 and not checked if chosen.crc is None else chosen.crc
+    crc = spec.damages_bits and not checked if chosen.crc is None else chosen.crc
     sealer = opener = None
     if chosen.security is not None:
         packet_s = chosen.frames_per_packet * FRAME_S
@@ -190,7 +190,7 @@ def run_loopback(
         voice_bps=round(24 / FRAME_S, 1),
         on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
         packets_sent=sent,
-        packets_lost=channel.stats.lost,
+        packets_lost=channel.stats.lost_on_the_way,
         packets_late=metrics.counter("rx.ignored.late"),
         packets_dropped=dropped,
         frames_sent=metrics.counter("tx.frames"),

@@ -168,6 +168,7 @@ def measured_profile(profile: ModemProfile, figures: Figures, name: str) -> Mode
             "rate_bps": None if rate_bps is None else round(rate_bps, 1),
             "overhead_bytes": overhead,
             "fixed_ms": round(1000 * max(0.0, fixed_s), 1),
+            "airtimes_ms": (),  # another modem's table must not take the place of what this one was measured at
         }
     if figures.key_up_s is not None:
         air["turnaround_ms"] = round(1000 * figures.key_up_s, 1)

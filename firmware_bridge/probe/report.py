@@ -116,7 +116,7 @@ def profile_text(profile: ModemProfile, figures: Figures, name: str, when: str) 
         "[air]",
     ]
     for key, value in measured.air.model_dump().items():
-        if value is None:
+        if value is None or value == ():
             if key == "rate_bps" and figures.air is not None:
                 lines.append("# rate_bps: measured, too fast to be told from no limit")
             continue

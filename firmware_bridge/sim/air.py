@@ -68,7 +68,15 @@ class Air:
     def change(self, spec: ChannelSpec, now: float) -> None:
         """Another channel for frames that begin from now on; its outages count from now."""
         self.spec = spec
-        plain = replace(spec, rate_bps=None, queue_bytes=None, half_duplex=False, turnaround_ms=0.0, overhead_bytes=0)
+        plain = replace(
+            spec,
+            rate_bps=None,
+            queue_bytes=None,
+            half_duplex=False,
+            turnaround_ms=0.0,
+            overhead_bytes=0,
+            airtimes_ms=(),
+        )
         pairs = [(a, b) for a in self._modems for b in self._modems if a != b]
         seeds = self._seeds.spawn(len(pairs))
         self._channels = {

@@ -39,6 +39,16 @@ class Path(ABC):
 class PathModel(ABC):
     """A frozen dataclass of figures; its fields are the keys of a `[model]` table (`gateway.channel.models`)."""
 
+    @property
+    def usual_delay_s(self) -> float:
+        """About what the model adds to the delay one way, for plans."""
+        return 0.0
+
+    @property
+    def damages_bits(self) -> bool:
+        """Whether packets may arrive with wrong bits."""
+        return False
+
     @abstractmethod
     def start(self, rng: np.random.Generator, start_s: float) -> Path:
         """A path of its own; `start_s` is the model's time zero."""

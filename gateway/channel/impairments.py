@@ -15,7 +15,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from gateway.airtimes import airtime_ms, check_airtimes
 from gateway.channel.conditions import Conditions, PathModel
+from gateway.channel.outages import Outages, check_windows
 
 _PLAIN = Conditions()
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -31,6 +33,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "reorder": (0, 1),
         "reorder_ms": (0, 600_000),
         "turnaround_ms": (0, 600_000),
+        "outages_period_s": (0.001, 1e9),
         "mtu_bytes": (1, 65_535),
         "overhead_bytes": (0, 65_535),
     }
@@ -49,13 +52,14 @@ def check_figure(name: str, value: float) -> None:
 class ChannelSpec:
     """The figures of one direction of a channel; the defaults are a perfect one.
 
-    `rate_bps` serialises: a packet of n bytes takes (n + `overhead_bytes`) * 8 / rate_bps, the next one waits;
+    `rate_bps` serialises: a packet of n bytes takes (n + `overhead_bytes`) * 8 / rate_bps, the next one waits; or what
+    `airtimes_ms` says, measured (bytes, ms) in ascending order, straight lines between and beyond them;
     `queue_bytes` (overhead included) bounds what may wait, None does not. `loss` is a share of packets, independent
     (`mean_burst` None) or Gilbert-Elliott with the given mean number of packets lost in a row. `jitter_ms` is the mean
     of an exponentially distributed delay on top of `delay_ms`; it does not reorder (a late packet holds up those behind
     it) unless `ordered` is False. `reorder` is the share of packets held back by `reorder_ms` while others pass.
     `turnaround_ms` is the key-up time before a half-duplex transmitter's first bit. `outages_s` are (start, end) since
-    the channel was made. Raises ValueError naming the figure.
+    the channel was made, again every `outages_period_s` if that is given. Raises ValueError naming the figure.
     """
 
     name: str
@@ -76,6 +80,8 @@ class ChannelSpec:
     half_duplex: bool = False
     turnaround_ms: float = 0.0
     outages_s: tuple[tuple[float, float], ...] = ()
+    outages_period_s: float | None = None
+    airtimes_ms: tuple[tuple[int, float], ...] = ()
     model: PathModel | None = None
     """What the path does over time, on top of the figures above."""
 
@@ -96,12 +102,25 @@ class ChannelSpec:
         if self.mean_burst is not None and self.mean_burst < self.loss / (1 - self.loss or 1):
             shortest = self.loss / (1 - self.loss)
             raise ValueError(f"mean_burst: got {self.mean_burst:g}; a loss of {self.loss:g} needs {shortest:g} or more")
-        for start, end in self.outages_s:
-            if not 0 <= start < end:
-                raise ValueError(f"outages_s: got [{start:g}, {end:g}]; needed: 0 <= start < end, in seconds")
+        check_windows(self.outages_s, self.outages_period_s)
+        if self.airtimes_ms and self.rate_bps is None:
+            raise ValueError("airtimes_ms: needs rate_bps, about what they amount to")
+        check_airtimes(self.airtimes_ms)
+
+    @property
+    def damages_bits(self) -> bool:
+        """Whether packets may arrive with wrong bits, so that someone has to check."""
+        return self.bit_error_rate > 0 or (self.model is not None and self.model.damages_bits)
+
+    @property
+    def usual_delay_s(self) -> float:
+        """One way, jitter left out: what plans count on."""
+        return self.delay_ms / 1000 + (0.0 if self.model is None else self.model.usual_delay_s)
 
     def airtime_s(self, n_bytes: int) -> float:
         """Seconds that a packet of `n_bytes` occupies the channel, without turn-around; 0 without a rate."""
+        if self.airtimes_ms:
+            return airtime_ms(self.airtimes_ms, n_bytes) / 1000
         return 0.0 if self.rate_bps is None else (n_bytes + self.overhead_bytes) * 8 / self.rate_bps
 
 
@@ -132,6 +151,11 @@ class ChannelStats:
     reordered: int = 0
     bytes_delivered: int = 0
     bit_errors: int = 0
+
+    @property
+    def lost_on_the_way(self) -> int:
+        """Lost by whatever the channel did, queue and MTU left out."""
+        return self.lost + self.outage_lost + self.faded
 
 
 class _LossProcess:
@@ -164,6 +188,8 @@ class Channel:
         )
         self._loss = _LossProcess(spec.loss, spec.mean_burst, loss_rng)
         self._path = None if spec.model is None else spec.model.start(path_rng, start_s)
+        self._outages = Outages(spec.outages_s, spec.outages_period_s)
+        self._outages_of = spec
         self._start_s = start_s
         self._now_s = -math.inf
         self._last_at_s = -math.inf
@@ -234,8 +260,10 @@ class Channel:
         return begin, end
 
     def _in_outage(self, begin: float, end: float) -> bool:
-        begin, end = begin - self._start_s, end - self._start_s
-        return any(start <= end and begin < stop for start, stop in self.spec.outages_s)
+        if self._outages_of is not self.spec:
+            self._outages_of = self.spec
+            self._outages = Outages(self.spec.outages_s, self.spec.outages_period_s)
+        return self._outages.meet(begin - self._start_s, end - self._start_s)
 
     def _deliver(self, data: bytes, span: tuple[float, float], found: Conditions) -> tuple[Delivery, ...]:
         spec, (begin, end) = self.spec, span

@@ -11,19 +11,23 @@ from __future__ import annotations
 import difflib
 import sysconfig
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 from pydantic import ConfigDict, ValidationInfo, create_model, field_validator, model_validator
 
 from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
 from gateway.channel.models import build_model
+from gateway.channel.outages import parse_schedule
+from gateway.channel.topology import Node, Pair, pairs, parse_losses, placed
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
 from gateway.errors import ConfigError
+
+T = TypeVar("T")
 
 
 class _Figures(StrictModel):
@@ -58,12 +62,23 @@ _FiguresBase: type[_Figures] = create_model("_FiguresBase", __base__=_Figures, *
 
 
 class _ChannelFile(_FiguresBase):  # type: ignore[valid-type,misc]
-    """A file that describes one channel."""
+    """A file that describes one channel. `outages_file`: `outages_s` as CSV, start,end in seconds a row."""
+
+    outages_file: ConfigPath | None = None
 
     @model_validator(mode="after")
     def _figures_agree(self) -> _ChannelFile:
+        if self.outages_file is not None and self.outages_s:
+            raise ValueError("outages_file: give it or outages_s, not both")
         self.apply_to(ChannelSpec("file"))
         return self
+
+    def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
+        """As of all, with the schedule read."""
+        if self.outages_file is not None:
+            spec = replace(spec, outages_s=_parsed(self.outages_file, parse_schedule))
+        applied: ChannelSpec = super().apply_to(spec)
+        return applied
 
 
 class _ChannelTable(_FiguresBase):  # type: ignore[valid-type,misc]
@@ -78,10 +93,16 @@ class _ChannelTable(_FiguresBase):  # type: ignore[valid-type,misc]
             raise ValueError("give preset or file, not both")
         return self
 
-    def build(self, otherwise: ChannelSpec) -> ChannelSpec:
-        """The channel described, beginning with `otherwise` if the table names no preset or file."""
+    def build(self, otherwise: ChannelSpec, place: Callable[[ChannelSpec], ChannelSpec] | None = None) -> ChannelSpec:
+        """The channel described, beginning with `otherwise` if the table names no preset or file, which `place` puts
+        between the stations that it is for."""
         source = self.preset if self.preset is not None else self.file
-        built: ChannelSpec = self.apply_to(otherwise if source is None else load_channel(source))
+        begun = otherwise if source is None else load_channel(source)
+        if place is not None and (source is not None or self.model is not None):
+            begun = place(begun if self.model is None else replace(begun, model=build_model(self.model)))
+            given = {name: getattr(self, name) for name in self.model_fields_set & _SPEC_FIELDS.keys()}
+            return replace(begun, **given)
+        built: ChannelSpec = self.apply_to(begun)
         return built
 
 
@@ -94,14 +115,33 @@ class _PathTable(_ChannelTable):
     to: Name
 
 
+class _NodeTable(StrictModel):
+    """Where a station is; see `topology.Node`."""
+
+    x_m: float = pydantic.Field(ge=-1e6, le=1e6)
+    y_m: float = pydantic.Field(ge=-1e6, le=1e6)
+    depth_m: float = pydantic.Field(default=0.0, ge=0, le=12_000)
+    noise_db: float = pydantic.Field(default=0.0, ge=0, le=100)
+    source_level_db: float | None = pydantic.Field(default=None, ge=60, le=260)
+
+
+class _MatrixTable(StrictModel):
+    """Measured figures of each direction in files: `loss` as `topology.parse_losses` reads it."""
+
+    loss: ConfigPath
+
+
 class _ProcessFile(StrictModel):
-    """The file of `clarilink channel -c`."""
+    """The file of `clarilink channel -c`. Later ones win: [channel], places of nodes, [matrix], [[path]]."""
 
     endpoint: Endpoint
     seed: int = pydantic.Field(default=0, ge=0)
     statistics_s: float = pydantic.Field(default=10.0, gt=0, le=3600)
     channel: _ChannelTable = _ChannelTable()
     path: tuple[_PathTable, ...] = ()
+    node: dict[Name, _NodeTable] = pydantic.Field(default_factory=dict, max_length=64)
+    matrix: _MatrixTable | None = None
+    sound_speed_m_s: float = pydantic.Field(default=1500.0, ge=1000, le=2000)
     curve: CurveSection | None = None
     insecure: bool = False
 
@@ -155,20 +195,67 @@ def load_channel_process(path: Path) -> ChannelProcessConfig:
         default = file.channel.build(ChannelSpec("clean"))
     except ValueError as error:
         raise ConfigError(f"{path}: channel: {error}") from error
-    paths: dict[tuple[str, str], ChannelSpec] = {}
+    nodes = {name: Node(**table.model_dump()) for name, table in file.node.items()}
+    paths = _placed_paths(path, file, nodes, default)
+    described: set[Pair] = set()
     for index, table in enumerate(file.path):
         pair = (table.from_, table.to)
-        if pair in paths:
+        if pair in described:
             raise ConfigError(f"{path}: path.{index}: from {pair[0]!r} to {pair[1]!r} was described before")
         if pair[0] == pair[1]:
             raise ConfigError(f"{path}: path.{index}: from and to are both {pair[0]!r}; needed: two stations")
+        described.add(pair)
         try:
-            paths[pair] = table.build(default)
+            paths[pair] = table.build(paths.get(pair, default), _placing(nodes, pair, file.sound_speed_m_s))
         except ValueError as error:
             raise ConfigError(f"{path}: path.{index}: {error}") from error
     return ChannelProcessConfig(
         file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve
     )
+
+
+def _placed_paths(
+    path: Path, file: _ProcessFile, nodes: Mapping[str, Node], default: ChannelSpec
+) -> dict[Pair, ChannelSpec]:
+    """What places and matrix make of each direction."""
+    paths: dict[Pair, ChannelSpec] = {}
+    for pair in pairs(nodes):
+        try:
+            paths[pair] = placed(default, nodes[pair[0]], nodes[pair[1]], file.sound_speed_m_s)
+        except ValueError as error:
+            raise ConfigError(f"{path}: node: from {pair[0]} to {pair[1]}: {error}") from error
+    losses = {} if file.matrix is None else _parsed(file.matrix.loss, parse_losses)
+    for pair, loss in losses.items():
+        stranger = next((name for name in pair if nodes and name not in nodes), None)
+        if stranger is not None:
+            raise ConfigError(f"{path}: matrix.loss: station {stranger!r} has no [node.{stranger}]")
+        try:
+            paths[pair] = replace(paths.get(pair, default), loss=loss)
+        except ValueError as error:
+            raise ConfigError(f"{path}: matrix.loss: from {pair[0]} to {pair[1]}: {error}") from error
+    return paths
+
+
+def _placing(
+    nodes: Mapping[str, Node], pair: Pair, sound_speed_m_s: float
+) -> Callable[[ChannelSpec], ChannelSpec] | None:
+    """How a channel is put between two stations, None where a place is not known."""
+    source, destination = nodes.get(pair[0]), nodes.get(pair[1])
+    if source is None or destination is None:
+        return None
+    return lambda spec: placed(spec, source, destination, sound_speed_m_s)
+
+
+def _parsed(path: Path, parse: Callable[[str], T]) -> T:
+    """What `parse` makes of a file beside a configuration file. Raises ConfigError naming it."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not text: {error.reason}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _find(source: str | Path) -> Path:

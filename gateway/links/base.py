@@ -15,6 +15,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
+from gateway.airtimes import airtime_ms
 from gateway.errors import LinkClosed, LocalProtocolError
 from gateway.metrics import Metrics
 
@@ -24,7 +25,8 @@ class LinkInfo:
     """A link's own account of itself; `rate_bps` None is "no limit known".
 
     `has_integrity`: packets arrive whole or not at all, so that no CRC is needed. `overhead_bytes` are added to each
-    packet on the air (preamble, framing), and `fixed_s` to its time there; `delay_s` is the way from end to end.
+    packet on the air (preamble, framing), and `fixed_s` to its time there; `airtimes_ms`, where somebody has measured
+    them, are (bytes, ms) in place of all that. `delay_s` is the way from end to end.
     """
 
     name: str
@@ -36,9 +38,12 @@ class LinkInfo:
     overhead_bytes: int = 0
     fixed_s: float = 0.0
     delay_s: float = 0.0
+    airtimes_ms: tuple[tuple[int, float], ...] = ()
 
     def airtime_s(self, n_bytes: int) -> float:
         """Seconds a packet of `n_bytes` occupies the channel, without turn-around; `fixed_s` where no rate is known."""
+        if self.airtimes_ms:
+            return airtime_ms(self.airtimes_ms, n_bytes) / 1000
         sent_s = 0.0 if self.rate_bps is None else (n_bytes + self.overhead_bytes) * 8 / self.rate_bps
         return self.fixed_s + sent_s
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.airtimes import airtime_ms
 from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import coded_voice_bytes
 from gateway.protocol.over import SESSION_EVERY
@@ -31,7 +32,8 @@ LIVE_FRAMES = range(1, 25)
 class LinkProfile:
     """What the arithmetic needs of a link. `rate_bps` None: no limit known; `mtu_bytes` None: any length.
 
-    A packet of n bytes takes `fixed_s` + (n + `overhead_bytes`) * 8 / `rate_bps`. `turnaround_s` is the key-up time of
+    A packet of n bytes takes `fixed_s` + (n + `overhead_bytes`) * 8 / `rate_bps`, or what `airtimes_ms`, measured
+    (bytes, ms), say. `turnaround_s` is the key-up time of
     a half-duplex transmitter that was silent; `delay_s` how long a signal travels and waits in modems; `jitter_s` the
     mean of what comes on top of it.
     """
@@ -45,9 +47,12 @@ class LinkProfile:
     turnaround_s: float = 0.0
     delay_s: float = 0.0
     jitter_s: float = 0.0
+    airtimes_ms: tuple[tuple[int, float], ...] = ()
 
     def airtime_s(self, n_bytes: float) -> float:
         """Seconds that a packet of `n_bytes` occupies the channel, key-up not counted."""
+        if self.airtimes_ms:
+            return airtime_ms(self.airtimes_ms, n_bytes) / 1000
         sent_s = 0.0 if self.rate_bps is None else (n_bytes + self.overhead_bytes) * 8 / self.rate_bps
         return self.fixed_s + sent_s
 

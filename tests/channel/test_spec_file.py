@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.channel.impairments import ChannelSpec
+from gateway.channel.network import Network
 from gateway.channel.spec_file import load_channel, load_channel_process, preset_folders, preset_names
+from gateway.channel.underwater import UnderwaterModel
 from gateway.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+SHALLOW = '[channel.model]\nkind = "underwater"\nwater_depth_m = 20\n'
 ENDPOINT = 'endpoint = "tcp://127.0.0.1:5600"\n'
 
 
@@ -95,7 +98,36 @@ def test_mistakes_are_named_with_file_and_key(tmp_path: Path, text: str, message
 def test_every_shipped_net_loads(path: Path) -> None:
     config = load_channel_process(path)
     assert config.endpoint == "tcp://127.0.0.1:5600"
-    assert config.paths["alpha", "bravo"].mean_burst == 3
+    assert config.paths
+
+
+def test_the_shipped_satellite_net_differs_by_direction() -> None:
+    assert load_channel_process(CONFIGS / "net" / "lossy-satellite.toml").paths["alpha", "bravo"].mean_burst == 3
+
+
+def test_mission_2012_is_as_it_was_measured() -> None:
+    """Losses by direction, and distances by hand: 21 to 22 is hypot(398, 105, 13) = 411.8 m at 1540 m/s."""
+    paths = load_channel_process(CONFIGS / "net" / "mission2012.toml").paths
+    assert len(paths) == 20
+    assert (paths["21", "27"].loss, paths["27", "21"].loss) == (0.643, 0.326)
+    assert min(spec.loss for spec in paths.values()) == 0.018
+    assert max(spec.loss for spec in paths.values()) == 0.975
+    assert paths["21", "22"].delay_ms == paths["22", "21"].delay_ms == pytest.approx(411.8 / 1.540, abs=0.1)
+    metres = [spec.delay_ms * 1.540 for spec in paths.values()]
+    assert (min(metres), max(metres)) == pytest.approx((281, 921), abs=1)  # "links of 0.28 to 0.92 km"
+
+
+def test_the_net_of_mission_2012_loses_by_direction() -> None:
+    config = load_channel_process(CONFIGS / "net" / "mission2012.toml")
+    net = Network(config.default, seed=config.seed, paths=config.paths)
+    stations = ["21", "22", "27", "28", "29"]
+    for index in range(3000):  # one talker at a time, so that nothing collides
+        net.send(stations[index % 5], stations, b"x" * 20, 3.0 * index)
+        net.due(3.0 * index)
+    for pair, stats in net.stats().items():
+        loss = config.paths[pair].loss
+        assert stats.lost / stats.sent == pytest.approx(loss, abs=3.5 * (loss * (1 - loss) / 600) ** 0.5)
+    assert net.collisions == 0
 
 
 def test_a_net_needs_only_an_endpoint(tmp_path: Path) -> None:
@@ -134,6 +166,15 @@ def test_paths_begin_with_the_default_or_with_their_own_source(tmp_path: Path) -
         (ENDPOINT + '[[path]]\nfrom = "a"\nto = "a"', "needed: two stations"),
         (ENDPOINT + '[[path]]\nfrom = "a"\nto = "b"\n[[path]]\nfrom = "a"\nto = "b"', "path.1: .*described before"),
         (ENDPOINT + '[[path]]\nfrom = "a"\nto = "b"\nturnaround_ms = 5', "path.0: turnaround_ms: needs half_duplex"),
+        (ENDPOINT + "[node.a]\nx_m = 1", "node.a.y_m: missing"),
+        (ENDPOINT + "[node.a]\nx_m = 1\ny_m = 1\ndepth = 5", "node.a.depth: unknown key"),
+        (ENDPOINT + "[node.a]\nx_m = 0\ny_m = 0\ndepth_m = -2", "node.a.depth_m: got -2"),
+        (
+            ENDPOINT + SHALLOW + "[node.a]\nx_m=0\ny_m=0\ndepth_m=5\n[node.b]\nx_m=9\ny_m=0\ndepth_m=50",
+            "node: from a to b: .*depth_m: got 50",
+        ),
+        (ENDPOINT + '[matrix]\nloss = "absent.csv"', "absent.csv: cannot be read"),
+        (ENDPOINT + '[matrix]\nloss = "mine.toml"', "mine.toml: needed: a head|mine.toml: row"),
     ],
 )
 def test_mistakes_in_a_net_are_named(tmp_path: Path, text: str, message: str) -> None:
@@ -149,3 +190,57 @@ def test_an_address_that_others_reach_needs_curve_or_a_word(tmp_path: Path) -> N
     guarded = load_channel_process(write(tmp_path, open_to_all + '[curve]\nsecret_key = "c.curve"\n'))
     assert guarded.curve is not None
     assert guarded.curve.secret_key == tmp_path / "c.curve"
+
+
+NODES = "[node.a]\nx_m = 0\ny_m = 0\ndepth_m = 5\nnoise_db = 10\n[node.b]\nx_m = 300\ny_m = 400\ndepth_m = 5\n"
+MODEL = '[channel.model]\nkind = "underwater"\nwater_depth_m = 20\n'
+
+
+def test_places_give_each_direction_its_range(tmp_path: Path) -> None:
+    paths = load_channel_process(write(tmp_path, ENDPOINT + MODEL + NODES)).paths
+    there, back = paths["a", "b"].model, paths["b", "a"].model
+    assert isinstance(there, UnderwaterModel)
+    assert isinstance(back, UnderwaterModel)
+    assert (there.range_m, there.noise_db, back.range_m, back.noise_db) == (500, 0, 500, 10)
+
+
+def test_a_path_wins_over_matrix_and_places(tmp_path: Path) -> None:
+    (tmp_path / "loss.csv").write_text("x,a,b\na,,0.5\nb,0.25,\n")
+    path = '[[path]]\nfrom = "a"\nto = "b"\nloss = 0.75\n[[path]]\nfrom = "b"\nto = "a"\npreset = "geo"\ndelay_ms = 7\n'
+    text = ENDPOINT + '[channel]\njitter_ms = 4\n[matrix]\nloss = "loss.csv"\n' + NODES + path
+    paths = load_channel_process(write(tmp_path, text)).paths
+    assert (paths["a", "b"].loss, paths["a", "b"].jitter_ms) == (0.75, 4)
+    assert paths["a", "b"].delay_ms == pytest.approx(500 / 1.5)
+    assert (paths["b", "a"].rate_bps, paths["b", "a"].delay_ms) == (9600, 7)
+
+
+def test_a_preset_for_one_path_is_put_between_its_stations(tmp_path: Path) -> None:
+    path = '[[path]]\nfrom = "a"\nto = "b"\npreset = "acoustic-harbour"\n[path.model]\nkind = "underwater"\n'
+    found = load_channel_process(write(tmp_path, ENDPOINT + NODES + path)).paths["a", "b"]
+    assert isinstance(found.model, UnderwaterModel)
+    assert (found.rate_bps, found.model.range_m, found.model.water_depth_m) == (727, 500, None)
+
+
+def test_a_matrix_names_only_stations_that_have_a_place(tmp_path: Path) -> None:
+    (tmp_path / "loss.csv").write_text("x,a,c\na,,0.5\nc,0.25,\n")
+    text = ENDPOINT + '[matrix]\nloss = "loss.csv"\n'
+    assert load_channel_process(write(tmp_path, text)).paths["c", "a"].loss == 0.25
+    with pytest.raises(ConfigError, match=r"matrix.loss: station 'c' has no \[node.c\]"):
+        load_channel_process(write(tmp_path, text + NODES))
+    (tmp_path / "loss.csv").write_text("x,a,c\na,,0.9\nc,0.25,\n")
+    with pytest.raises(ConfigError, match=r"matrix.loss: from a to c: mean_burst"):
+        load_channel_process(write(tmp_path, ENDPOINT + '[channel]\nmean_burst = 1\n[matrix]\nloss = "loss.csv"'))
+
+
+def test_a_schedule_of_outages_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ferry.csv").write_text("start_s,end_s\n60,120\n200,210\n")
+    text = 'outages_file = "ferry.csv"\noutages_period_s = 600\n'
+    spec = load_channel(write(tmp_path, text))
+    assert (spec.outages_s, spec.outages_period_s) == (((60, 120), (200, 210)), 600)
+    with pytest.raises(ConfigError, match="outages_file: give it or outages_s"):
+        load_channel(write(tmp_path, text + "outages_s = [[1, 2]]"))
+    (tmp_path / "ferry.csv").write_text("60,20\n")
+    with pytest.raises(ConfigError, match=r"ferry.csv: row 1: got '60,20'"):
+        load_channel(write(tmp_path, text))
+    with pytest.raises(ConfigError, match=r"none.csv: cannot be read"):
+        load_channel(write(tmp_path, 'outages_file = "none.csv"'))

@@ -77,6 +77,10 @@ def test_the_written_profile_keeps_what_the_modem_adds_apart_and_errs_on_the_slo
     assert (air.turnaround_ms, air.delay_ms, air.has_integrity) == (30.0, 200.0, False)
     for n in (10, 60):
         assert measured_profile(toy_profile(), figures, "x").link_info().airtime_s(n) >= 0.1 + 0.01 * n
+    table = ((1, 10.0), (60, 20.0))
+    assert measured_profile(toy_profile(airtimes_ms=table), figures, "x").link_info().airtime_s(60) >= 0.7
+    nothing = Figures(None, None, None, 26, None, None, None, None, 0, 8, None, False)
+    assert measured_profile(toy_profile(airtimes_ms=table), nothing, "x").air.airtimes_ms == table
     tight = Figures(Fit(0.0, 0.01, 0.0), None, None, 26, None, None, None, None, 0, 8, None, False)
     assert measured_profile(toy_profile(overhead_bytes=4), tight, "x").air.overhead_bytes == 0
 

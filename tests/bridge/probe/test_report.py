@@ -53,6 +53,8 @@ def test_the_profile_is_one_and_says_what_is_measured() -> None:
     assert read(text) == measured_profile(toy_profile(), FIGURES, "mine")
     marked = {line.split()[0] for line in text.splitlines() if line.endswith("# measured")}
     assert marked == {"rate_bps", "overhead_bytes", "fixed_ms", "turnaround_ms", "delay_ms", "has_integrity"}
+    tabled = toy_profile(airtimes_ms=((1, 10.0), (60, 20.0)))
+    assert read(profile_text(tabled, NOTHING, "mine", "2026-01-01")).air.airtimes_ms == ((1, 10.0), (60, 20.0))
     unmarked = profile_text(toy_profile(), NOTHING, "mine", "2026-01-01")
     assert [line.split()[0] for line in unmarked.splitlines() if line.endswith("# measured")] == ["has_integrity"]
 
