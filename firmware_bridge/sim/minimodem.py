@@ -233,6 +233,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGINT):  # the programs we started end with us, also those of a background job
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # the programs we started end with us, also those of a background job
         signal.signal(number, signal.default_int_handler)
     sys.exit(main())
