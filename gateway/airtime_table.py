@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
@@ -36,6 +37,9 @@ from gateway.protocol.live import (
     ranges,
 )
 from gateway.protocol.packets import FRAME_BYTES, FRAME_S
+
+if TYPE_CHECKING:
+    from firmware_bridge.profile import ModemProfile
 
 DEFAULT_FRAMES = 6
 DEFAULT_CUSHION_S = 0.06
@@ -93,12 +97,14 @@ def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
 
 
 def load_plans(path: Path) -> tuple[Plan, ...]:
-    """The links that a station, modem, channel or net file describes. Raises ConfigError naming file and key."""
+    """The links that a station, modem, bridge, channel or net file describes. Raises ConfigError naming file and key."""
     keys = _top_keys(path)
     if "station" in keys or "link" in keys:
         return (_station_plan(path),)
     if "driver" in keys:
         return (_modem_plan(path),)
+    if "modem" in keys:
+        return (_bridge_plan(path),)
     if "endpoint" in keys:
         config = load_channel_process(path)
         plans = [_channel_plan(config.default, "between all stations")]
@@ -146,11 +152,25 @@ def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
 
 def _modem_plan(path: Path) -> Plan:
     from firmware_bridge.profile import load_profile
+
+    return _plan_of_modem(load_profile(path))
+
+
+def _bridge_plan(path: Path) -> Plan:
+    """Of the modem that a bridge process serves."""
+    from firmware_bridge.bridge import load_bridge
+    from firmware_bridge.link import with_settings
+    from firmware_bridge.profile import load_profile
+
+    modem = load_bridge(path).modem
+    return _plan_of_modem(with_settings(load_profile(modem.profile), modem.settings))
+
+
+def _plan_of_modem(modem: ModemProfile) -> Plan:
     from firmware_bridge.registry import build_driver
     from gateway.adaptation import profile_of
     from gateway.metrics import Metrics
 
-    modem = load_profile(path)
     info = build_driver(modem, Metrics(), Random(0)).info
     always = NO_PROTECTION if info.has_integrity else CHECKSUM
     return Plan(f"modem {modem.name}", profile_of(info), always, DEFAULT_FRAMES, DEFAULT_CUSHION_S, modem.description)
