@@ -97,7 +97,7 @@ def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
 
 
 def load_plans(path: Path) -> tuple[Plan, ...]:
-    """The links that a station, modem, bridge, channel or net file describes. Raises ConfigError naming file and key."""
+    """The links of a station, modem, bridge, channel or net file. Raises ConfigError naming file and key."""
     keys = _top_keys(path)
     if "station" in keys or "link" in keys:
         return (_station_plan(path),)
