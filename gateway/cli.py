@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gateway.channel_cli import channel, channel_control
 from gateway.errors import GatewayError
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
@@ -187,17 +188,6 @@ def run(config: Path) -> None:
     from gateway.app import run_station
 
     run_station(config)
-
-
-@main.command()
-@click.option(
-    "-c", "--config", type=PATH, required=True, help="Channel file, for example configs/net/lossy-satellite.toml."
-)
-def channel(config: Path) -> None:
-    """Run the channel emulator between ZeroMQ stations until interrupted."""
-    from gateway.app import run_channel
-
-    run_channel(config)
 
 
 @main.command()
@@ -444,6 +434,8 @@ def evaluate(
     click.echo(table(run_evaluation(options)))
 
 
+main.add_command(channel)
+main.add_command(channel_control)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
