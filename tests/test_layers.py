@@ -53,7 +53,7 @@ BRIDGE_PROGRAM = "__main__.py"
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {
     "sounddevice": {"gateway/audio/device.py"},
-    "zmq": {"gateway/links/zeromq.py"},
+    "zmq": {"gateway/links/zeromq.py", "gateway/links/crowd.py"},
     "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py"},
     "time": {"gateway/clock.py", "gateway/bench.py", "gateway/loopback.py", "gateway/trainer/runner.py"},
 }

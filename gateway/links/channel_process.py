@@ -73,6 +73,10 @@ class ChannelProcess:
         dropped = dict(self._core.dropped + self._router.refused + self._refused)
         return ChannelReport(self._core.network.stats(), self._core.network.collisions, dropped)
 
+    def late_s(self) -> list[float]:
+        """How much later than due each of the latest packets was handed on, ascending."""
+        return self._core.late_s
+
     def run(self) -> ChannelReport:
         """Carry packets until `stop`, then close; returns the figures. Not to be called again."""
         self._log.info(
