@@ -16,16 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from statistics import median
 
 import numpy as np
 
 from gateway.channel.impairments import ChannelSpec
-from gateway.channel.spec_file import ChannelProcessConfig
+from gateway.channel.spec_file import ChannelProcessConfig, load_channel
 from gateway.clock import SystemClock
 from gateway.errors import LinkError
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.crowd import Crowd
 from gateway.logs import configure_logging
+from gateway.packet_study import ConversationOptions, converse
 
 DELAY_S = 0.25
 PACKET_EVERY_S = 0.48
@@ -33,6 +35,7 @@ PACKET_EVERY_S = 0.48
 _HEAD = struct.Struct("!d")
 PACKET_BYTES = 26
 START_S = 20.0
+SIMULATED = ("lossy-satellite", "acoustic-1km")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,16 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def simulated_time_factor(channel: str, seconds: float = 3600.0, repeats: int = 3) -> float:
+    """How many times faster than real a conversation of two stations without sound runs; a median."""
+    clock, spec, factors = SystemClock(), load_channel(channel), []
+    for _ in range(repeats):
+        begun_s = clock.now()
+        simulated_s = converse(spec, options=ConversationOptions(seconds=seconds)).simulated_s
+        factors.append(simulated_s / (clock.now() - begun_s))
+    return round(median(factors))
+
+
 def channel_figures() -> dict[str, float]:
     """Stable names for JSON."""
     found = measure_jitter()
@@ -167,4 +180,5 @@ def channel_figures() -> dict[str, float]:
         "channel_added_ms_max": found.added_ms_max,
         "channel_late_ms_p99": found.late_ms_p99,
         "channel_cpu_share": found.cpu_share,
+        **{f"simulated_time_factor_{name.replace('-', '_')}": simulated_time_factor(name) for name in SIMULATED},
     }

@@ -17,6 +17,7 @@ from gateway.channel_cli import channel, channel_control
 from gateway.errors import GatewayError
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
+from gateway.study_cli import study
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -279,12 +280,19 @@ def ports(config: Path | None, log: Path | None) -> None:
 @main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
 @click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
+@click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
 @weights_option
-def bench(json_path: Path | None, serial: bool, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell."""
+def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
     from gateway.bench import run_bench, table
 
-    if serial:
+    if serial and channel:
+        raise click.UsageError("one of --serial and --channel at a time")
+    if channel:
+        from gateway.channel_bench import channel_figures
+
+        figures = channel_figures()
+    elif serial:
         from gateway.bench_serial import serial_figures
 
         figures = serial_figures()
@@ -440,3 +448,4 @@ main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(study)
