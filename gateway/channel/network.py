@@ -61,6 +61,8 @@ class _Way:
 
     channel: Channel
     delays_s: deque[float] = field(default_factory=lambda: deque(maxlen=DELAYS_KEPT))
+    is_used: bool = False
+    """False: only prepared."""
     collided: int = 0
     recent: int = 0
     """Packets since somebody last asked for the busiest."""
@@ -128,7 +130,7 @@ class Network:
     @property
     def pairs(self) -> list[Pair]:
         """(from, to) pairs used so far, sorted."""
-        return sorted(self._ways)
+        return sorted(pair for pair, way in self._ways.items() if way.is_used)
 
     def stats(self) -> dict[Pair, ChannelStats]:
         """Figures of every (from, to) pair used so far."""
@@ -167,6 +169,7 @@ class Network:
                 continue
             way = self._way(source, destination)
             channel = way.channel
+            way.is_used = True
             way.recent += 1
             is_copy = False
             for delivery in channel.send(data, now_s):
@@ -208,9 +211,9 @@ class Network:
         All or nothing: raises ValueError naming a path that `change` does not fit. Returns how many are in use.
         """
         found: list[tuple[_Way, ChannelSpec]] = []
-        for pair in self.pairs:
+        for pair, way in sorted(self._ways.items(), key=lambda entry: entry[0]):
             if selection.fits(*pair):
-                found.append((self._ways[pair], _changed(change, self._ways[pair].channel.spec, ">".join(pair))))
+                found.append((way, _changed(change, way.channel.spec, ">".join(pair))))
         for pair, spec in self._paths.items():
             if selection.fits(*pair) and pair not in self._ways:
                 _changed(change, self._unused(pair, spec), ">".join(pair))
@@ -226,7 +229,7 @@ class Network:
         self._changes = [*kept, _Changed(selection, change, names)]
         for way, spec in found:
             way.channel.change(spec, now_s)
-        return len(found)
+        return _in_use(way for way, _ in found)
 
     def cut(self, selection: Selection) -> int:
         """Let nothing through on the paths selected, those not used yet as well, until `restore`: what is under way
@@ -255,7 +258,7 @@ class Network:
             way.channel.reset_stats()
             way.delays_s.clear()
             way.collided, way.counts_from = 0, after
-        return len(ways)
+        return _in_use(ways)
 
     def _set_cut(self, selection: Selection, *, is_cut: bool) -> int:
         self._cuts = [entry for entry in self._cuts if entry[0] != selection]
@@ -267,7 +270,7 @@ class Network:
         ways = self._selected(selection)
         for way in ways:
             way.channel.is_cut = is_cut
-        return len(ways)
+        return _in_use(ways)
 
     def _selected(self, selection: Selection) -> list[_Way]:
         return [way for pair, way in self._ways.items() if selection.fits(*pair)]
@@ -309,6 +312,10 @@ class Network:
         for ear in self._ears.values():
             ear.heard = [span for span in ear.heard if span[1] > horizon]
             ear.own = [span for span in ear.own if span[1] > horizon]
+
+
+def _in_use(ways: Iterable[_Way]) -> int:
+    return sum(way.is_used for way in ways)
 
 
 def _changed(change: Change, spec: ChannelSpec, name: str) -> ChannelSpec:

@@ -32,11 +32,12 @@ class Selection:
 def select(text: str) -> Selection:
     """`*` is every direction, `a` all from and to station a, `a>b` one direction, `a<>b` both; `*` for a or b is any.
 
-    Raises ValueError for anything else. A station whose own name has `>` or is `*` cannot be told apart.
+    Raises ValueError for anything else. A station whose own name has `<` or `>` or is `*` cannot be told apart.
     """
     both = "<>" in text
     parts = [part.strip() for part in text.split("<>" if both else ">")]
-    if len(parts) > 2 or not all(parts) or (both and parts[0] == parts[1]):
+    odd = len(parts) > 2 or not all(parts) or any(sign in part for part in parts for sign in "<>")
+    if odd or (both and parts[0] == parts[1]):
         raise ValueError(f"path {text!r}: needs `*`, a station's name, `alpha>bravo` or `alpha<>bravo`")
     names = [None if part == ALL else part for part in parts]
     if len(names) == 1:

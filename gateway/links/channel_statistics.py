@@ -38,7 +38,7 @@ class LogBoard:
         self._lines("channel statistics", core, core.network.busiest(MOST_LINES), now_s)
 
     def close(self, core: ChannelCore, now_s: float) -> None:
-        self._lines("channel stopped", core, used_pairs(core), now_s)
+        self._lines("channel stopped", core, core.network.pairs, now_s)
 
     def _lines(self, event: str, core: ChannelCore, pairs: Sequence[tuple[str, str]], now_s: float) -> None:
         for pair in pairs:
@@ -69,18 +69,13 @@ class TableBoard:
         self._draw(table(core, core.network.busiest(room), now_s), size.columns)
 
     def close(self, core: ChannelCore, now_s: float) -> None:
-        self._draw(table(core, used_pairs(core), now_s), 200)
+        self._draw(table(core, core.network.pairs, now_s), 200)
 
     def _draw(self, lines: list[str], columns: int) -> None:
         up = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
         self._terminal.write(up + "".join(f"{line[: columns - 1]}\n" for line in lines))
         self._terminal.flush()
         self._drawn = len(lines)
-
-
-def used_pairs(core: ChannelCore) -> list[tuple[str, str]]:
-    """Paths that packets were sent on."""
-    return [pair for pair, stats in core.network.stats().items() if stats.sent]
 
 
 def table(core: ChannelCore, pairs: Sequence[tuple[str, str]], now_s: float) -> list[str]:
