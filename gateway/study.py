@@ -168,7 +168,7 @@ def run_study(options: StudyOptions, say: Say = lambda _: None) -> Study:
 
 def _write(path: Path, result: CellResult) -> None:
     unfinished = path.with_suffix(".part")
-    text = json.dumps({"cell": asdict(result.cell), "speakers": result.speakers, "parts": result.parts}, sort_keys=True)
+    text = json.dumps({"cell": asdict(result.cell), "speakers": result.speakers, "parts": result.parts})
     unfinished.write_text(text + "\n", encoding="utf-8")
     unfinished.replace(path)
 
