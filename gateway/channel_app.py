@@ -9,6 +9,7 @@ import gc
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,26 @@ from gateway.config import ChannelCurveSection, check_curve_key
 from gateway.errors import ConfigError, GatewayError, LinkError
 from gateway.keys import load_curve_public
 from gateway.links.channel_process import ChannelProcess
-from gateway.links.channel_statistics import LogBoard, board_for
+from gateway.links.channel_statistics import LogBoard, TableBoard, board_for
 from gateway.links.zeromq import ask
 from gateway.logs import configure_logging
 from gateway.secured import open_curve
+
+TABLE_EVERY_S = 1.0
 
 
 def run_channel(path: Path, *, is_log: bool = False) -> None:
     """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
     config = load_channel_process(path)
-    configure_logging("info", "console")
     board = LogBoard() if is_log else board_for(sys.stderr)
+    is_table = isinstance(board, TableBoard)
+    configure_logging("warning" if is_table else "info", "console")  # lines would come between those of the table
+    if is_table:
+        config = replace(config, statistics_s=min(config.statistics_s, TABLE_EVERY_S))
     process = ChannelProcess(config, curve=open_curve(config.curve), board=board)
+    if is_table:
+        control = "" if process.control is None else f", control at {process.control}"
+        sys.stderr.write(f"stations at {process.endpoint}{control}; ^C ends\n")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     gc.collect()

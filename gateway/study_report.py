@@ -155,7 +155,8 @@ def _chart(axis: Any, results: Sequence[CellResult], name: str) -> None:
     for place, guard in enumerate(guards):
         mine = [r for r in results if r.cell.protection == guard and name in r.figures]
         mine.sort(key=lambda r: r.cell.packet_ms)
-        at = [float(r.cell.packet_ms) for r in mine] if len(sizes) > 1 else [float(place)] * len(mine)
+        aside = 0.025 * (sizes[-1] - sizes[0]) * (place - (len(guards) - 1) / 2)  # equal ones would hide each other
+        at = [r.cell.packet_ms + aside for r in mine] if len(sizes) > 1 else [float(place)] * len(mine)
         figures = [r.figures[name] for r in mine]
         values = [_scaled(name, f.value) for f in figures]
         below = [v - _scaled(name, f.low) for v, f in zip(values, figures, strict=True)]

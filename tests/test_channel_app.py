@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import socket
 import subprocess
@@ -114,3 +116,26 @@ def test_half_of_the_keys_is_refused(tmp_path: Path) -> None:
         ControlClient("tcp://127.0.0.1:1", tmp_path / "own.curve", None, 1.0)
     with pytest.raises(GatewayError, match="--server-key: needs 40 characters"):
         ControlClient("tcp://127.0.0.1:1", tmp_path / "own.curve", "short", 1.0)
+
+
+def test_on_a_terminal_there_is_a_table(tmp_path: Path) -> None:
+    endpoint = free_endpoint()
+    (tmp_path / "net.toml").write_text(f'endpoint = "{endpoint}"\n[channel]\npreset = "clean"\n')
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "gateway", "channel", "-c", str(tmp_path / "net.toml")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=theirs, env=dict(os.environ))
+    os.close(theirs)
+    shown, give_up = "", time.monotonic() + PATIENCE_S
+    try:
+        with ZeromqChannelLink(endpoint, "alpha") as link:
+            while "1 stations" not in shown:
+                assert time.monotonic() < give_up, shown
+                link.receive(0.01)
+                if select.select([ours], [], [], 0.05)[0]:
+                    shown += os.read(ours, 4096).decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert f"stations at {endpoint}; ^C ends" in shown
+    assert "joined" not in shown  # it would stand between the table's lines

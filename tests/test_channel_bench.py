@@ -19,7 +19,7 @@ def test_fifty_stations_hear_each_other_when_it_is_time() -> None:
     assert found.added_ms_p50 <= found.added_ms_p99 <= found.added_ms_max
     # 5 ms is what a machine of two cores with nothing else to do must reach (make bench); this one has other work.
     assert -1.0 < found.added_ms_p50 < 5000
-    assert 0.0 <= found.late_ms_p99
+    assert found.late_ms_p99 >= 0.0
 
 
 def test_what_is_lost_is_missing() -> None:
