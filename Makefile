@@ -18,6 +18,7 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/clarilink bench
 	$(BIN)/clarilink bench --serial
+	$(BIN)/clarilink bench --channel
 
 # 2^20 made-up packets at a receiver with security: none may be opened (the tests do 2^16).
 forgeries: $(READY)

@@ -24,7 +24,7 @@ from gateway.adaptation import LinkCare, always_added, profile_of
 from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
-from gateway.channel.spec_file import load_channel, load_channel_process
+from gateway.channel.spec_file import load_channel
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.pace import FEWEST_STEPS
@@ -33,7 +33,6 @@ from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConf
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
-from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
@@ -385,16 +384,3 @@ def describe_search(config: StationConfig, codec: Codec, pace: SearchPace | None
         return f"off: {FEWEST_STEPS} steps would take {needed:.2f} of real time here"
     factor = pace.real_time_factor(steps, settings.segment_frames, settings.window_frames)
     return f"{steps} steps, {factor:.2f} of real time"
-
-
-def run_channel(path: Path) -> None:
-    """Run the channel emulator of a configuration file until SIGINT or SIGTERM."""
-    config = load_channel_process(path)
-    configure_logging("info", "console")
-    process = ChannelProcess(config, curve=open_curve(config.curve))
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: process.stop())
-    report = process.run()
-    log = structlog.get_logger("clarilink.channel")
-    for (source, target), stats in report.paths.items():
-        log.info("path", source=source, target=target, sent=stats.sent, delivered=stats.delivered, lost=stats.lost)

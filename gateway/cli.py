@@ -14,10 +14,12 @@ from typing import Any
 import click
 
 from gateway.channel_check_cli import channel_check
+from gateway.channel_cli import channel, channel_control
 from gateway.channel_plot_cli import channel_plot
 from gateway.errors import GatewayError
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
+from gateway.study_cli import study
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -192,17 +194,6 @@ def run(config: Path) -> None:
 
 
 @main.command()
-@click.option(
-    "-c", "--config", type=PATH, required=True, help="Channel file, for example configs/net/lossy-satellite.toml."
-)
-def channel(config: Path) -> None:
-    """Run the channel emulator between ZeroMQ stations until interrupted."""
-    from gateway.app import run_channel
-
-    run_channel(config)
-
-
-@main.command()
 @click.option("-c", "--config", type=PATH, required=True, help="Station, modem, channel or net file.")
 @click.option("--protection", help="Full table of this protection instead of the file's own (crc, security...).")
 @click.option("--all", "everything", is_flag=True, help="Full tables of all protections.")
@@ -291,12 +282,19 @@ def ports(config: Path | None, log: Path | None) -> None:
 @main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
 @click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
+@click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
 @weights_option
-def bench(json_path: Path | None, serial: bool, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell."""
+def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
     from gateway.bench import run_bench, table
 
-    if serial:
+    if serial and channel:
+        raise click.UsageError("one of --serial and --channel at a time")
+    if channel:
+        from gateway.channel_bench import channel_figures
+
+        figures = channel_figures()
+    elif serial:
         from gateway.bench_serial import serial_figures
 
         figures = serial_figures()
@@ -448,7 +446,10 @@ def evaluate(
 
 main.add_command(channel_check)
 main.add_command(channel_plot)
+main.add_command(channel)
+main.add_command(channel_control)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(study)

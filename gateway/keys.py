@@ -186,14 +186,15 @@ def load_curve_folder(folder: Path) -> frozenset[str]:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".public")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot read the folder of allowed keys: {error.strerror or error}") from error
-    keys = set()
-    for path in paths:
-        try:
-            file = parse_toml(path.read_text(encoding="utf-8"), _CurveFile, path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot read the key: {error}") from error
-        keys.add(file.public)
-    return frozenset(keys)
+    return frozenset(map(load_curve_public, paths))
+
+
+def load_curve_public(path: Path) -> str:
+    """The public key in a `.public` file. Raises ConfigError."""
+    try:
+        return parse_toml(path.read_text(encoding="utf-8"), _CurveFile, path).public
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot read the key: {error}") from error
 
 
 def _parse(path: Path, model: type[M]) -> M:

@@ -81,7 +81,7 @@ def loss_trial(
     # One over however long a burst: another one would begin with numbers of its own (6.2, 7.3).
     receiver = VoiceReceiver(OverConfig(frames_per_packet, time_out_s=len(frames) * FRAME_S))
     known = np.zeros(len(frames), np.int64)  # bits of each frame
-    for now_s, packet in _over(frames, protection, frames_per_packet):
+    for now_s, packet in over_packets(frames, protection, frames_per_packet):
         for delivery in air.send(packet.to_bytes(crc=False), now_s):
             arrived = parse(delivery.data, crc=False)
             events = receiver.receive(arrived, now_s) if isinstance(arrived, VoicePacket | ParityPacket) else ()
@@ -91,11 +91,11 @@ def loss_trial(
     return FramesLeft(float(np.mean(known == 0)), float(np.mean((known > 0) & (known < FRAME_BITS))))
 
 
-def _over(
-    frames: list[bytes], protection: Protection, frames_per_packet: int
+def over_packets(
+    frames: list[bytes], protection: Protection, frames_per_packet: int, *, over_id: int = 1
 ) -> Iterator[tuple[float, VoicePacket | ParityPacket]]:
     """When each packet of the over is sent, and the packet."""
-    packetizer = Packetizer(frames_per_packet, SessionBlock(1, 1, 1, 1), over_id=1)
+    packetizer = Packetizer(frames_per_packet, SessionBlock(1, 1, 1, 1), over_id)
     guard = protector(protection)
     for count, frame in enumerate(frames, 1):
         packet = packetizer.push(frame)

@@ -57,9 +57,9 @@ PTT_PURE_FILES = {f"ptt/{name}.py" for name in ("keyer", "cat", "contact", "guar
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {
     "sounddevice": {"gateway/audio/device.py"},
-    "zmq": {"gateway/links/zeromq.py"},
     "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py", "firmware_bridge/ptt/serial_port.py"},
     "gpiod": {"firmware_bridge/ptt/gpio.py"},
+    "zmq": {"gateway/links/zeromq.py", "gateway/links/crowd.py"},
     "time": {"gateway/clock.py", "gateway/bench.py", "gateway/loopback.py", "gateway/trainer/runner.py"},
 }
 

@@ -137,7 +137,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class ChannelStats:
-    """Packets so far. sent = delivered + lost + outage_lost + queue_drops + oversize; copies are counted apart."""
+    """Packets so far. sent = delivered + lost + outage_lost + faded + cut_lost + queue_drops + oversize; copies are
+    counted apart."""
 
     sent: int = 0
     delivered: int = 0
@@ -145,6 +146,8 @@ class ChannelStats:
     outage_lost: int = 0
     faded: int = 0
     """Lost by the model's conditions."""
+    cut_lost: int = 0
+    """Lost because somebody has cut the path, those under way at that moment included."""
     queue_drops: int = 0
     oversize: int = 0
     duplicated: int = 0
@@ -166,11 +169,15 @@ class _LossProcess:
 
     def __init__(self, loss: float, mean_burst: float | None, rng: np.random.Generator) -> None:
         self._rng = rng
+        self.change(loss, mean_burst)
+        self._lost = bool(rng.random() < loss)
+
+    def change(self, loss: float, mean_burst: float | None) -> None:
+        """Other figures from the next packet on."""
         self._after_loss = self._after_good = loss
         if mean_burst is not None and 0 < loss < 1:
             self._after_loss = 1 - 1 / mean_burst
             self._after_good = loss / (mean_burst * (1 - loss))
-        self._lost = bool(rng.random() < loss)
 
     def next_is_lost(self) -> bool:
         chance = self._after_loss if self._lost else self._after_good
@@ -187,9 +194,12 @@ class Channel:
             rng.spawn(7)
         )
         self._loss = _LossProcess(spec.loss, spec.mean_burst, loss_rng)
+        self._path_rng = path_rng
         self._path = None if spec.model is None else spec.model.start(path_rng, start_s)
         self._outages = Outages(spec.outages_s, spec.outages_period_s)
         self._outages_of = spec
+        self.is_cut = False
+        """Whether all that is sent is lost, as on a wire that somebody has cut."""
         self._start_s = start_s
         self._now_s = -math.inf
         self._last_at_s = -math.inf
@@ -213,6 +223,31 @@ class Channel:
         """The figures so far."""
         return ChannelStats(**self._counts)
 
+    def change(self, spec: ChannelSpec, now_s: float) -> None:
+        """Have the figures of `spec` from now on; what is under way keeps those it had. A new model starts now."""
+        before, self.spec = self.spec, spec
+        if (spec.loss, spec.mean_burst) != (before.loss, before.mean_burst):
+            self._loss.change(spec.loss, spec.mean_burst)
+        if spec.model != before.model:
+            fresh = self._path_rng.spawn(1)[0]
+            self._path = None if spec.model is None else spec.model.start(fresh, now_s)
+        if spec.queue_bytes is None:
+            self._waiting.clear()
+
+    def recall(self, delivery_bytes: int, *, is_copy: bool) -> None:
+        """Count a delivery as cut off on its way."""
+        if is_copy:
+            self._counts["duplicated"] -= 1
+            return
+        self._counts["delivered"] -= 1
+        self._counts["bytes_delivered"] -= delivery_bytes
+        self._counts["cut_lost"] += 1
+
+    def reset_stats(self) -> None:
+        """Begin counting anew; what the channel does is not changed."""
+        self._counts.clear()
+        self._causes.clear()
+
     def send(self, data: bytes, now_s: float) -> tuple[Delivery, ...]:
         """Send one packet at `now_s` (a time before the last call's counts as the last call's).
 
@@ -230,6 +265,9 @@ class Channel:
         lost = self._loss.next_is_lost()
         found = _PLAIN if self._path is None else self._path.conditions(len(data), *span)
         faded = found.loss > 0 and bool(self._fate_rng.random() < found.loss)
+        if self.is_cut:
+            self._counts["cut_lost"] += 1
+            return ()
         if self._in_outage(*span):
             self._counts["outage_lost"] += 1
             return ()

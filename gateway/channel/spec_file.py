@@ -24,7 +24,7 @@ from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
 from gateway.channel.models import build_model
 from gateway.channel.outages import parse_schedule
 from gateway.channel.topology import Node, Pair, pairs, parse_losses, placed
-from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
+from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml, model_of
 from gateway.errors import ConfigError
 
 T = TypeVar("T")
@@ -135,6 +135,7 @@ class _ProcessFile(StrictModel):
     """The file of `clarilink channel -c`. Later ones win: [channel], places of nodes, [matrix], [[path]]."""
 
     endpoint: Endpoint
+    control: Endpoint | None = None
     seed: int = pydantic.Field(default=0, ge=0)
     statistics_s: float = pydantic.Field(default=10.0, gt=0, le=3600)
     channel: _ChannelTable = _ChannelTable()
@@ -148,6 +149,10 @@ class _ProcessFile(StrictModel):
     @model_validator(mode="after")
     def _not_open_to_all(self) -> _ProcessFile:
         check_exposure("endpoint", self.endpoint, is_guarded=self.curve is not None, insecure=self.insecure)
+        if self.control is not None:
+            check_exposure("control", self.control, is_guarded=self.curve is not None, insecure=self.insecure)
+            if self.control == self.endpoint:
+                raise ValueError(f"control {self.control} is the stations' endpoint; needed: an address of its own")
         return self
 
 
@@ -155,7 +160,7 @@ class _ProcessFile(StrictModel):
 class ChannelProcessConfig:
     """What a channel process needs: where to listen and to whom, and the channel of every (from, to) pair of stations.
 
-    `statistics_s` is the time between two log lines with figures.
+    `statistics_s` is the time between two log lines with figures; `control` where it can be changed while it runs.
     """
 
     endpoint: str
@@ -164,6 +169,7 @@ class ChannelProcessConfig:
     seed: int = 0
     statistics_s: float = 10.0
     curve: CurveSection | None = None
+    control: str | None = None
 
 
 def preset_folders() -> tuple[Path, ...]:
@@ -210,7 +216,7 @@ def load_channel_process(path: Path) -> ChannelProcessConfig:
         except ValueError as error:
             raise ConfigError(f"{path}: path.{index}: {error}") from error
     return ChannelProcessConfig(
-        file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve
+        file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve, file.control
     )
 
 
@@ -256,6 +262,39 @@ def _parsed(path: Path, parse: Callable[[str], T]) -> T:
         raise ConfigError(f"{path}: not text: {error.reason}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def figures_change(table: Mapping[str, Any]) -> Callable[[ChannelSpec], ChannelSpec]:
+    """What a table of figures as in a channel file, `preset` and `model` included, makes of a channel; None takes a
+    figure away. What is changed so has a star behind its name. Files are not read, for the table may come from
+    elsewhere. Raises ConfigError naming the key; what is
+    returned raises ValueError where the figures do not fit to the channel's others.
+    """
+    given = dict(table)
+    if "file" in given:
+        raise ConfigError("file: cannot be given here; give preset or figures")
+    if "name" in given or not given:
+        raise ConfigError("figures: needs at least one of a channel file's, `name` excepted")
+    if given.get("preset") is not None and given["preset"] not in preset_names():
+        raise ConfigError(f"preset: no channel preset {given['preset']!r}; known: {', '.join(preset_names())}")
+    checked = model_of(given, _ChannelTable, "figures")
+    try:
+        if checked.model is not None:
+            build_model(checked.model)
+    except ValueError as error:
+        raise ConfigError(f"figures: {error}") from error
+
+    is_preset = checked.model_fields_set == {"preset"}
+    made: dict[int, tuple[ChannelSpec, ChannelSpec]] = {}  # by id: most paths of a net share one spec
+
+    def change(spec: ChannelSpec) -> ChannelSpec:
+        if id(spec) not in made:
+            built = checked.build(replace(spec, model=None) if "model" in checked.model_fields_set else spec)
+            named = built if is_preset or built.name.endswith("*") else replace(built, name=f"{built.name}*")
+            made[id(spec)] = spec, named
+        return made[id(spec)][1]
+
+    return change
 
 
 def _find(source: str | Path) -> Path:

@@ -12,6 +12,8 @@ import msgpack
 
 VERSION = 1
 MAX_NAME = 64
+PRESENT_S = 3.5
+"""Silence after which the other side of a channel counts as gone: three keepalives and some."""
 MAX_PAYLOAD_BYTES = 65_535
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + 1024
 

@@ -38,8 +38,6 @@ QUEUE_PACKETS = 64
 LINGER_MS = 250
 """At most this long does closing wait for the last packets to leave."""
 KEEPALIVE_S = 1.0
-PRESENT_S = 3.5
-"""Silence after which the other side of a channel counts as gone: three keepalives and some."""
 
 
 def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, max_bytes: int) -> zmq.Socket[bytes]:
@@ -378,7 +376,7 @@ class ZeromqChannelLink(Link):
                     _wait(self._socket, deadline - now_s, zmq.POLLIN | zmq.POLLOUT)
 
     def _is_present(self) -> bool:
-        return self._clock.now() - self._answered_s < PRESENT_S
+        return self._clock.now() - self._answered_s < envelope.PRESENT_S
 
     def _say(self, message: envelope.Message) -> bool:
         try:
@@ -457,6 +455,11 @@ class MessageRouter:
         for guarding in self._guard.sockets:
             self._poller.register(guarding, zmq.POLLIN)
 
+    def also_wait_for(self, other: ReplySocket) -> None:
+        """Let `wait` return for what comes in there as well."""
+        for one in other.sockets:
+            self._poller.register(one, zmq.POLLIN)
+
     def _count_refused(self, name: str) -> None:
         self.refused[name] += 1
 
@@ -507,6 +510,69 @@ class StationRouter(MessageRouter):
     def send(self, address: bytes, message: envelope.Message) -> None:
         """Send to one station; dropped by ZeroMQ when it is gone or does not read."""
         self.send_bytes(address, envelope.pack(message))
+
+
+class ReplySocket:
+    """Requests, each of which is answered at once, at an address of its own. For one thread."""
+
+    def __init__(self, endpoint: str, curve: Curve | None, max_bytes: int, count: Callable[[str], None]) -> None:
+        """Listen at `endpoint`; `curve`: for those allowed only. Raises LinkError."""
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._guard = _Guard(self._context, curve, count)
+        self._socket = _socket(self._context, zmq.REP, max_bytes)
+        try:
+            self._guard.serve(self._socket)
+            self.endpoint = _bind(self._socket, endpoint)
+        except LinkError:
+            self._guard.close()
+            self._context.destroy(linger=0)
+            raise
+
+    @property
+    def sockets(self) -> list[zmq.Socket[bytes]]:
+        """To be waited for."""
+        return [self._socket, *self._guard.sockets]
+
+    def serve(self, answer: Callable[[bytes], bytes]) -> bool:
+        """Answer one request if there is one (one of several parts is as one of no bytes); whether there was."""
+        self._guard.attend()
+        if not self._socket.poll(0, zmq.POLLIN):
+            return False
+        parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        with contextlib.suppress(zmq.Again):  # who asked is gone
+            self._socket.send(answer(parts[0] if len(parts) == 1 else b""), zmq.NOBLOCK)
+        return True
+
+    def close(self) -> None:
+        """Stop listening; nothing if done already."""
+        if not self._socket.closed:
+            self._guard.close()
+            self._socket.close()
+            self._context.term()
+
+
+def ask(endpoint: str, request: bytes, timeout_s: float, curve: Curve | None = None) -> bytes:
+    """The answer of the ReplySocket at `endpoint`. Raises LinkError where none comes in time."""
+    if endpoint.startswith("inproc://"):
+        raise LinkError(f"cannot use {endpoint}: inproc is for one program, give tcp:// or ipc://")
+    failed: Counter[str] = Counter()
+    context = zmq.Context[zmq.Socket[bytes]]()
+    guard = _Guard(context, curve, lambda name: failed.update([name]))
+    asking = context.socket(zmq.REQ)
+    asking.setsockopt(zmq.LINGER, 0)
+    try:
+        guard.join(asking)
+        _connect(asking, endpoint)
+        asking.send(request)
+        if not asking.poll(math.ceil(timeout_s * 1000), zmq.POLLIN):
+            guard.attend()
+            why = "; its CURVE keys and ours do not fit" if failed else ""
+            raise LinkError(f"no answer from {endpoint} within {timeout_s:g} s{why}")
+        return b"".join(asking.recv_multipart())
+    finally:
+        guard.close()
+        asking.close()
+        context.term()
 
 
 class MessageDealer:

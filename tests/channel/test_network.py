@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from dataclasses import replace
 
-from gateway.channel.impairments import ChannelSpec
-from gateway.channel.network import Network
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.channel.impairments import ChannelSpec, ChannelStats
+from gateway.channel.network import MAX_CHANGES, Network
+from gateway.channel.selection import select
 
 CLEAN = ChannelSpec("clean")
 RADIO = ChannelSpec("radio", rate_bps=80, half_duplex=True)  # 0.1 s a byte
@@ -103,3 +109,133 @@ def test_what_is_past_is_forgotten() -> None:
         net.send("a", TRIO, bytes(5), index * 1.0)
         assert len(net.due(index + 0.6)) == 2
     assert all(len(ear.heard) + len(ear.own) < 5 for ear in net._ears.values())
+
+
+# --- changed while in use ---
+
+
+def lossy(loss: float) -> Callable[[ChannelSpec], ChannelSpec]:
+    return lambda spec: replace(spec, loss=loss)
+
+
+def test_a_change_holds_for_paths_in_use_and_those_to_come() -> None:
+    net = Network(CLEAN, seed=0, paths={("c", "a"): ChannelSpec("other", delay_ms=100)})
+    net.send("a", TRIO, b"1", 0.0)
+    assert net.change(select("a>b"), lossy(1.0), ["loss"], 1.0) == 1
+    assert net.change(select("*>a"), lossy(1.0), ["loss"], 1.0) == 0
+    net.send("a", TRIO, b"2", 1.0)
+    net.send("b", TRIO, b"3", 1.0)
+    net.send("c", TRIO, b"4", 1.0)
+    got = [(source, to, data) for source, to, data in heard(net, 9.0) if data != b"1"]
+    assert got == [("a", "c", b"2"), ("b", "c", b"3"), ("c", "b", b"4")]
+    assert net.figures(("c", "a"), 9.0).channel == "other"
+
+
+def test_the_latest_of_several_changes_counts_and_they_do_not_pile_up() -> None:
+    net = Network(CLEAN, seed=0)
+    for _ in range(3000):
+        net.change(select("*"), lossy(1.0), ["loss"], 0.0)
+    net.change(select("a>b"), lossy(0.0), ["loss"], 0.0)
+    net.change(select("a>c"), lossy(0.0), ["loss"], 0.0)
+    net.change(select("a>c"), lossy(1.0), ["loss"], 0.0)
+    net.send("a", TRIO, b"x", 0.0)
+    assert heard(net, 0.0) == [("a", "b", b"x")]
+    for index in range(MAX_CHANGES - 3):
+        net.change(select(f"a>n{index}"), lossy(1.0), ["loss"], 0.0)
+    with pytest.raises(ValueError, match="1000 different changes"):
+        net.change(select("a>one more"), lossy(1.0), ["loss"], 0.0)
+
+
+def test_a_change_that_does_not_fit_one_path_changes_none() -> None:
+    net = Network(RADIO, seed=0, paths={("b", "a"): ChannelSpec("wire")})
+    net.send("a", TRIO, b"x", 0.0)
+    with pytest.raises(ValueError, match="b>a: queue_bytes: needs rate_bps"):
+        net.change(select("*"), lambda spec: replace(spec, queue_bytes=100), ["queue_bytes"], 1.0)
+    assert net._ways["a", "b"].channel.spec is RADIO
+    assert net.change(select("a>*"), lambda spec: replace(spec, queue_bytes=100), ["queue_bytes"], 1.0) == 2
+
+
+def test_a_cut_loses_what_is_under_way_and_all_after_it_until_it_is_restored() -> None:
+    net = Network(ChannelSpec("far", delay_ms=1000), seed=0)
+    net.send("a", TRIO, b"under way", 0.0)
+    assert net.cut(select("a>b")) == 1
+    net.send("a", TRIO, b"cut", 0.5)
+    assert net.restore(select("a<>b")) == 1
+    net.send("a", TRIO, b"again", 0.7)
+    assert [got for got in heard(net, 9.0) if got[1] == "b"] == [("a", "b", b"again")]
+    stats = net.stats()["a", "b"]
+    assert (stats.sent, stats.delivered, stats.cut_lost, stats.bytes_delivered) == (3, 1, 2, 5)
+    assert net.stats()["a", "c"].delivered == 3
+
+
+def test_a_cut_holds_for_paths_to_come() -> None:
+    net = Network(CLEAN, seed=0)
+    net.cut(select("a"))
+    net.restore(select("a>c"))
+    net.send("a", TRIO, b"x", 0.0)
+    assert heard(net, 0.0) == [("a", "c", b"x")]
+    net.restore(select("*"))
+    net.send("b", TRIO, b"y", 0.0)
+    assert heard(net, 0.0) == [("b", "a", b"y"), ("b", "c", b"y")]
+
+
+def test_counting_anew_leaves_what_happens_alone() -> None:
+    spec = ChannelSpec("lossy", loss=0.3, jitter_ms=20, duplicate=0.2, delay_ms=500)
+    plain, watched = Network(spec, seed=5), Network(spec, seed=5)
+    got: tuple[list[object], list[object]] = ([], [])
+    for index in range(200):
+        now_s = index * 0.1
+        for net, heard_here in zip((plain, watched), got, strict=True):
+            net.send("a", TRIO, bytes([index]), now_s)
+            heard_here += net.due(now_s)
+        if index % 7 == 0:
+            watched.reset(select("*"))
+            watched.figures(("a", "b"), now_s)
+            watched.busiest(1)
+        watched.prepare("b", f"n{index}")
+    assert got[0] == got[1]
+    assert watched.stats()["a", "b"].sent == 3
+    assert len(watched.figures(("a", "b"), 20.0).delays_s) <= 3
+    watched.reset(select("*"))
+    watched.cut(select("*"))  # of packets that are no longer counted
+    assert watched.stats()["a", "b"] == ChannelStats()
+    assert watched.due(1e3) == []
+
+
+@given(st.lists(st.sampled_from(["send", "cut", "restore", "reset", "due"]), max_size=40))
+def test_every_packet_is_accounted_for(steps: list[str]) -> None:
+    spec = ChannelSpec("mixed", loss=0.3, duplicate=0.4, delay_ms=700, rate_bps=2000, queue_bytes=60, mtu_bytes=30)
+    net, now_s = Network(spec, seed=2), 0.0
+    net.send("a", ["b"], bytes(40), 0.0)
+    for step in steps:
+        now_s += 0.1
+        if step == "send":
+            net.send("a", ["b"], bytes(20), now_s)
+        elif step == "due":
+            net.due(now_s)
+        else:
+            getattr(net, step)(select("*"))
+        stats = net.stats()["a", "b"]
+        fates = stats.delivered + stats.lost + stats.cut_lost + stats.queue_drops + stats.oversize
+        assert stats.sent == fates
+        assert min(stats.delivered, stats.cut_lost, stats.duplicated, stats.bytes_delivered) >= 0
+
+
+def test_collisions_are_told_by_path() -> None:
+    net = Network(RADIO, seed=0)
+    net.send("a", ["c"], bytes(10), 0.0)
+    net.send("b", ["c"], bytes(10), 0.5)
+    net.due(9.0)
+    assert [net.figures((name, "c"), 9.0).collided for name in "ab"] == [1, 1]
+    assert net.figures(("b", "c"), 1.0).queue_s == pytest.approx(0.5)
+
+
+def test_the_busiest_paths() -> None:
+    net = Network(CLEAN, seed=0)
+    for times, name in enumerate("abc"):
+        for _ in range(times):
+            net.send(name, ["z"], b"x", 0.0)
+    assert net.busiest(1) == [("c", "z")]
+    net.send("b", ["z"], b"x", 0.0)
+    assert net.busiest(5) == [("b", "z")]
+    assert net.busiest(5) == []

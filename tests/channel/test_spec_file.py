@@ -8,7 +8,13 @@ import pytest
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.network import Network
-from gateway.channel.spec_file import load_channel, load_channel_process, preset_folders, preset_names
+from gateway.channel.spec_file import (
+    figures_change,
+    load_channel,
+    load_channel_process,
+    preset_folders,
+    preset_names,
+)
 from gateway.channel.underwater import UnderwaterModel
 from gateway.errors import ConfigError
 
@@ -244,3 +250,24 @@ def test_a_schedule_of_outages_comes_from_a_file(tmp_path: Path) -> None:
         load_channel(write(tmp_path, text))
     with pytest.raises(ConfigError, match=r"none.csv: cannot be read"):
         load_channel(write(tmp_path, 'outages_file = "none.csv"'))
+
+
+def test_control_needs_an_address_of_its_own_that_strangers_do_not_reach(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"control tcp://127.0.0.1:5600 is the stations' endpoint"):
+        load_channel_process(write(tmp_path, ENDPOINT + 'control = "tcp://127.0.0.1:5600"\n'))
+    with pytest.raises(ConfigError, match=r"control tcp://\*:5601 can be reached from other machines"):
+        load_channel_process(write(tmp_path, ENDPOINT + 'control = "tcp://*:5601"\n'))
+    config = load_channel_process(write(tmp_path, ENDPOINT + 'control = "tcp://127.0.0.1:5601"\n'))
+    assert config.control == "tcp://127.0.0.1:5601"
+
+
+def test_figures_from_elsewhere_change_a_channel() -> None:
+    geo = load_channel("geo")
+    changed = figures_change({"loss": 0.5})(geo)
+    assert (changed.name, changed.loss, changed.delay_ms) == ("geo*", 0.5, geo.delay_ms)
+    assert figures_change({"loss": 0.4})(changed).name == "geo*"
+    assert figures_change({"preset": "clean"})(geo) == load_channel("clean")
+    assert figures_change({"preset": "clean", "loss": 0.1})(geo).name == "clean*"
+    assert figures_change({"model": None})(geo).model is None
+    with pytest.raises(ValueError, match=r"mean_burst: got 1; a loss of 0.9 needs 9"):
+        figures_change({"loss": 0.9, "mean_burst": 1.0})(geo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.channel_process import MAX_STATIONS, ChannelProcess, ChannelReport
 from gateway.links.envelope import Hello, Packet, Refused, pack, unpack
-from gateway.links.zeromq import StationRouter, ZeromqChannelLink, ZeromqPeersLink
+from gateway.links.zeromq import StationRouter, ZeromqChannelLink, ZeromqPeersLink, ask
 
 PATIENCE_S = 5.0
 CLEAN = ChannelSpec("clean")
@@ -338,3 +339,66 @@ def test_statistics_are_logged_while_it_runs(capsys: pytest.CaptureFixture[str])
             return "channel statistics" in logged and "alpha" in logged
 
         wait_until(is_logged)
+
+
+# --- control of the channel process ---
+
+
+def asked(endpoint: str | None, **request: object) -> dict[str, object]:
+    assert endpoint is not None
+    reply: dict[str, object] = json.loads(ask(endpoint, json.dumps(request).encode(), PATIENCE_S))
+    return reply
+
+
+def test_a_running_channel_is_controlled_at_its_second_endpoint() -> None:
+    config = ChannelProcessConfig("tcp://127.0.0.1:*", CLEAN, control="tcp://127.0.0.1:*")
+    with (
+        channel(config) as process,
+        ZeromqChannelLink(process.endpoint, "alpha") as a,
+        ZeromqChannelLink(process.endpoint, "bravo") as b,
+    ):
+        wait_until(lambda: a.ready() and b.ready())
+        assert asked(process.control, do="cut", path="alpha>bravo")["ok"]
+        a.send(b"cut")
+        wait_until(lambda: process.report().paths.get(("alpha", "bravo")) is not None)
+        assert asked(process.control, do="restore", path="*") == {"ok": True, "paths": 1}
+        a.send(b"restored")
+        assert hear(b) == b"restored"
+        assert process.report().paths["alpha", "bravo"].cut_lost == 1
+        assert asked(process.control, do="set", path="*", figures={"los": 1})["ok"] is False
+        names = [station["name"] for station in asked(process.control, do="status")["stations"]]  # type: ignore[attr-defined]
+        assert names == ["alpha", "bravo"]
+
+
+def test_strange_requests_end_neither_control_nor_channel() -> None:
+    config = ChannelProcessConfig("tcp://127.0.0.1:*", CLEAN, control="tcp://127.0.0.1:*")
+    with channel(config) as process, stranger(zmq.DEALER) as rude, stranger(zmq.REQ) as many, stranger(zmq.REQ) as big:
+        assert process.control is not None
+        for one in (rude, many, big):
+            one.connect(process.control)
+        rude.send(b"without an envelope")
+        rude.send_multipart([b"", b"gone before the answer comes"])
+        many.send_multipart([b"several", b"parts"])
+        assert many.poll(5000)
+        assert b"needs one JSON object" in many.recv()
+        big.send(bytes(100_000))  # disconnected, not read
+        rude.close()
+        assert asked(process.control, do="status")["ok"]
+        assert not big.poll(0)
+
+
+def test_nobody_at_a_control_endpoint() -> None:
+    with pytest.raises(LinkError, match=r"no answer from tcp://127.0.0.1:1 within 0.1 s"):
+        ask("tcp://127.0.0.1:1", b"{}", 0.1)
+    for endpoint in ("nonsense", "inproc://x"):
+        with pytest.raises(LinkError, match=f"cannot (connect to|use) {endpoint}"):
+            ask(endpoint, b"{}", 0.1)
+
+
+def test_a_control_port_in_use_leaves_the_other_port_free() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        endpoint = free_endpoint()
+        config = ChannelProcessConfig(endpoint, CLEAN, control=f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(LinkError, match="the port is in use"):
+            ChannelProcess(config)
+        ChannelProcess(ChannelProcessConfig(endpoint, CLEAN)).close()

@@ -17,7 +17,7 @@ from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.curve import Curve
-from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink, curve_keypair
+from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink, ask, curve_keypair
 
 A, B, C = (curve_keypair() for _ in range(3))
 CLEAN = ChannelSpec("clean")
@@ -176,3 +176,16 @@ def test_there_is_a_key_for_each_address() -> None:
 @pytest.mark.parametrize("key", range(3))
 def test_key_pairs_are_z85(key: int) -> None:
     assert [len(half) for half in (A, B, C)[key]] == [40, 40]
+
+
+def test_control_is_guarded_as_the_stations_endpoint_is() -> None:
+    config = ChannelProcessConfig("tcp://127.0.0.1:*", CLEAN, control="tcp://127.0.0.1:*")
+    with channel(config, curve(C, allowed=(A,))) as process:
+        assert process.control is not None
+        assert b'"ok": true' in ask(process.control, b'{"do": "status"}', PATIENCE_S, curve(A, C))
+        for stranger in (None, curve(B, C)):
+            with pytest.raises(LinkError, match="no answer"):
+                ask(process.control, b'{"do": "status"}', 0.5, stranger)
+        dropped = process.report().dropped
+        assert dropped["control_curve_not_listed"] >= 1
+        assert dropped["control_curve_failed"] >= 1
