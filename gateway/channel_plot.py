@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gateway.channel.conditions import Conditions, Path, PathModel
 from gateway.channel.impairments import Channel, ChannelSpec
 
-PROBE_PATHS = 300
-PROBE_TIMES = 60
+PROBE_PATHS = 200
+PROBE_TIMES = 50
 MAX_PACKETS = 2_000_000
 MAX_WINDOWS = 120
 LONGEST_BURST_DRAWN = 60
@@ -170,7 +170,7 @@ def burst_theory(spec: ChannelSpec, lengths: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def plot_channel(path: FilePath, run: ChannelRun, seed: int = 1) -> None:
-    """Write a PNG: delay, SNR, Doppler, chance of loss and delivered share over time; below, bursts and SNR or delays."""
+    """Write a PNG: delay, SNR, Doppler, chance of loss and delivered share over time, and bursts."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -291,9 +291,11 @@ def _draw_bursts(axis: Any, run: ChannelRun) -> None:
     if theory is not None:
         axis.plot(lengths, theory, "k.-", label="theory")
     elif share < 1:
-        axis.plot(lengths, (1 - share) * share ** (lengths - 1.0), "k--", linewidth=1, label="were losses independent")
+        axis.plot(lengths, (1 - share) * share ** (lengths - 1.0), "k.--", linewidth=1, label="were losses independent")
     axis.set_yscale("log")
     axis.set_ylim(0.3 / len(bursts), 1.5)
+    axis.set_xlim(0.4, max(10, longest) + 0.6)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_xlabel(f"packets{'' if longest == bursts.max() else f' (last bar: {longest} and more)'}")
     axis.set_ylabel("share of bursts")
     axis.legend(fontsize=8)

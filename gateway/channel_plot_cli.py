@@ -29,6 +29,8 @@ def channel_plot(channel: str, output: Path | None, seconds: float, seed: int, p
 
     spec = load_channel(channel)
     target = Path(f"{spec.name}.png") if output is None else output
+    if target.suffix.lower() != ".png":
+        raise GatewayError(f"{target}: needs a name that ends in .png")
     try:
         run = run_channel(spec, seconds, seed, packet_ms=packet_ms, n_bytes=n_bytes)
     except ValueError as error:

@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-PATHS = 32
-MAX_PARTS = 16
+PATHS = 24
+MAX_PARTS = 24
 """Parts that a packet is looked at in; one that sees more fades than these is at their mean anyway."""
 PARTS_A_FADE = 4
 

@@ -10,6 +10,7 @@ the distribution. Scintillation: normal in dB, slower than 0.1 Hz (P.1853, P.618
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
@@ -94,20 +95,32 @@ class GeoModel(PathModel):
 
     def snr_cdf(self, snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
         """Share of time at or below each `snr_db`, by theory: rain and scintillation."""
-        if self.rain is None and not self.scintillation_db:
-            return np.asarray((snr_db >= self.snr_db).astype(float))
-        nodes, weights = np.polynomial.hermite_e.hermegauss(48)
-        shift = self.scintillation_db * nodes
-        return np.asarray(self._rain_share(self.snr_db + shift[None, :] - snr_db[:, None]) @ (weights / weights.sum()))
-
-    def _rain_share(self, faded_db: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Share of time in which rain takes `faded_db` or more."""
+        below_db = self.snr_db - np.asarray(snr_db)
+        if not self.scintillation_db:
+            return _each(self._rain_share, below_db)
         if self.rain is None:
-            return np.asarray((faded_db <= 0).astype(float))
+            return _each(_normal_above, below_db / self.scintillation_db)
         mean, sigma = self.rain
-        places = ((np.log(np.maximum(faded_db, 1e-9)) - mean) / max(sigma, 1e-9) / math.sqrt(2)).ravel().tolist()
-        share = np.array([0.5 * math.erfc(place) for place in places]).reshape(faded_db.shape)
-        return np.where(faded_db <= 0, 1.0, share)
+        nodes = np.linspace(-7, 7, 701)  # fine, for scintillation smooths the distribution of rain only a little
+        weights = np.exp(-(nodes**2) / 2)
+        left_db = np.subtract.outer(below_db, np.exp(mean + sigma * nodes))
+        return np.asarray(_each(_normal_above, left_db / self.scintillation_db) @ (weights / weights.sum()))
+
+    def _rain_share(self, taken_db: float) -> float:
+        """Share of time in which rain takes `taken_db` or more."""
+        if taken_db <= 0 or self.rain is None:
+            return float(taken_db <= 0)
+        mean, sigma = self.rain
+        return _normal_above((math.log(taken_db) - mean) / max(sigma, 1e-9))
+
+
+def _normal_above(deviations: float) -> float:
+    """Share of a normal distribution above so many deviations."""
+    return 0.5 * math.erfc(deviations / math.sqrt(2))
+
+
+def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([function(value) for value in values.ravel().tolist()]).reshape(values.shape)
 
 
 class _GeoPath(Path):
