@@ -42,6 +42,7 @@ from gateway.protocol.live import Protection as LiveProtection
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import build_protection
 from gateway.receive import Receiver
+from gateway.recording.recorder import Recorder, open_recorder
 from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
@@ -154,8 +155,12 @@ def run_station(path: Path) -> None:
     log = structlog.get_logger("clarilink.station")
     clock, metrics = SystemClock(), Metrics()
 
+    recorder: Recorder | None = None
+
     def say(line: str) -> None:
         log.info(line)
+        if recorder is not None:
+            recorder.note(line)
 
     def on_device(event: DeviceEvent) -> None:
         log.warning(
@@ -171,6 +176,9 @@ def run_station(path: Path) -> None:
     with ExitStack() as stack:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
+        if config.record is not None:
+            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            stack.callback(recorder.close)
         security = open_security(config, log.warning)
         stack.callback(security.close)
         transmitter = Transmitter(
@@ -210,6 +218,7 @@ def run_station(path: Path) -> None:
             LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
             Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
+            recorder,
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(

@@ -435,6 +435,21 @@ class LogSection(StrictModel):
     format: Literal["console", "json"] = "console"
 
 
+class RecordSection(StrictModel):
+    """What was said and heard, a WAV file per over in `folder` (one station each); without this section nothing is.
+
+    The oldest make room beyond `max_bytes` and after `max_age_days`; with less than `least_free_bytes` free on the disk
+    nothing is recorded.
+    """
+
+    folder: ConfigPath
+    said: bool = True
+    heard: bool = True
+    max_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
+    max_age_days: float = Field(default=90.0, gt=0, le=3650)
+    least_free_bytes: int = Field(default=100_000_000, ge=0)
+
+
 class StationConfig(StrictModel):
     """Everything `clarilink run` needs; only [station] name and id and [link] have no default."""
 
@@ -450,6 +465,7 @@ class StationConfig(StrictModel):
     ptt: PttSection = PttSection()
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
+    record: RecordSection | None = None
     security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
 

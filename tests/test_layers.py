@@ -30,6 +30,7 @@ ALLOWED = {
     "links": PURE,
     "console": PURE | {"session", "audio"},
     "messages": PURE,
+    "recording": PURE | {"audio"},
     "mailbox": PURE | {"codec", "messages", "transmit", "links"},
     "notices": PURE,
     "transmit": PURE | {"codec"},
