@@ -24,6 +24,7 @@ ALLOWED = {
     "samples": set(),
     "protocol": FOUNDATION,
     "channel": FOUNDATION,
+    "traces": FOUNDATION,
     "session": FOUNDATION,
     "codec": {"errors"},
     "audio": PURE,
