@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gateway.errors import GatewayError
+from gateway.field_report_cli import field_report
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
 
@@ -444,6 +445,7 @@ def evaluate(
     click.echo(table(run_evaluation(options)))
 
 
+main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)

@@ -59,7 +59,8 @@ class OverEntry:
     `start_s` is when its first sample was spoken (said) or left the station for the speaker (heard), on the monotonic
     clock, `wall_s` the same by the calendar; the delay of the sound card is in neither. `key_s` is when the key went
     down. `source` is the talker's station id. Heard: `first_frame` is the first frame (80 ms) played, `concealed` were
-    guessed by the decoder, `absent` never played; `expected`, `lost` and `late` count packets, None where not known.
+    guessed by the decoder, `absent` never played, `pauses` are silences (before which frame, how many samples) in which
+    the speaker had to wait; `expected`, `lost` and `late` count packets, None where not known.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class OverEntry:
     end_frame: int | None = None
     concealed: Runs = ()
     absent: Runs = ()
+    pauses: tuple[tuple[int, int], ...] = ()
     expected: int | None = None
     lost: int | None = None
     late: int | None = None
@@ -120,9 +122,14 @@ def whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
 
 
-def runs(value: object) -> Runs:
-    """Runs from outside; what is no run is left out."""
+def pairs(value: object) -> tuple[tuple[int, int], ...]:
+    """Pairs of whole numbers from 0 on, from outside; what is none is left out."""
     if not isinstance(value, list):
         return ()
-    pairs = ((whole(pair[0]), whole(pair[1])) for pair in value if isinstance(pair, list) and len(pair) == 2)
-    return tuple((a, b) for a, b in pairs if a is not None and b is not None and 0 <= a < b)
+    found = ((whole(pair[0]), whole(pair[1])) for pair in value if isinstance(pair, list) and len(pair) == 2)
+    return tuple((a, b) for a, b in found if a is not None and b is not None and a >= 0 and b >= 0)
+
+
+def runs(value: object) -> Runs:
+    """Runs from outside; what is no run is left out."""
+    return tuple((begin, end) for begin, end in pairs(value) if begin < end)

@@ -78,6 +78,7 @@ class _Heard:
     samples: int = 0
     concealed: list[list[int]] = field(default_factory=list)
     absent: list[list[int]] = field(default_factory=list)
+    pauses: list[list[int]] = field(default_factory=list)
 
 
 class Recorder:
@@ -172,6 +173,8 @@ class Recorder:
         heard.next_frame = max(heard.next_frame, frame + 1)
         due = round((at_s - heard.start_s) * SAMPLE_RATE_HZ)
         if due - heard.samples > CONTINUOUS_S * SAMPLE_RATE_HZ:
+            if len(heard.pauses) < MOST_RUNS:
+                heard.pauses.append([frame, due - heard.samples])
             heard.samples = due
         self._sound(Side.HEARD, heard.samples, pcm)
         heard.samples += len(pcm)
@@ -188,6 +191,7 @@ class Recorder:
             "end_frame": heard.next_frame,
             "concealed": heard.concealed or None,
             "absent": heard.absent or None,
+            "pauses": heard.pauses or None,
         }
         if reception is not None:
             values |= {
