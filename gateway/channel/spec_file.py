@@ -20,16 +20,28 @@ from typing import Any
 import pydantic
 from pydantic import ConfigDict, ValidationInfo, create_model, field_validator, model_validator
 
+from gateway.channel.conditions import PathModel
 from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
 from gateway.channel.models import build_model
+from gateway.channel.trace_model import LoadedTrace, TraceModel
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, TraceError
+from gateway.traces.load import load_trace
 
 
 class _Figures(StrictModel):
     """Checks shared by all models that hold figures of a ChannelSpec; keys that are not given stay unset."""
 
     model: dict[str, Any] | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _file_beside_this_one(cls, model: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """As any path in a configuration file, that of a model's `file` counts from the file's folder."""
+        base = (info.context or {}).get("base")
+        if model is None or base is None or not isinstance(model.get("file"), str) or not model["file"]:
+            return model
+        return {**model, "file": str(Path(base) / Path(model["file"]).expanduser())}
 
     @field_validator("*")
     @classmethod
@@ -43,8 +55,21 @@ class _Figures(StrictModel):
         """`spec` with the figures that the file gives in place of its own."""
         given = {name: getattr(self, name) for name in self.model_fields_set & _SPEC_FIELDS.keys()}
         if self.model is not None:
-            given["model"] = build_model(self.model)
+            given["model"] = model = _with_data(build_model(self.model))
+            if isinstance(model, LoadedTrace):
+                given.setdefault("ordered", False)  # a recording has an order of its own
         return replace(spec, **given)
+
+
+def _with_data(model: PathModel) -> PathModel:
+    """The model, its trace read if it is one: models are pure and read nothing. Raises ValueError."""
+    if not isinstance(model, TraceModel):
+        return model
+    try:
+        trace = load_trace(Path(model.file))
+        return LoadedTrace(model, trace.direction(model.direction), bool(trace.header.notes.get("times", True)))
+    except (TraceError, ValueError) as error:
+        raise ValueError(f"model.{'file: ' if isinstance(error, TraceError) else ''}{error}") from error
 
 
 def _spec_field(figure: Field[Any]) -> tuple[Any, Any]:
