@@ -21,17 +21,18 @@ from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel, load_channel_process
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, calendar_s
 from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
-from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConfig, load_toml
+from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConfig, TraceSection, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
+from gateway.links.recorded import LinkRecording, RecordedLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.mailbox import Mailbox
@@ -46,6 +47,9 @@ from gateway.recording.recorder import Recorder, open_recorder
 from gateway.secured import open_curve, open_security
 from gateway.session.events import PttToggled
 from gateway.station import Station
+from gateway.traces.record import TraceHeader
+from gateway.traces.recorder import TraceRecorder, trace_path
+from gateway.traces.writer import WhenFull
 from gateway.transmit import Transmitter
 
 PARROT_QUIET_S = 1.0
@@ -54,8 +58,49 @@ KEYS_WAIT_S = 0.2
 
 
 def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None) -> Link:
-    """The configured link, wrapped in a channel if one is asked for; not yet open. `say` gets what a modem says."""
+    """The configured link, wrapped in a channel and in a recorder if they are asked for; not yet open.
+
+    `say` gets what a modem says, and the recorder if it has to end. Raises TraceError where it cannot begin.
+    """
+    recording = None if config.trace is None else build_recording(config, config.trace, clock, say)
+    link = _build_channel(config, clock, metrics, say, recording)
+    if recording is None:
+        return link
+    protection = build_protection(config.protection)
+    recording.has_crc, recording.has_heads = wants_crc(config, link, protection), not protection.is_bit
+    return RecordedLink(link, recording)
+
+
+def build_recording(
+    config: StationConfig, section: TraceSection, clock: Clock, say: Callable[[str], None] | None = None
+) -> LinkRecording:
+    """A trace of this station, begun. Raises TraceError."""
+    name = config.station.name
+    header = TraceHeader(
+        name, clock.now(), calendar_s(), {"station_id": config.station.id, "link": config.link.kind, "program": "run"}
+    )
+    recorder = TraceRecorder(
+        trace_path(section.record, name),
+        header,
+        max_bytes=section.max_bytes,
+        when_full=WhenFull(section.when_full),
+        say=say,
+    )
+    if say is not None:
+        say(f"recording a trace: {recorder.path}")
+    return LinkRecording(recorder, name, clock, name_of=config.net.name_of)
+
+
+def _build_channel(
+    config: StationConfig,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None,
+    recording: LinkRecording | None,
+) -> Link:
     section = config.link
+    measured = None if recording is None else recording.measured
+    told = say if recording is None else _both(recording.status, say)
     link: Link
     if section.kind == "zeromq-peers":
         link = ZeromqPeersLink(section.bind, section.connect, metrics, clock, curve=open_curve(section.curve))
@@ -63,9 +108,9 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Calla
         name = section.station or config.station.name
         link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "modem":
-        link = build_modem_link(section, clock, metrics, say)
+        link = build_modem_link(section, clock, metrics, told, measured)
     elif section.kind == "bridge":
-        link = build_bridge_link(section, config.station.name, clock, metrics, say)
+        link = build_bridge_link(section, config.station.name, clock, metrics, told, measured)
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -75,8 +120,21 @@ def build_link(config: StationConfig, clock: Clock, metrics: Metrics, say: Calla
     return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
 
 
+def _both(first: Callable[[str], None], second: Callable[[str], None] | None) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        first(line)
+        if second is not None:
+            second(line)
+
+    return tell
+
+
 def build_modem_link(
-    section: ModemLink, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+    section: ModemLink,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None = None,
+    measured: Callable[[str, float], None] | None = None,
 ) -> Link:
     """The modem of a [link] section. Raises ConfigError for a profile or settings that are wrong."""
     from firmware_bridge import link as modem
@@ -90,11 +148,17 @@ def build_modem_link(
         rng=random.Random(),
         raw_log=section.raw_log,
         on_status=say,
+        on_measured=measured,
     )
 
 
 def build_bridge_link(
-    section: BridgeLink, station: str, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+    section: BridgeLink,
+    station: str,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None = None,
+    measured: Callable[[str, float], None] | None = None,
 ) -> Link:
     """The modem behind a bridge process. Raises ConfigError for a profile that is wrong, SecurityError for keys."""
     from firmware_bridge import bridge_link
@@ -108,6 +172,7 @@ def build_bridge_link(
         clock=clock,
         curve=open_curve(section.curve),
         on_status=say,
+        on_measured=measured,
     )
 
 

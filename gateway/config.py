@@ -371,6 +371,17 @@ class MessagesSection(StrictModel):
     give_up_s: float = Field(default=3600.0, ge=60, le=604_800)
 
 
+class TraceSection(StrictModel):
+    """Recording of what the link does: into a new file in the folder `record`, or into the file if it ends in .trace.
+
+    At `max_bytes` recording ends ("stop"), or the older half goes ("rotate").
+    """
+
+    record: ConfigPath
+    max_bytes: int = Field(default=256_000_000, ge=100_000)
+    when_full: Literal["stop", "rotate"] = "stop"
+
+
 BIT_WITH_SECURITY = (
     "protection against bit errors cannot be with [security]: it lets wrong bits of voice pass, and a tag bears none; "
     'needed: another protection, or security.mode "none"'
@@ -466,6 +477,7 @@ class StationConfig(StrictModel):
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
     record: RecordSection | None = None
+    trace: TraceSection | None = None
     security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
 

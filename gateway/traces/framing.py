@@ -21,10 +21,13 @@ MAX_BODY_BYTES = 0xFFFF
 _HEAD_BYTES = _LONG.size
 
 
-def pack(body: object) -> bytes:
-    """An item. Raises ValueError for what msgpack cannot hold or what is longer than 65,535 bytes."""
+def pack(body: object, packer: msgpack.Packer | None = None) -> bytes:
+    """An item; `packer` saves making one.
+
+    Raises ValueError for what msgpack cannot hold or what is longer than 65,535 bytes.
+    """
     try:
-        data: bytes = msgpack.packb(body)
+        data: bytes = msgpack.packb(body) if packer is None else packer.pack(body)
     except (TypeError, OverflowError, UnicodeEncodeError) as error:
         raise ValueError(f"cannot be written as msgpack: {error}") from error
     check = zlib.crc32(data)
@@ -57,7 +60,10 @@ class Unpacker:
         return self._take(is_last=True)
 
     def _take(self, *, is_last: bool) -> list[Any]:
-        data, at, bodies = self._data, 0, []
+        data, at = self._data, 0
+        bodies: list[Any] = []
+        if not self.in_damage:
+            at = _good_run(data, bodies)
         while at < len(data):
             found = self._item(data, at)
             if found is None and not is_last:
@@ -106,6 +112,26 @@ class Unpacker:
         self.skipped_bytes += n_bytes
         self.damages += not self.in_damage
         self.in_damage = True
+
+
+def _good_run(data: bytes, bodies: list[Any]) -> int:
+    """Append the bodies of undamaged items from the beginning on; where they end. The same as below, but fast."""
+    at, size = 0, len(data)
+    crc32, unpackb, head = zlib.crc32, msgpack.unpackb, _SHORT.unpack_from
+    while at + _SHORT.size <= size:
+        array, uint, check, kind, length = head(data, at)
+        start = at + _SHORT.size
+        if array != _ARRAY_OF_2 or uint != _UINT_32 or kind != _BIN_8 or start + length > size:
+            break
+        body = data[start : start + length]
+        if crc32(body) != check:
+            break
+        try:
+            bodies.append(unpackb(body, strict_map_key=False))
+        except (ValueError, TypeError, RecursionError):
+            break
+        at = start + length
+    return at
 
 
 _NOTHING = object()

@@ -8,13 +8,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from gateway.errors import TraceError
 from gateway.traces.framing import Unpacker
 from gateway.traces.record import VERSION, TraceHeader, TraceRecord, header_from_map, record_from_list
+from gateway.traces.table import Table, TableBuilder
 
 _PIECE_BYTES = 1 << 18
+_CHUNK_ROWS = 1 << 14
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -44,6 +46,22 @@ class TraceReader:
                 self.unknown += 1
             else:
                 yield record
+
+    def table(self) -> Table:
+        """All records as columns."""
+        builder, rows = TableBuilder(), list[list[Any]]()
+        others = 0
+        for item in self._items():
+            if isinstance(item, list):
+                rows.append(item)
+            elif not isinstance(item, dict) or header_from_map(item) is None:
+                others += 1
+            if len(rows) >= _CHUNK_ROWS:
+                builder.add_rows(rows)
+                rows = []
+        builder.add_rows(rows)
+        self.unknown = builder.unknown + others
+        return builder.build()
 
     @property
     def damage_line(self) -> str | None:
