@@ -16,7 +16,7 @@ from gateway.field_report import measure
 from gateway.field_report.clocks import Clocks, set_clocks
 from gateway.field_report.exercise import Exercise, moment_s
 from gateway.field_report.pairing import Pair, pair
-from gateway.field_report.path_traces import estimate_offsets, read_traces, ways_of
+from gateway.field_report.path_traces import align_machines, read_traces, ways_of
 from gateway.field_report.results import OverResult, Results
 from gateway.field_report.score import Listener, open_listener, score, stoi_of, text_of
 from gateway.recording.entry import OverEntry, Runs
@@ -64,9 +64,7 @@ def analyse(
     traces = read_traces(exercise.traces, exercise.openings, problems)
     openings = [*exercise.openings, *(over.opening for over in exercise.overs if not over.opening.wall_s)]
     openings += [trace.opening for trace in traces if trace.opening.station not in {o.station for o in openings}]
-    clocks = set_clocks(openings, given)
-    if not given and len({opening.machine for opening in openings}) > 1:
-        clocks = set_clocks(openings, {}, estimate_offsets(traces, clocks))
+    clocks = set_clocks(openings, given, *align_machines(traces))
     ways = ways_of(traces, clocks, problems)
     sounds = Sounds(problems)
     names = {
@@ -87,8 +85,9 @@ def analyse(
         (clocks.at(note.opening, note.at_s, note.wall_s), note.opening.station, note.text) for note in exercise.notes
     ]
     remarks += [(moment_s(remark.at), "", remark.text) for remark in exercise.about.remark]
-    times = [over.start_s for over in overs] + [one.sent_s for way in ways for one in way.packets]
+    times = [over.start_s for over in overs] + [float(way.sent_s[0]) for way in ways]
     ends = [over.start_s + (over.said_s or 0) for over in overs]
+    ends += [float(way.sent_s[-1]) for way in ways]
     ends += [over.heard_start_s + (over.heard_s or 0) for over in overs if over.heard_start_s is not None]
     results = Results(
         exercise.title,

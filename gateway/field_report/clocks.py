@@ -1,16 +1,19 @@
-"""One time for all stations: what has to be added to each clock, and how well that is known.
+"""One time for all stations: what has to be done to each clock, and how well that is known.
 
-Rule: the best source first: one machine's own monotonic clock, then an offset that somebody measured, then the
-calendars as they are, which the report says.
+Rule: the best source first: one machine's own monotonic clock, then an offset that somebody measured, then one told
+from packets both ways, then the calendars as they are, which the report says.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from gateway.recording.entry import Opening, OverEntry
+from gateway.traces.align import Clocks as Aligned
 
 
 class Source(enum.Enum):
@@ -18,7 +21,7 @@ class Source(enum.Enum):
 
     MACHINE = "one machine: its monotonic clock, directly"
     GIVEN = "the calendars of the machines, with the offsets of exercise.toml"
-    TRACES = "the calendars of the machines, with an offset estimated from the traces of both sides"
+    TRACES = "the monotonic clocks of the machines, aligned by the packets in the traces of both sides"
     CALENDAR = "the calendars of the machines as they were: their difference is in every delay between stations"
 
 
@@ -27,16 +30,22 @@ class Clocks:
     """`offset_s` by station is added to its calendar; stations of one `machine` share a monotonic clock.
 
     `calendar_s` by machine is the calendar's time at that clock's zero: taken once a machine, so that a calendar that
-    was set during the exercise moves nothing.
+    was set during the exercise moves nothing. `aligned` by machine gives the way to the clock of `reference`.
     """
 
     source: Source
-    offset_s: Mapping[str, float]
-    calendar_s: Mapping[str, float]
+    offset_s: Mapping[str, float] = field(default_factory=dict)
+    calendar_s: Mapping[str, float] = field(default_factory=dict)
+    aligned: Mapping[str, Aligned] = field(default_factory=dict)
+    reference: str = ""
 
     def at(self, opening: Opening, at_s: float, wall_s: float) -> float:
         """The common time (seconds since 1970) of a moment of one station."""
-        calendar_s = self.calendar_s.get(opening.machine)
+        machine = opening.machine
+        if machine in self.aligned:
+            at_s = float(self.aligned[machine].to_first(np.array([at_s]))[0])
+            machine = self.reference
+        calendar_s = self.calendar_s.get(machine)
         own_s = wall_s if calendar_s is None else calendar_s + at_s
         return own_s + self.offset_s.get(opening.station, 0.0)
 
@@ -50,19 +59,28 @@ class Clocks:
 
 
 def set_clocks(
-    openings: Sequence[Opening], given_s: Mapping[str, float], estimated_s: Mapping[str, float] | None = None
+    openings: Sequence[Opening],
+    given_s: Mapping[str, float],
+    reference: str = "",
+    aligned: Mapping[str, Aligned] | None = None,
 ) -> Clocks:
-    """The clocks of an exercise; `given_s` are offsets by station that somebody wrote down, `estimated_s` (where there
-    are none) those that traces of both sides give."""
+    """The clocks of an exercise; `given_s` are offsets by station that somebody wrote down, `aligned` (by machine,
+    against that of `reference`) what packets tell."""
     machines = {opening.machine for opening in openings}
     calendar: dict[str, float] = {}
     for opening in openings:
         if opening.machine:
             calendar.setdefault(opening.machine, opening.wall_s - opening.at_s)
-    if len(machines) == 1 and "" not in machines and not given_s:
-        return Clocks(Source.MACHINE, {}, calendar)
     if given_s:
         return Clocks(Source.GIVEN, dict(given_s), calendar)
-    if estimated_s:
-        return Clocks(Source.TRACES, dict(estimated_s), calendar)
+    if len(machines) == 1 and "" not in machines:
+        return Clocks(Source.MACHINE, {}, calendar)
+    if aligned:
+        return Clocks(Source.TRACES, {}, calendar, aligned, reference)
     return Clocks(Source.CALENDAR, {}, calendar)
+
+
+def nearest_opening(station: str, at_s: float, wall_s: float, openings: Sequence[Opening]) -> Opening | None:
+    """The start of `station` whose machine's clock was the one that read `at_s` at `wall_s`."""
+    own = [opening for opening in openings if opening.station == station]
+    return min(own, key=lambda opening: abs((opening.wall_s - opening.at_s) - (wall_s - at_s)), default=None)

@@ -22,6 +22,7 @@ from gateway.field_report.exercise import read_exercise
 from gateway.field_report.page import render
 from gateway.field_report.results import OverResult, Results
 from gateway.field_report.score import Listener
+from gateway.field_report.spectrograms import spectrograms
 
 PAGE = "report.html"
 EMBED_BYTES = 25_000_000
@@ -69,7 +70,7 @@ def make_report(
     for over in shown:
         pair = _sounds_of(over, sounds)
         if pair is not None:
-            spectra[over.number] = charts.spectrograms(over, *pair)
+            spectra[over.number] = spectrograms(over, *pair)
     try:
         target.mkdir(parents=True, exist_ok=True)
         players, is_whole = _players(shown, sounds, target)

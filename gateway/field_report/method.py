@@ -65,8 +65,8 @@ REFERENCES = (
     ),
     (
         "NISTIR 8275",
-        "J. Pieper, J. Frey, C. Greene, Z. Soetan, T. Thompson, D. Bradshaw, S. Voran: Mission Critical Voice Quality of "
-        "Experience Access Time Measurement Methods, 2019",
+        "J. Pieper, J. Frey, C. Greene, Z. Soetan, T. Thompson, D. Bradshaw, S. Voran: Mission Critical Voice Quality "
+        "of Experience Access Time Measurement Methods, 2019",
         "https://doi.org/10.6028/NIST.IR.8275",
     ),
     (
@@ -76,14 +76,14 @@ REFERENCES = (
     ),
     (
         "NIST TN 2166",
-        "W. Magrogan, J. Pieper, Z. Soetan: Mission Critical Voice Start-of-Word Correction for Access Delay Measurement "
-        "System, 2021",
+        "W. Magrogan, J. Pieper, Z. Soetan: Mission Critical Voice Start-of-Word Correction for Access Delay "
+        "Measurement System, 2021",
         "https://doi.org/10.6028/NIST.TN.2166",
     ),
     (
         "NIST TN 2259",
-        "J. Pieper, J. Frey, G. Howarth: Mission Critical Voice Quality of Experience Probability of Successful Delivery "
-        "Measurement Methods, 2023",
+        "J. Pieper, J. Frey, G. Howarth: Mission Critical Voice Quality of Experience Probability of Successful "
+        "Delivery Measurement Methods, 2023",
         "https://doi.org/10.6028/NIST.TN.2259",
     ),
     (

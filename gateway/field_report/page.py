@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from gateway.field_report import method
-from gateway.field_report.charts import Picture, since_start
+from gateway.field_report.drawing import Picture, since_start
 from gateway.field_report.exercise import Exercise
 from gateway.field_report.results import (
     OverResult,
@@ -23,41 +23,7 @@ from gateway.field_report.results import (
     spread,
     words_wrong,
 )
-
-STYLE = """
-:root{color-scheme:light dark;--ground:#fff;--ink:#1b1f23;--soft:#57606a;--line:#d0d7de;--card:#f6f8fa;--link:#0a5fa5;
---warn:#fff4d6;--warnline:#b98900}
-@media(prefers-color-scheme:dark){:root{--ground:#14171a;--ink:#e6e9ec;--soft:#a3abb3;--line:#3a4148;--card:#1c2126;
---link:#6cb6ff;--warn:#3a2f10;--warnline:#d9a520}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1rem 1.2rem 4rem;max-width:70rem;background:var(--ground);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif}
-h1{font-size:1.7rem;line-height:1.2;margin:.6rem 0 .2rem}h2{font-size:1.3rem;margin:2.2rem 0 .6rem;
-border-bottom:1px solid var(--line);padding-bottom:.2rem}h3{font-size:1.05rem;margin:1.4rem 0 .3rem}
-a{color:var(--link)}a:focus-visible,summary:focus-visible,audio:focus-visible,.wide:focus-visible{outline:3px solid
-var(--link);outline-offset:2px}
-.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--ground);padding:.3rem .6rem}
-.soft{color:var(--soft)}nav{margin:.5rem 0}nav a{margin-right:1rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(13.5rem,1fr));gap:.7rem;margin:1rem 0;padding:0}
-.tiles div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
-.tiles dt{color:var(--soft);font-size:.9rem}.tiles dd{margin:0}.tiles .value{font-size:1.5rem;font-weight:600}
-.tiles .more{color:var(--soft);font-size:.85rem}
-figure{margin:1rem 0}figure svg,figure img{width:100%;height:auto;display:block}figure img{border-radius:.3rem}
-figcaption{color:var(--soft);font-size:.9rem;margin-top:.3rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
-th{border-bottom:2px solid var(--line);font-weight:600;white-space:normal;vertical-align:bottom}
-caption{text-align:left;padding-bottom:.3rem}td.l,th.l{text-align:left}
-h2+.over{border-top:0}td.w{white-space:normal;min-width:12rem}
-.note{background:var(--warn);border-left:4px solid var(--warnline);padding:.5rem .8rem;border-radius:.2rem}
-.note ul{margin:.3rem 0;padding-left:1.2rem}
-.players{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.8rem}
-.players p{margin:.1rem 0}audio{width:100%}blockquote{margin:.2rem 0;padding:.1rem .7rem;border-left:3px solid var(--line)}
-details{margin:.4rem 0}summary{cursor:pointer}pre{overflow-x:auto;font-size:.8rem;background:var(--card);padding:.6rem;
-max-height:30rem}
-.over{border-top:1px solid var(--line);padding-top:.4rem;break-inside:avoid}
-@media print{nav,.skip{display:none}body{max-width:none}}
-"""
+from gateway.field_report.style import STYLE
 
 
 def render(
@@ -68,8 +34,8 @@ def render(
     players: Mapping[tuple[int, str], str],
     left_out: int,
 ) -> str:
-    """The page. `pictures` by over's number, `players` the address of a sound by (number, "said" or "heard"); `left_out`
-    overs are in the table only."""
+    """The page. `pictures` by over's number, `players` the address of a sound by (number, "said" or "heard");
+    `left_out` overs are in the table only."""
     timeline = [one for one in charts if one.name == "timeline"]
     others = [one for one in charts if one.name != "timeline"]
     body = [
@@ -126,12 +92,12 @@ def _head(exercise: Exercise, results: Results) -> str:
     when = f"{moment(results.start_s)}, {length} long" if results.end_s > results.start_s else ""
     line = " · ".join(filter(None, (about.place, when, "stations: " + ", ".join(results.stations))))
     notes = "".join(f"<p>{escape(part)}</p>" for part in about.notes.split("\n\n") if part.strip())
-    stations = "".join(
-        f"<li><b>{escape(notes_.title or name)}</b>{f' ({escape(name)})' if notes_.title else ''}: {escape(notes_.note)}</li>"
-        for name, notes_ in about.stations.items()
-        if notes_.note or notes_.title
-    )
-    return f'<p class="soft">{escape(line)}</p>{notes}' + (f"<ul>{stations}</ul>" if stations else "")
+    stations = []
+    for name, about_it in about.stations.items():
+        if about_it.note or about_it.title:
+            own = f" ({escape(name)})" if about_it.title else ""
+            stations.append(f"<li><b>{escape(about_it.title or name)}</b>{own}: {escape(about_it.note)}</li>")
+    return f'<p class="soft">{escape(line)}</p>{notes}' + (f"<ul>{''.join(stations)}</ul>" if stations else "")
 
 
 def _tiles(results: Results) -> str:
@@ -146,8 +112,7 @@ def _tiles(results: Results) -> str:
     access = spread([over.first_sound_s for over in overs])
     said = {(over.talker, over.start_s) for over in overs if over.said_path is not None}
     heard = sum(over.heard_path is not None for over in overs)
-    sent = [way for way in results.ways if way.packets]
-    total = sum(len(way.packets) for way in sent)
+    total = sum(map(len, results.ways))
     tiles = [
         ("Overs", f"{len(said)} said", f"{heard} recordings of what was heard"),
         ("Speech delivered", _percent(share), "of the seconds in which somebody spoke"),
@@ -170,8 +135,8 @@ def _tiles(results: Results) -> str:
             "key to first sound; " + _range(access, 1, "s"),
         ),
     ]
-    if sent:
-        lost = sum(one.is_lost for way in sent for one in way.packets)
+    if total:
+        lost = sum(way.n_lost for way in results.ways)
         tiles.append(("Packets lost", _percent(lost / total), f"{lost} of {total}, by the traces"))
     else:
         tiles.append(
@@ -219,12 +184,20 @@ def _table(results: Results) -> str:
         ("STOI", ""),
         ("Remarks", "l"),
     )
-    rows = "".join(_row(over, results) for over in results.overs)
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in heads)
+    caption = (
+        "Each over as each listener heard it. Waited: silences in which the speaker had nothing to play yet. First "
+        "sound, first speech: heard this long after the key went down."
+    )
+    return _wide("Table of overs", caption, heads, "".join(_row(over, results) for over in results.overs))
+
+
+def _wide(label: str, caption: str, heads: Sequence[tuple[str, str]], rows: str) -> str:
+    """A table that scrolls by itself where the screen is narrow; `heads` are names and classes of its columns."""
+    head = "".join(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in heads)
+    said = f'<caption class="soft">{escape(caption)}</caption>' if caption else ""
     return (
-        '<div class="wide" tabindex="0" role="region" aria-label="Table of overs"><table><caption class="soft">Each over '
-        "as each listener heard it. Waited: silences in which the speaker had nothing to play yet. First sound, first "
-        f"speech: heard this long after the key went down.</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}"><table>{said}<thead><tr>{head}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -320,7 +293,8 @@ def _missing(results: Results, charts: Sequence[Picture]) -> str:
 def _left_out(count: int) -> str:
     if not count:
         return ""
-    return f'<p class="soft">The overs that lost most are shown; {count} others are in the table only (--overs shows more).</p>'
+    rest = f"{count} others are in the table only (--overs shows more)"
+    return f'<p class="soft">The overs that lost most are shown; {rest}.</p>'
 
 
 def _method(results: Results) -> str:
@@ -350,11 +324,11 @@ def _files(exercise: Exercise, results: Results) -> str:
         f'<td class="l w">{escape(text)}</td></tr>'
         for at, station, text in results.remarks
     )
+    heads = (("At", ""), ("Station", "l"), ("What", "l"))
+    count = len(results.remarks)
     table = (
-        "<details><summary>What was noted and what the stations told their operators "
-        f'({len(results.remarks)})</summary><div class="wide" tabindex="0" role="region" aria-label="Notes"><table>'
-        f'<thead><tr><th scope="col">At</th><th scope="col" class="l">Station</th><th scope="col" class="l">What</th></tr>'
-        f"</thead><tbody>{remarks}</tbody></table></div></details>"
+        f"<details><summary>What was noted and what the stations told their operators ({count})</summary>"
+        f"{_wide('Notes', '', heads, remarks)}</details>"
         if remarks
         else "<p>No notes.</p>"
     )
