@@ -14,7 +14,7 @@ from gateway.field_report import method
 from gateway.field_report.drawing import BAD, COLOURS, INK, MARKERS, Picture, clock, drawing, finish, legend
 from gateway.field_report.results import OverResult, Results
 
-SMOOTH_S = 30.0
+SMOOTH_S = 10.0
 """Loss is drawn over this long at least."""
 MOST_POINTS = 4000
 

@@ -167,7 +167,7 @@ def _problems(results: Results) -> str:
 def _table(results: Results) -> str:
     if not results.overs:
         return "<p>No recordings of overs.</p>"
-    heads = (
+    heads: tuple[tuple[str, str], ...] = (
         ("Over", ""),
         ("Talker", "l"),
         ("Listener", "l"),
@@ -182,8 +182,9 @@ def _table(results: Results) -> str:
         ("First speech s", ""),
         ("Words wrong", ""),
         ("STOI", ""),
-        ("Remarks", "l"),
     )
+    if any(over.why for over in results.overs):
+        heads += (("Remarks", "l"),)
     caption = (
         "Each over as each listener heard it. Waited: silences in which the speaker had nothing to play yet. First "
         "sound, first speech: heard this long after the key went down."
@@ -194,9 +195,9 @@ def _table(results: Results) -> str:
 def _wide(label: str, caption: str, heads: Sequence[tuple[str, str]], rows: str) -> str:
     """A table that scrolls by itself where the screen is narrow; `heads` are names and classes of its columns."""
     head = "".join(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in heads)
-    said = f'<caption class="soft">{escape(caption)}</caption>' if caption else ""
+    said = f'<p class="soft">{escape(caption)}</p>' if caption else ""
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}"><table>{said}<thead><tr>{head}</tr>'
+        f'{said}<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}"><table><thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -224,8 +225,9 @@ def _row(over: OverResult, results: Results) -> str:
         (_number(over.first_speech_s, 2), ""),
         ("–" if score is None else f"{score.wrong} of {score.words}", ""),
         (_number(None if score is None else score.stoi, 2), ""),
-        (escape("; ".join(over.why)), "l w"),
     ]
+    if any(one.why for one in results.overs):
+        cells.append((escape("; ".join(over.why)), "l w"))
     return "<tr>" + "".join(f'<td class="{kind}">{text}</td>' for text, kind in cells) + "</tr>"
 
 
@@ -241,7 +243,8 @@ def _over(over: OverResult, picture: Picture | None, players: Mapping[tuple[int,
         label = f"Over {over.number} as {who} {side} it, {length or 0:.1f} seconds"
         sides.append(
             f"<div><p><b>{side}</b> by {escape(who)}, {length or 0:.1f} s</p>"
-            f'<audio controls preload="none" src="{escape(address)}" aria-label="{escape(label)}"></audio>{words}</div>'
+            f'<audio controls preload="metadata" src="{escape(address)}" aria-label="{escape(label)}"></audio>'
+            f"{words}</div>"
         )
     transcript = ""
     if over.score is not None and over.score.has_transcript:
@@ -261,7 +264,8 @@ def _over(over: OverResult, picture: Picture | None, players: Mapping[tuple[int,
 
 def _figure(picture: Picture) -> str:
     return (
-        f"<figure><h3>{escape(picture.title)}</h3>{picture.svg}<figcaption><details><summary>How this was measured"
+        f'<figure><h3>{escape(picture.title)}</h3><div class="wide">{picture.svg}</div>'
+        f"<figcaption><details><summary>How this was measured"
         f"</summary>{escape(picture.how)}</details></figcaption></figure>"
     )
 

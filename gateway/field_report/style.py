@@ -16,17 +16,18 @@ a{color:var(--link)}a:focus-visible,summary:focus-visible,audio:focus-visible,.w
 var(--link);outline-offset:2px}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--ground);padding:.3rem .6rem}
 .soft{color:var(--soft)}nav{margin:.5rem 0}nav a{margin-right:1rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(13.5rem,1fr));gap:.7rem;margin:1rem 0;padding:0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(13.5rem,45%),1fr));
+gap:.7rem;margin:1rem 0;padding:0}
 .tiles div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .tiles dt{color:var(--soft);font-size:.9rem}.tiles dd{margin:0}.tiles .value{font-size:1.5rem;font-weight:600}
 .tiles .more{color:var(--soft);font-size:.85rem}
 figure{margin:1rem 0}figure svg,figure img{width:100%;height:auto;display:block}figure img{border-radius:.3rem}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:.3rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+.wide{overflow-x:auto}.wide svg{min-width:38rem}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
 th{border-bottom:2px solid var(--line);font-weight:600;white-space:normal;vertical-align:bottom}
-caption{text-align:left;padding-bottom:.3rem}td.l,th.l{text-align:left}
-h2+.over{border-top:0}td.w{white-space:normal;min-width:12rem}
+td.l,th.l{text-align:left}
+h2+.over{border-top:0}td.w{white-space:normal;min-width:10rem}
 .note{background:var(--warn);border-left:4px solid var(--warnline);padding:.5rem .8rem;border-radius:.2rem}
 .note ul{margin:.3rem 0;padding-left:1.2rem}
 .players{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.8rem}
