@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.field_report_cli import field_report
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
+from gateway.trace_cli import trace
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -450,3 +451,4 @@ main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(trace)
