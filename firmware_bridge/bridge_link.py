@@ -45,12 +45,14 @@ class BridgeLink(Link):
         clock: Clock | None = None,
         curve: Curve | None = None,
         on_status: Callable[[str], None] | None = None,
+        on_measured: Callable[[str, float], None] | None = None,
     ) -> None:
-        """`curve`: keys, with the server key of the bridge; `on_status` gets lines for the operator."""
+        """`curve`: keys, with the server key of the bridge; `on_status` gets lines for the operator,
+        `on_measured` what the modem measures."""
         super().__init__(metrics)
         self._endpoint, self._station, self._curve = endpoint, clip(station, MAX_NAME_BYTES), curve
         self._clock = SystemClock() if clock is None else clock
-        self._on_status = on_status
+        self._on_status, self._on_measured = on_status, on_measured
         self._plain = replace(profile.link_info(), name=f"bridge:{endpoint}:{profile.name}")
         self._info = self._plain
         self._lock = threading.RLock()
@@ -170,6 +172,8 @@ class BridgeLink(Link):
                     self.metrics.count("bridge.packets_lost")
                 case Measured(name, value):
                     self.metrics.gauge(f"modem.{name}", value)
+                    if self._on_measured is not None:
+                        self._on_measured(name, value)
 
     def _tell(self, line: str) -> None:
         if self._on_status is not None:

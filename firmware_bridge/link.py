@@ -49,15 +49,18 @@ class ModemLink(Link):
         rng: Random | None = None,
         raw_log: Path | None = None,
         on_status: Callable[[str], None] | None = None,
+        on_measured: Callable[[str, float], None] | None = None,
         make_keyer: Callable[[], tuple[KeyerLike, Callable[[bool], None] | str]] | None = None,
     ) -> None:
-        """`on_status` gets lines for the operator, from the thread that receives. `make_keyer` gives a keyer and what
-        it switches, each time the link is opened. Raises ConfigError for a wrong profile."""
+        """`on_status` gets lines for the operator, `on_measured` what the modem measures, both from the thread that
+        receives. `make_keyer` gives a keyer and what it switches, each time the link is opened. Raises ConfigError for
+        a wrong profile."""
         super().__init__(metrics)
         self._profile, self._address = profile, address
         self._clock = SystemClock() if clock is None else clock
         self._rng = Random() if rng is None else rng
         self._raw_log, self._on_status, self._make_keyer = raw_log, on_status, make_keyer
+        self._on_measured = on_measured
         self._info = build_driver(profile, self.metrics, self._rng).info
         self._runner: ModemRunner | None = None
         self._told: dict[str, float] = {}
@@ -129,6 +132,8 @@ class ModemLink(Link):
                     self._tell_now_and_then(f"packet not sent: {reason}")
                 case Measured(name, value):
                     self.metrics.gauge(f"modem.{name}", value)
+                    if self._on_measured is not None:
+                        self._on_measured(name, value)
                 case None if self._clock.now() >= deadline or runner.failure is not None:
                     return None
                 case _:

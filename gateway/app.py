@@ -25,16 +25,17 @@ from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.channel.spec_file import load_channel
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, calendar_s
 from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
-from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConfig, load_toml
+from gateway.config import BIT_WITH_SECURITY, BridgeLink, ModemLink, StationConfig, TraceSection, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.errors import ConfigError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
+from gateway.links.recorded import LinkRecording, RecordedLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.logs import configure_logging
 from gateway.mailbox import Mailbox
@@ -46,9 +47,13 @@ from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import build_protection
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
+from gateway.recording.recorder import Recorder, open_recorder
 from gateway.secured import open_curve, open_security
 from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station import Station
+from gateway.traces.record import TraceHeader
+from gateway.traces.recorder import TraceRecorder, trace_path
+from gateway.traces.writer import WhenFull
 from gateway.transmit import Transmitter
 
 PARROT_QUIET_S = 1.0
@@ -68,23 +73,54 @@ def build_link(
     say: Callable[[str], None] | None = None,
     keying: Keying | None = None,
 ) -> Link:
-    """The configured link, wrapped in a channel if one is asked for, and keyed by `keying`; not yet open. `say` gets
-    what a modem says."""
-    link = _bare_link(config, clock, metrics, say, keying)
+    """The configured link, wrapped in a channel and in a recorder if they are asked for, and keyed by `keying`; not yet
+    open.
+
+    `say` gets what a modem says, and the recorder if it has to end. Raises TraceError where it cannot begin.
+    """
+    recording = None if config.trace is None else build_recording(config, config.trace, clock, say)
+    link = _build_channel(config, clock, metrics, say, keying, recording)
     # A modem on a serial port is keyed by its runner, which knows when its bytes have left.
-    if config.keying is None or keying is None or config.link.kind == "modem":
+    if config.keying is not None and keying is not None and config.link.kind != "modem":
+        link = KeyedLink(link, keying, config.keying, clock)
+    if recording is None:
         return link
-    return KeyedLink(link, keying, config.keying, clock)
+    protection = build_protection(config.protection)
+    recording.has_crc, recording.has_heads = wants_crc(config, link, protection), not protection.is_bit
+    return RecordedLink(link, recording)
 
 
-def _bare_link(
+def build_recording(
+    config: StationConfig, section: TraceSection, clock: Clock, say: Callable[[str], None] | None = None
+) -> LinkRecording:
+    """A trace of this station, begun. Raises TraceError."""
+    name = config.station.name
+    header = TraceHeader(
+        name, clock.now(), calendar_s(), {"station_id": config.station.id, "link": config.link.kind, "program": "run"}
+    )
+    recorder = TraceRecorder(
+        trace_path(section.record, name),
+        header,
+        max_bytes=section.max_bytes,
+        when_full=WhenFull(section.when_full),
+        say=say,
+    )
+    if say is not None:
+        say(f"recording a trace: {recorder.path}")
+    return LinkRecording(recorder, name, clock, name_of=config.net.name_of)
+
+
+def _build_channel(
     config: StationConfig,
     clock: Clock,
     metrics: Metrics,
     say: Callable[[str], None] | None,
     keying: Keying | None,
+    recording: LinkRecording | None,
 ) -> Link:
     section = config.link
+    measured = None if recording is None else recording.measured
+    told = say if recording is None else _both(recording.status, say)
     link: Link
     if section.kind == "zeromq-peers":
         link = ZeromqPeersLink(section.bind, section.connect, metrics, clock, curve=open_curve(section.curve))
@@ -92,9 +128,9 @@ def _bare_link(
         name = section.station or config.station.name
         link = ZeromqChannelLink(section.endpoint, name, metrics, clock, curve=open_curve(section.curve))
     elif section.kind == "modem":
-        link = build_modem_link(section, clock, metrics, say, keying)
+        link = build_modem_link(section, clock, metrics, told, keying, measured)
     elif section.kind == "bridge":
-        link = build_bridge_link(section, config.station.name, clock, metrics, say)
+        link = build_bridge_link(section, config.station.name, clock, metrics, told, measured)
     else:
         link = ParrotLink(clock, PARROT_QUIET_S if section.mode == "parrot" else 0.0, metrics)
     if config.channel is None:
@@ -104,12 +140,22 @@ def _bare_link(
     return EmulatedLink(link, load_channel(source), np.random.default_rng(config.channel.seed), clock)
 
 
+def _both(first: Callable[[str], None], second: Callable[[str], None] | None) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        first(line)
+        if second is not None:
+            second(line)
+
+    return tell
+
+
 def build_modem_link(
     section: ModemLink,
     clock: Clock,
     metrics: Metrics,
     say: Callable[[str], None] | None = None,
     keying: Keying | None = None,
+    measured: Callable[[str, float], None] | None = None,
 ) -> Link:
     """The modem of a [link] section, keyed by `keying`. Raises ConfigError for a profile or settings that are wrong."""
     from firmware_bridge import link as modem
@@ -124,11 +170,17 @@ def build_modem_link(
         raw_log=section.raw_log,
         on_status=say,
         make_keyer=None if keying is None else lambda: (keying, keying.line_among(section.port)),
+        on_measured=measured,
     )
 
 
 def build_bridge_link(
-    section: BridgeLink, station: str, clock: Clock, metrics: Metrics, say: Callable[[str], None] | None = None
+    section: BridgeLink,
+    station: str,
+    clock: Clock,
+    metrics: Metrics,
+    say: Callable[[str], None] | None = None,
+    measured: Callable[[str, float], None] | None = None,
 ) -> Link:
     """The modem behind a bridge process. Raises ConfigError for a profile that is wrong, SecurityError for keys."""
     from firmware_bridge import bridge_link
@@ -142,6 +194,7 @@ def build_bridge_link(
         clock=clock,
         curve=open_curve(section.curve),
         on_status=say,
+        on_measured=measured,
     )
 
 
@@ -189,8 +242,12 @@ def run_station(path: Path) -> None:
     log = structlog.get_logger("clarilink.station")
     clock, metrics = SystemClock(), Metrics()
 
+    recorder: Recorder | None = None
+
     def say(line: str) -> None:
         log.info(line)
+        if recorder is not None:
+            recorder.note(line)
 
     def on_device(event: DeviceEvent) -> None:
         log.warning(
@@ -209,6 +266,9 @@ def run_station(path: Path) -> None:
             stack.callback(keying.close)
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
+        if config.record is not None:
+            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            stack.callback(recorder.close)
         security = open_security(config, log.warning)
         stack.callback(security.close)
         transmitter = Transmitter(
@@ -249,6 +309,7 @@ def run_station(path: Path) -> None:
             Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
             random.SystemRandom(),
             keying,
+            recorder,
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(

@@ -17,9 +17,11 @@ from gateway.channel_check_cli import channel_check
 from gateway.channel_cli import channel, channel_control
 from gateway.channel_plot_cli import channel_plot
 from gateway.errors import GatewayError
+from gateway.field_report_cli import field_report
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
 from gateway.study_cli import study
+from gateway.trace_cli import trace
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -448,8 +450,10 @@ main.add_command(channel_check)
 main.add_command(channel_plot)
 main.add_command(channel)
 main.add_command(channel_control)
+main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
 main.add_command(study)
+main.add_command(trace)

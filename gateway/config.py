@@ -340,6 +340,17 @@ class MessagesSection(StrictModel):
     give_up_s: float = Field(default=3600.0, ge=60, le=604_800)
 
 
+class TraceSection(StrictModel):
+    """Recording of what the link does: into a new file in the folder `record`, or into the file if it ends in .trace.
+
+    At `max_bytes` recording ends ("stop"), or the older half goes ("rotate").
+    """
+
+    record: ConfigPath
+    max_bytes: int = Field(default=256_000_000, ge=100_000)
+    when_full: Literal["stop", "rotate"] = "stop"
+
+
 BIT_WITH_SECURITY = (
     "protection against bit errors cannot be with [security]: it lets wrong bits of voice pass, and a tag bears none; "
     'needed: another protection, or security.mode "none"'
@@ -404,6 +415,21 @@ class LogSection(StrictModel):
     format: Literal["console", "json"] = "console"
 
 
+class RecordSection(StrictModel):
+    """What was said and heard, a WAV file per over in `folder` (one station each); without this section nothing is.
+
+    The oldest make room beyond `max_bytes` and after `max_age_days`; with less than `least_free_bytes` free on the disk
+    nothing is recorded.
+    """
+
+    folder: ConfigPath
+    said: bool = True
+    heard: bool = True
+    max_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
+    max_age_days: float = Field(default=90.0, gt=0, le=3650)
+    least_free_bytes: int = Field(default=100_000_000, ge=0)
+
+
 class StationConfig(StrictModel):
     """Everything `clarilink run` needs; only [station] name and id and [link] have no default."""
 
@@ -420,6 +446,8 @@ class StationConfig(StrictModel):
     keying: KeyingSection | None = None
     channel: ChannelSection | None = None
     messages: MessagesSection | None = None
+    record: RecordSection | None = None
+    trace: TraceSection | None = None
     security: SecuritySection = SecuritySection()
     log: LogSection = LogSection()
 

@@ -22,6 +22,10 @@ class CheckpointError(GatewayError):
     """Codec weights are missing, damaged, or of a version this program cannot run."""
 
 
+class TraceError(GatewayError):
+    """A recorded trace cannot be read or written."""
+
+
 class SecurityError(GatewayError):
     """Keys or the memory of used counters are missing, damaged, or open to others."""
 

@@ -75,6 +75,7 @@ class Played:
     frame_index: int
     pcm: Pcm
     concealed: bool
+    over_id: int | None = None
 
 
 IDS_IN_USE_S = 60.0
@@ -259,9 +260,9 @@ class Receiver:
         over = self._overs[0]
         step = Silence() if over.muted else over.jitter.pop(now_s)
         if isinstance(step, Play):
-            played = Played(step.index, self._decode(over.decoder, step.frame), concealed=False)
+            played = Played(step.index, self._decode(over.decoder, step.frame), concealed=False, over_id=over.over_id)
         elif isinstance(step, Conceal):
-            played = Played(step.index, over.decoder.decode(None), concealed=True)
+            played = Played(step.index, over.decoder.decode(None), concealed=True, over_id=over.over_id)
             self._metrics.count("rx.frames_concealed")
         elif over.played:
             rest = self._rest(over)
@@ -290,7 +291,7 @@ class Receiver:
         tail = np.zeros(FRAME_SAMPLES, np.float32)
         rest = over.decoder.flush()
         tail[: len(rest)] = rest
-        return Played(over.frame_index, tail, concealed=False)
+        return Played(over.frame_index, tail, concealed=False, over_id=over.over_id)
 
     def _leave(self) -> list[Notice]:
         """Drop the first over; the notices of its end and of the next one's start."""

@@ -45,7 +45,8 @@ from gateway.protocol.live import Fit
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
 from gateway.ptt_config import VoxInput
-from gateway.receive import Receiver
+from gateway.receive import Played, Receiver
+from gateway.recording import Recorder
 from gateway.session.events import (
     Action,
     EndOver,
@@ -116,16 +117,19 @@ class Station:
         mailbox: Mailbox | None = None,
         rng: random.Random | None = None,
         keying: Keying | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
         link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
         `rng` draws the first id of short texts, which must not be those sent before a restart;
-        `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it."""
+        `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it; `recorder` keeps what
+        is said and heard (None: nothing is)."""
         self._config = config
         self._transmitter, self._receiver, self._link = transmitter, receiver, link
         self._input, self._output = audio
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
+        self._recorder = recorder
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
@@ -236,10 +240,14 @@ class Station:
                     self._metrics.count("tx.dropped.no_counter")
                     self._say(f"not talking: {error}")
                     return
+                if self._recorder is not None:
+                    self._recorder.said_begins(self._transmitter.over_id)
                 self._say("talking")
             case EndOver():
                 if self._transmitter.active:
                     self._send(self._transmitter.finish())
+                    if self._recorder is not None:
+                        self._recorder.said_ends()
                     self._say("over sent")
                     if self._config.adaptation.mode == "on":
                         self._reports_until_s = (
@@ -344,6 +352,8 @@ class Station:
             if self._vox is not None:
                 pcm = self._hear_voice(self._vox, pcm)
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
+            if self._recorder is not None:
+                self._recorder.said(pcm)
             self._send(self._transmitter.push(pcm))
         elif self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
@@ -472,11 +482,20 @@ class Station:
         self._muted_play_s = None
         while self._output.queued_samples < LOW_WATER_SAMPLES:
             played, notices = self._receiver.play(now)
+            if played is not None:
+                self._record_heard(played)
             self._tell(notices)
             pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
             if pcm is None:
                 return
             self._output.write(pcm)
+
+    def _record_heard(self, played: Played) -> None:
+        if self._recorder is not None:
+            queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
+            self._recorder.heard(
+                played.over_id, played.frame_index, played.pcm, concealed=played.concealed, queued_s=queued_s
+            )
 
     def _tell(self, notices: list[RadioNotice]) -> None:
         for notice in notices:
@@ -486,6 +505,8 @@ class Station:
                     self._session(OverStarted())
                 case RemoteTalker(session):
                     self._talker = self._config.net.name_of(session.source)
+                    if self._recorder is not None:
+                        self._recorder.talker(session.source)
                     self._session(OverStarted(session.source))
                     self._say(f"{self._talker} to group {session.group}")
                 case CodecUnknown(session):
@@ -495,6 +516,8 @@ class Station:
                 case RemoteOverEnded(reception):
                     self._talker = None
                     self._session(OverEnded())
+                    if self._recorder is not None:
+                        self._recorder.heard_ends(reception)
                     if self._care is not None:
                         self._care.over_heard(reception, self._clock.now())
                 case TalkersCollide():

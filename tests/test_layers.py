@@ -14,7 +14,7 @@ BRIDGE = ROOT / "firmware_bridge"
 # Package or module of gateway -> those of ours it may import (besides itself). Absent: the top, may import anything
 # but the trainer.
 FOUNDATION = {"airtimes", "clock", "metrics", "config", "config_file", "ptt_config", "errors"}
-PURE = {"protocol", "channel"} | FOUNDATION
+PURE = {"protocol", "channel", "traces"} | FOUNDATION
 ALLOWED = {
     "airtimes": set(),
     "clock": set(),
@@ -26,13 +26,15 @@ ALLOWED = {
     "logs": set(),
     "samples": set(),
     "protocol": FOUNDATION,
-    "channel": FOUNDATION,
+    "channel": FOUNDATION | {"traces"},
+    "traces": FOUNDATION,
     "session": FOUNDATION,
     "codec": {"errors"},
     "audio": PURE,
     "links": PURE,
     "console": PURE | {"session", "audio"},
     "messages": PURE,
+    "recording": PURE | {"audio"},
     "mailbox": PURE | {"codec", "messages", "transmit", "links"},
     "notices": PURE,
     "transmit": PURE | {"codec"},

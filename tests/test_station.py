@@ -26,6 +26,8 @@ from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.protection_file import load_protection
 from gateway.receive import Receiver
+from gateway.recording import Recorder, Side, read_recordings
+from gateway.recording.shelf import Shelf
 from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
 from gateway.session.machine import Mode
 from gateway.station import Station
@@ -45,6 +47,7 @@ class Bench:
         audio: tuple[AudioInput, AudioOutput] | None = None,
         adaptation: dict[str, object] | None = None,
         protection: str = "none",
+        recorder: Recorder | None = None,
         **ptt: object,
     ) -> None:
         guard = load_protection(protection)
@@ -90,6 +93,7 @@ class Bench:
             None
             if adaptation is None
             else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
+            recorder=recorder,
         )
 
     @property
@@ -142,6 +146,53 @@ def test_what_one_says_the_other_hears_to_the_end(
     assert len(heard) >= len(speechlike)
     assert np.abs(heard[16_000:32_000]).max() > 1e-3
     assert b.metrics.counter("rx.frames_concealed") == 0
+
+
+def test_what_is_said_and_heard_is_kept_with_its_times(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    hub, metrics = MemoryHub(clock), Metrics()
+    recorders = []
+    for name in ("a", "b"):
+        shelf = Shelf(tmp_path / name, max_bytes=10_000_000, max_age_s=1e9, least_free_bytes=0)
+        shelf.open()
+        recorders.append(Recorder(shelf, said=True, heard=True, clock=clock, say=print))
+        recorders[-1].opened(name, len(recorders))
+    ears = FileOutput(tmp_path / "heard.wav", clock, metrics)
+    microphone = FileInput(tmp_path / "said.wav", clock)
+    a = Bench(
+        small_codec,
+        clock,
+        hub.station("a"),
+        1,
+        audio=(microphone, NullOutput(clock, metrics)),
+        recorder=recorders[0],
+    )
+    b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears), recorder=recorders[1])
+    run(clock, 1.0, a, b)
+    pressed_s = clock.now()
+    a.station.post(PttPressed())
+    run(clock, len(speechlike) / 16_000, a, b)
+    a.station.post(PttReleased())
+    run(clock, 3.0, a, b)
+    ears.close()
+    for recorder in recorders:
+        recorder.close()
+    (said,) = read_recordings(tmp_path / "a").overs
+    (heard,) = read_recordings(tmp_path / "b").overs
+    assert (said.side, heard.side) == (Side.SAID, Side.HEARD)
+    assert said.over_id == heard.over_id
+    assert (said.source, heard.source) == (1, 1)
+    assert said.key_s is not None
+    assert said.key_s == pytest.approx(pressed_s, abs=0.05)
+    assert said.start_s == pytest.approx(said.key_s, abs=0.05)
+    assert np.allclose(read_audio(said.path)[: len(speechlike)], speechlike, atol=1e-4)
+    assert (heard.first_frame, heard.concealed, heard.absent, heard.lost) == (0, (), (), 0)
+    kept, played = read_audio(heard.path), read_audio(tmp_path / "heard.wav")
+    assert np.array_equal(kept, played[: len(kept)])
+    delay_ms = 1000 * (heard.start_s - said.start_s)
+    assert 480 <= delay_ms <= small_codec.delay_ms() + 480 + 160
 
 
 def test_delay_of_the_running_station(small_codec: Codec, clock: ManualClock) -> None:

@@ -26,6 +26,7 @@ from gateway.channel.leo_pass import LeoPassModel
 from gateway.channel.lora import LoraModel
 from gateway.channel.lutz import LutzModel
 from gateway.channel.rice import RiceModel
+from gateway.channel.trace_model import TraceModel
 from gateway.channel.underwater import UnderwaterModel
 from gateway.channel.vhf import VhfModel
 from gateway.config import StrictModel
@@ -40,6 +41,7 @@ MODELS: Mapping[str, type[PathModel]] = MappingProxyType(
         "lora": LoraModel,
         "lutz": LutzModel,
         "rice": RiceModel,
+        "trace": TraceModel,
         "underwater": UnderwaterModel,
         "vhf": VhfModel,
     }

@@ -20,12 +20,15 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic import ConfigDict, ValidationInfo, create_model, field_validator, model_validator
 
+from gateway.channel.conditions import PathModel
 from gateway.channel.impairments import LIMITS, ChannelSpec, check_figure
 from gateway.channel.models import build_model
 from gateway.channel.outages import parse_schedule
 from gateway.channel.topology import Node, Pair, pairs, parse_losses, placed
+from gateway.channel.trace_model import LoadedTrace, TraceModel
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml, model_of
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, TraceError
+from gateway.traces.load import load_trace
 
 T = TypeVar("T")
 
@@ -43,12 +46,34 @@ class _Figures(StrictModel):
             check_figure(name, value)
         return value
 
+    @field_validator("model")
+    @classmethod
+    def _file_beside(cls, table: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """A model's `file` counts from the folder of the channel file, as every path in a file does."""
+        base = (info.context or {}).get("base")
+        if table is not None and base is not None and isinstance(table.get("file"), str):
+            return {**table, "file": str(Path(base) / Path(table["file"]).expanduser())}
+        return table
+
     def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
         """`spec` with the figures that the file gives in place of its own."""
         given = {name: getattr(self, name) for name in self.model_fields_set & _SPEC_FIELDS.keys()}
         if self.model is not None:
-            given["model"] = build_model(self.model)
+            given["model"] = model = _with_data(build_model(self.model))
+            if isinstance(model, LoadedTrace):
+                given.setdefault("ordered", False)  # a recording has an order of its own
         return replace(spec, **given)
+
+
+def _with_data(model: PathModel) -> PathModel:
+    """The model, its trace read if it is one: models are pure and read nothing. Raises ValueError."""
+    if not isinstance(model, TraceModel):
+        return model
+    try:
+        trace = load_trace(Path(model.file))
+        return LoadedTrace(model, trace.direction(model.direction), bool(trace.header.notes.get("times", True)))
+    except (TraceError, ValueError) as error:
+        raise ValueError(f"model.{'file: ' if isinstance(error, TraceError) else ''}{error}") from error
 
 
 def _spec_field(figure: Field[Any]) -> tuple[Any, Any]:

@@ -85,6 +85,7 @@ class Link(ABC):
     def __init__(self, metrics: Metrics | None = None) -> None:
         self.metrics = metrics if metrics is not None else Metrics()
         self._is_open = False
+        self._last_drop: Drop | None = None
 
     @property
     @abstractmethod
@@ -112,8 +113,8 @@ class Link(ABC):
     ) -> None:
         self.close()
 
-    def send(self, data: bytes) -> None:
-        """Send one packet without waiting; if it cannot leave it is dropped and counted.
+    def send(self, data: bytes) -> Drop | None:
+        """Send one packet without waiting; if it cannot leave it is dropped and counted. Returns why, None if it left.
 
         Raises LocalProtocolError above the MTU, LinkClosed when not open.
         """
@@ -123,9 +124,11 @@ class Link(ABC):
             raise LocalProtocolError(
                 f"a packet of {len(data)} bytes does not fit link {self.info.name}: MTU {mtu} bytes"
             )
-        if self._send(bytes(data)):
-            self.metrics.count(f"{self._layer}.tx_packets")
-            self.metrics.count(f"{self._layer}.tx_bytes", len(data))
+        if not self._send(bytes(data)):
+            return self._last_drop
+        self.metrics.count(f"{self._layer}.tx_packets")
+        self.metrics.count(f"{self._layer}.tx_bytes", len(data))
+        return None
 
     def receive(self, timeout_s: float = 0.0) -> Received | None:
         """The next packet, waiting up to `timeout_s` for it; None if there was none.
@@ -153,6 +156,7 @@ class Link(ABC):
             raise LinkClosed(f"link {self.info.name} is not open")
 
     def _drop_tx(self, reason: Drop) -> None:
+        self._last_drop = reason
         self.metrics.count(f"{self._layer}.tx_drop_{reason.value}")
 
     def _drop_rx(self, reason: Drop) -> None:

@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 
-from gateway.channel.impairments import Channel, ChannelSpec, ChannelStats
+from gateway.channel.impairments import Channel, ChannelSpec, ChannelStats, Delivery
 from gateway.clock import Clock
 from gateway.links.base import Drop, Link, LinkInfo, Received
 
@@ -38,6 +38,9 @@ class EmulatedLink(Link):
         self._channel = Channel(spec, rng, clock.now())
         self._under_way: list[tuple[float, int, bytes]] = []
         self._order = count()
+        self.last_sent_s = clock.now()
+        self.last_deliveries: tuple[Delivery, ...] = ()
+        """What becomes of the packet sent last, at `last_sent_s`: for those who record."""
 
     @property
     def info(self) -> LinkInfo:
@@ -81,7 +84,9 @@ class EmulatedLink(Link):
         self._inner.close()
 
     def _send(self, data: bytes) -> bool:
-        for delivery in self._channel.send(data, self._clock.now()):
+        self.last_sent_s = self._clock.now()
+        self.last_deliveries = self._channel.send(data, self.last_sent_s)
+        for delivery in self.last_deliveries:
             heapq.heappush(self._under_way, (delivery.at_s, next(self._order), delivery.data))
         for name, value in asdict(self._channel.stats).items():
             self.metrics.gauge(f"channel.{name}", value)

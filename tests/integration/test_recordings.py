@@ -1,0 +1,56 @@
+"""Whole programs that record: two stations talk, the listener is killed in the middle of an over, a report is made."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.field_report.make import make_report
+from gateway.recording import Side, read_recordings
+from gateway.recording.reader import read_recording
+from tests.integration.test_two_stations import SAID_S, Start, free_port, peers, start, station, talk
+
+__all__ = ["start", "station"]  # fixtures
+
+
+def test_recordings_of_a_talk_and_of_a_killed_listener_make_a_report(
+    start: Start, station: Callable[..., str], tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+
+    def kept(name: str) -> str:
+        return f'[record]\nfolder = "{name}"\nleast_free_bytes = 0\n[trace]\nrecord = "{name}"\n'
+
+    a = start("run", "-c", station("alpha", 1, peers(*ports), kept("exercise/alpha")))
+    b = start("run", "-c", station("bravo", 2, peers(*reversed(ports)), kept("exercise/bravo")))
+    for program in (a, b):
+        program.wait_for("station ready")
+    talk(a, b)
+    a.type("p")
+    b.wait_for("heard", 2)
+    time.sleep(SAID_S)
+    os.kill(b.process.pid, signal.SIGKILL)
+    a.type("p")
+    a.wait_for("over sent", 2)
+    a.type("q")
+    assert a.end() == 0
+
+    heard = read_recordings(tmp_path / "exercise" / "bravo").overs
+    assert [(over.side, over.source, over.is_complete) for over in heard] == [
+        (Side.HEARD, 1, True),
+        (Side.HEARD, 1, False),
+    ]
+    assert len(read_recording(heard[0].path)) / 16_000 == pytest.approx(SAID_S, abs=1.5)
+    assert len(read_recording(heard[1].path)) / 16_000 > 0.5
+    made = make_report(tmp_path / "exercise", asr="none")
+    assert [(over.talker, over.listener, over.is_pair) for over in made.results.overs] == [("alpha", "bravo", True)] * 2
+    first = made.results.overs[0]
+    assert first.first_sound_s is not None
+    assert 0.48 < first.first_sound_s < 3.0
+    assert (first.packets_lost, first.concealed_s) == (0, [])
+    assert {way.name for way in made.results.ways} == {"alpha > bravo"}
