@@ -122,6 +122,8 @@ def _bursts(axis: object, fit: PathFit) -> None:
         expected = counts.sum() * leave * (1 - leave) ** (every - 1)
         label = f"Gilbert-Elliott, mean {fit.mean_burst.value:.2f}"
         axis.plot(every, expected, "k.-", linewidth=1, label=label)  # type: ignore[attr-defined]
+    axis.set_xlim(0.4, max(5, int(lengths.max())) + 0.6)  # type: ignore[attr-defined]
+    axis.locator_params(axis="x", integer=True)  # type: ignore[attr-defined]
     if counts.max() > 50:
         axis.set_yscale("log")  # type: ignore[attr-defined]
         axis.set_ylim(0.5, None)  # type: ignore[attr-defined]
