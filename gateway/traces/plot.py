@@ -65,7 +65,14 @@ def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit]) ->
         loss.set(ylim=(0, max(1.0, math.ceil(share.max(initial=0.0) / 10) * 10)), ylabel="lost, %", title=_title(fit))
         known = np.flatnonzero(~one.is_lost & ~np.isnan(one.delay_s))
         known = known[:: max(1, len(known) // MOST_POINTS)]
-        delay.plot(when[known], 1000 * one.delay_s[known], ".", markersize=2, color="steelblue", rasterized=True)
+        delay.plot(
+            when[known],
+            1000 * one.delay_s[known],
+            ".",
+            markersize=2 if len(known) > 500 else 5,
+            color="steelblue",
+            rasterized=True,
+        )
         delay.set(ylim=(0, top_ms), ylabel="delay, ms")
         if not len(known):
             delay.text(0.5, 0.5, "delays are not known", ha="center", transform=delay.transAxes)
