@@ -193,13 +193,21 @@ def replay(
     show_default=True,
     help="Shortest delay, if all is one way.",
 )
-def join(first: Path, second: Path, output: Path, min_delay_ms: float) -> None:
+@click.option(
+    "--clocks",
+    type=click.Choice(["packets", "calendar"]),
+    default="packets",
+    show_default=True,
+    help="Align by packets, or trust both calendars (GPS, NTP, one machine).",
+)
+def join(first: Path, second: Path, output: Path, min_delay_ms: float, clocks: str) -> None:
     """What two stations recorded of one link, as one trace: each packet delivered or lost, with its delay."""
     from gateway.traces import TraceWriter
+    from gateway.traces.join import ClockSource
     from gateway.traces.join import join as join_traces
     from gateway.traces.load import load_trace
 
-    joined = join_traces(load_trace(first), load_trace(second), min_delay_ms / 1000)
+    joined = join_traces(load_trace(first), load_trace(second), min_delay_ms / 1000, ClockSource(clocks))
     with TraceWriter(output, joined.header, max_bytes=1 << 40) as writer:
         writer.write_all(joined.records)
     for note in joined.notes:

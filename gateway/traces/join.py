@@ -6,6 +6,7 @@ Rule: nothing is guessed. A packet sent while the other station did not record k
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 
@@ -26,8 +27,19 @@ class Joined:
     notes: tuple[str, ...]
 
 
-def join(first: Trace, second: Trace, min_delay_s: float = 0.0) -> Joined:
-    """Raises TraceError where no packet of one log is in the other."""
+class ClockSource(Enum):
+    """What tells how the two clocks differ."""
+
+    PACKETS = "packets"
+    CALENDAR = "calendar"
+    """The stations' own calendars (GPS, NTP, one machine), as the headers relate them to their clocks."""
+
+
+def join(first: Trace, second: Trace, min_delay_s: float = 0.0, source: ClockSource = ClockSource.PACKETS) -> Joined:
+    """`min_delay_s` is the shortest delay, for packets that all go one way.
+
+    Raises TraceError where no packet of one log is in the other, or a header lacks the calendar asked for.
+    """
     names = _names(first, second)
     sent = [_rows(trace.table, "tx", "sent", "delivered", "lost") for trace in (first, second)]
     heard = [_rows(trace.table, "rx", "delivered", "copy") for trace in (first, second)]
@@ -37,8 +49,10 @@ def join(first: Trace, second: Trace, min_delay_s: float = 0.0) -> Joined:
         clocks = align(pairs[0], pairs[1], min_delay_s)
     except ValueError as error:
         raise TraceError(f"{first.path} and {second.path}: {error}") from error
+    if source is ClockSource.CALENDAR:
+        clocks = _by_calendar(first, second, pairs, clocks)
     records: list[TraceRecord] = []
-    notes = [_clock_note(clocks)]
+    notes = [_clock_note(clocks, source)]
     ways = (
         (0, 1, sent[0], heard[1], there, _span(second.table, clocks), Direction.TX),
         (1, 0, sent[1], heard[0], back, _span(first.table, None), Direction.RX),
@@ -138,7 +152,24 @@ def _events(table: Table, name: str, clocks: Clocks | None) -> list[TraceRecord]
     return [replace(row, at_s=float(when), source=name) for row, when in zip(events.records(), at_s, strict=True)]
 
 
-def _clock_note(clocks: Clocks) -> str:
+def _by_calendar(first: Trace, second: Trace, pairs: list[tuple[Floats, Floats]], found: Clocks) -> Clocks:
+    walls = [trace.header.wall_s for trace in (first, second)]
+    if walls[0] is None or walls[1] is None:
+        lacking = first if walls[0] is None else second
+        raise TraceError(f"{lacking.path}: its header tells no calendar time; align by packets")
+    offset_s = (second.header.monotonic_s - walls[1]) - (first.header.monotonic_s - walls[0])
+    delays = [(heard - sent) - sign * offset_s for (sent, heard), sign in zip(pairs, (1, -1), strict=True)]
+    least_s = min(float(one.min()) for one in delays if len(one))
+    return replace(found, offset_s=offset_s, drift=0.0, min_delay_s=least_s)
+
+
+def _clock_note(clocks: Clocks, source: ClockSource) -> str:
+    if source is ClockSource.CALENDAR:
+        return (
+            f"clocks by the stations' calendars: offset {clocks.offset_s:.6f} s, shortest delay "
+            f"{1000 * clocks.min_delay_s:.1f} ms"
+            + (" (below 0: they are not set alike)" if clocks.min_delay_s < 0 else "")
+        )
     ways = "both ways" if clocks.is_two_way else "one way"
     least = "" if clocks.is_two_way else " as told, for packets of one way only do not tell it"
     return (

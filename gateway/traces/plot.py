@@ -65,7 +65,14 @@ def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit]) ->
         loss.set(ylim=(0, max(1.0, math.ceil(share.max(initial=0.0) / 10) * 10)), ylabel="lost, %", title=_title(fit))
         known = np.flatnonzero(~one.is_lost & ~np.isnan(one.delay_s))
         known = known[:: max(1, len(known) // MOST_POINTS)]
-        delay.plot(when[known], 1000 * one.delay_s[known], ".", markersize=2, color="steelblue", rasterized=True)
+        delay.plot(
+            when[known],
+            1000 * one.delay_s[known],
+            ".",
+            markersize=2 if len(known) > 500 else 5,
+            color="steelblue",
+            rasterized=True,
+        )
         delay.set(ylim=(0, top_ms), ylabel="delay, ms")
         if not len(known):
             delay.text(0.5, 0.5, "delays are not known", ha="center", transform=delay.transAxes)
@@ -122,6 +129,8 @@ def _bursts(axis: object, fit: PathFit) -> None:
         expected = counts.sum() * leave * (1 - leave) ** (every - 1)
         label = f"Gilbert-Elliott, mean {fit.mean_burst.value:.2f}"
         axis.plot(every, expected, "k.-", linewidth=1, label=label)  # type: ignore[attr-defined]
+    axis.set_xlim(0.4, max(5, int(lengths.max())) + 0.6)  # type: ignore[attr-defined]
+    axis.locator_params(axis="x", integer=True)  # type: ignore[attr-defined]
     if counts.max() > 50:
         axis.set_yscale("log")  # type: ignore[attr-defined]
         axis.set_ylim(0.5, None)  # type: ignore[attr-defined]

@@ -51,6 +51,10 @@ from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 from gateway.ptt_config import CatKey
+from gateway.traces.flights import flights_of
+from gateway.traces.framing import Unpacker, pack
+from gateway.traces.record import header_from_map, record_from_list, record_to_list
+from gateway.traces.table import TableBuilder
 
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
@@ -352,6 +356,30 @@ def radio_answers(data: bytes) -> None:
     parse_report(data)
 
 
+def trace_files(data: bytes) -> None:
+    """Traces (docs/traces.md): cut anywhere, the same items come out; damage between good ones costs nothing else."""
+    whole, cut = Unpacker(), Unpacker()
+    items = whole.feed(data) + whole.finish()
+    assert [item for at in range(len(data)) for item in cut.feed(data[at : at + 1])] + cut.finish() == items
+    assert cut.skipped_bytes == whole.skipped_bytes <= len(data)
+    good = pack(["tx", "sent", 1.0])
+    after = Unpacker()
+    assert ["tx", "sent", 1.0] in after.feed(data + good) + after.finish()
+    builder = TableBuilder()
+    rows = [item for item in items if isinstance(item, list)]
+    builder.add_rows(rows)
+    records = [record for row in rows if (record := record_from_list(row)) is not None]
+    table = builder.build()
+    assert len(table) + builder.unknown == len(rows)
+    assert len(table) == len(records)
+    for record in records:
+        assert record_from_list(record_to_list(record)) == record
+    flights_of(table)
+    for item in items:
+        if isinstance(item, dict):
+            header_from_map(item)
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -371,6 +399,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     bridge_messages,
     input_events,
     radio_answers,
+    trace_files,
 )
 
 

@@ -13,7 +13,7 @@ from gateway.errors import TraceError
 from gateway.traces import Direction, Outcome, TraceHeader, TraceRecord, TraceWriter
 from gateway.traces.align import align
 from gateway.traces.flights import flights_of
-from gateway.traces.join import Joined, join
+from gateway.traces.join import ClockSource, Joined, join
 from gateway.traces.load import Trace, load_trace
 from gateway.traces.table import table_of
 
@@ -102,6 +102,17 @@ def test_one_way_needs_the_shortest_delay(tmp_path: Path) -> None:
     assert not joined.clocks.is_two_way
     assert "one way" in joined.notes[0]
     scene.check(joined, 0.01)
+
+
+def test_calendars_can_be_trusted_instead(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, minutes=1, seed=8, back=False)
+    with pytest.raises(TraceError, match="tells no calendar time"):
+        join(*scene.traces, source=ClockSource.CALENDAR)
+    headers = (TraceHeader("alpha", 1000.0, 5000.0), TraceHeader("bravo", second_clock(1000.0), 5000.0))
+    traces = [replace(trace, header=header) for trace, header in zip(scene.traces, headers, strict=True)]
+    joined = join(traces[0], traces[1], source=ClockSource.CALENDAR)
+    assert joined.clocks.min_delay_s == pytest.approx(0.67, abs=0.01)
+    scene.check(joined, 0.01)  # a minute's drift is 3 ms
 
 
 def test_what_was_sent_while_the_other_slept_is_not_lost(tmp_path: Path) -> None:

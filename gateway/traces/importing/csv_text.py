@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -42,7 +41,7 @@ def import_csv(text: str, options: ImportOptions) -> Imported:
     lines = text.splitlines()
     delimiter = options.delimiter or sniff(lines)
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    header, first_line = _header(reader, options)
+    header, first_line = _header(reader, options, delimiter)
     found = find_columns(header, options.columns)
     _check(header, found)
     numbers, words = _columns(reader, header, found, report, first_line, delimiter)
@@ -53,21 +52,21 @@ def import_csv(text: str, options: ImportOptions) -> Imported:
 
 
 def sniff(lines: Sequence[str]) -> str:
-    """The separator that most of the first lines have the same number of; blank where there is none."""
+    """The separator of the header that most of the first lines have as many of; blank where there is none."""
     sample = [line for line in lines[:50] if line.strip() and not line.startswith("#")]
     best, best_score = " ", 0.0
     for sign in DELIMITERS:
-        counts = Counter(line.count(sign) for line in sample)
-        usual, how_often = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
-        score = how_often * min(usual, 30) ** 0.5
-        if usual and score > best_score:
+        wanted = sample[0].count(sign) if sample else 0
+        alike = sum(line.count(sign) == wanted for line in sample)
+        score = alike * min(wanted, 30) ** 0.5
+        if score > best_score:
             best, best_score = sign, score
     return best
 
 
-def _header(reader: object, options: ImportOptions) -> tuple[list[str], int]:
+def _header(reader: object, options: ImportOptions, delimiter: str) -> tuple[list[str], int]:
     for row in reader:  # type: ignore[attr-defined]
-        if row and row[0].startswith("#") and len(row) > 1 and options.has_header:
+        if row and row[0].startswith("#") and len(row) > 1 and options.has_header and delimiter != " ":
             row[0] = row[0].lstrip("# ")  # a header that is a comment
         elif not any(cell.strip() for cell in row) or row[0].startswith("#"):
             continue
@@ -80,7 +79,18 @@ def _header(reader: object, options: ImportOptions) -> tuple[list[str], int]:
 
 
 def _check(header: Sequence[str], found: dict[str, Column]) -> None:
-    tells = {"delay", "rtt", "arrived", "outcome", "lost", "delivered", "sequence", "uplink", "downlink"} & set(found)
+    tells = {
+        "delay",
+        "rtt",
+        "arrived",
+        "outcome",
+        "lost",
+        "delivered",
+        "status",
+        "sequence",
+        "uplink",
+        "downlink",
+    } & set(found)
     if not tells or not {"at", "sequence"} & set(found):
         names = ", ".join(name.strip() for name in header[:12])
         raise ValueError(
@@ -100,34 +110,38 @@ def _columns(
     numbers: dict[str, list[Floats]] = {field: [] for field in found if field in TIMES or field in _NUMBERS}
     words: dict[str, list[str]] = {field: [] for field in found if field in _WORDS}
     line, width = first_line, len(header)
-    while True:
-        rows, lines = [], []
-        try:
-            for row in islice(reader, _CHUNK_ROWS):  # type: ignore[call-overload]
-                rows.append(row)
-        except csv.Error as error:
-            report.skip(line + len(rows), str(error))
-            rows.append([])
-        if not rows:
-            break
-        good = []
-        for place, row in enumerate(rows):
-            if len(row) == width or (len(row) == width + 1 and not row[-1].strip()):
-                good.append(row)
-                lines.append(line + place)
-            elif row and not row[0].startswith("#"):
-                report.skip(line + place, f"{len(row)} fields; the header has {width}")
-        line += len(rows)
-        if good:
-            _add(
-                list(zip(*(row[:width] for row in good), strict=True)), lines, found, numbers, words, report, delimiter
-            )
+    while rows := _some_rows(reader, report, line):
+        lines: Sequence[int] = range(line, line + len(rows))
+        if set(map(len, rows)) != {width}:
+            good, kept = [], []
+            for place, row in zip(lines, rows, strict=True):
+                if len(row) == width or (len(row) == width + 1 and not row[-1].strip()):
+                    good.append(row[:width])
+                    kept.append(place)
+                elif row and not row[0].startswith("#"):
+                    report.skip(place, f"{len(row)} fields; the header has {width}")
+            lines, read, rows = kept, len(rows), good
+        else:
+            read = len(rows)
+        if rows:
+            _add(list(zip(*rows, strict=True)), lines, found, numbers, words, report, delimiter)
+        line += read
     return {field: np.concatenate([np.empty(0), *parts]) for field, parts in numbers.items()}, words
+
+
+def _some_rows(reader: object, report: ImportReport, line: int) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        rows.extend(islice(reader, _CHUNK_ROWS))  # type: ignore[call-overload]
+    except csv.Error as error:
+        report.skip(line + len(rows), str(error))
+        rows.append([])
+    return rows
 
 
 def _add(
     columns: list[tuple[str, ...]],
-    lines: list[int],
+    lines: Sequence[int],
     found: dict[str, Column],
     numbers: dict[str, list[Floats]],
     words: dict[str, list[str]],
@@ -143,6 +157,8 @@ def _add(
                 cell = columns[found[field].place][place]
                 report.skip(lines[place], f"{found[field].name.strip()} is {cell[:40]!r}")
             bad |= wrong
+    if "sequence" in values:
+        report.skipped_numbers.update(values["sequence"][bad & ~np.isnan(values["sequence"])].tolist())
     keep = np.flatnonzero(~bad)
     for field in numbers:
         numbers[field].append(values[field][keep])
@@ -252,6 +268,8 @@ def _packets(
     if "arrived" in found and has_times and "delay" not in found:
         delay_s = _seconds(numbers["arrived"], found["arrived"], report, is_time=True) - raw_s
     outcome, tells_loss = _outcomes(words, delay_s)
+    if count and not tells_loss and "sequence" not in found and np.isnan(delay_s).all():
+        raise ValueError("its columns tell times, but not what became of packets")
     delay_s = np.where(delay_s < 0, math.nan, delay_s)
     is_epoch = bool(count) and has_times and float(np.median(raw_s)) > EPOCH_S
     wall_s = (
@@ -343,12 +361,14 @@ def _fill_gaps(columns: dict[str, object], count: int, report: ImportReport) -> 
     if not len(gaps):
         return columns, count
     missing = (steps[gaps] - 1).astype(np.int64)
-    total = int(missing.sum())
-    report.notes.append(f"{total} numbers are missing and taken as packets lost (in {len(gaps)} gaps)")
     at = np.repeat(gaps + 1, missing)
     place = np.concatenate([np.arange(1, n + 1) for n in missing.tolist()])
-    before = at - 1
     share = place / np.repeat(steps[gaps], missing)
+    # A row that could not be read is no packet lost.
+    is_gone = ~np.isin(sequence[at - 1] + place, np.array(sorted(report.skipped_numbers), float))
+    at, place, share = at[is_gone], place[is_gone], share[is_gone]
+    before, total = at - 1, len(at)
+    report.notes.append(f"{total} numbers are missing and taken as packets lost (in {len(gaps)} gaps)")
     filled: dict[str, object] = {}
     for name, column in columns.items():
         if name == "sequence":

@@ -44,6 +44,8 @@ class ImportReport:
     problems: list[tuple[int, str]] = field(default_factory=list)
     """Line (from 1) and what is wrong with it, the first few."""
     notes: list[str] = field(default_factory=list)
+    skipped_numbers: set[float] = field(default_factory=set)
+    """Numbers of packets whose rows were skipped: they are not missing."""
 
     def skip(self, line: int, why: str) -> None:
         """A row that cannot be used."""
