@@ -145,7 +145,7 @@ def converse(
     """Two stations talk in turn through `spec` in each direction until the time is over; the same for a seed."""
     chosen = ConversationOptions() if options is None else options
     guard = Protection() if protection is None else protection
-    crc = spec.bit_error_rate > 0 and not guard.is_bit
+    crc = spec.damages_bits and not guard.is_bit
     net = Network(spec, seed=chosen.seed)
     rng = random.Random(chosen.seed)
     listeners = {name: _listener(chosen, guard, crc=crc) for name in STATIONS}

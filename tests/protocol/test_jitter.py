@@ -215,6 +215,23 @@ def test_an_hour_of_drift_keeps_the_delay_bounded(drift_ppm: int) -> None:
     assert played(steps) == sorted(set(played(steps)))
 
 
+def test_the_last_short_packet_comes_early_and_costs_no_frame() -> None:
+    """Under a protection that waits, what is alone in a stretch of trim_every_s may be the over's end (8.8)."""
+    jitter = buffer(cushion_s=4.0, cap_s=9.0)
+    sent_s = [(n // 6 + 1) * 0.48 for n in range(24)] + [1.93, 1.93]  # two frames more, 10 ms after the last packet
+    steps, index = [], 0
+    for tick in range(150):
+        now_s = 0.48 + tick * FRAME_S
+        while index < len(sent_s) and sent_s[index] <= now_s:
+            jitter.put(index, code(index), now_s)
+            index += 1
+            if index == len(sent_s):
+                jitter.end(len(sent_s))
+        steps.append(jitter.pop(now_s))
+    assert played(steps) == list(range(len(sent_s)))
+    assert jitter.counters().skipped == 0
+
+
 def test_loss_and_jitter_for_ten_minutes_never_creep() -> None:
     rng = random.Random(3)
     fate = [None if n and rng.random() < 0.1 else n * 0.48 + rng.expovariate(1 / 0.05) for n in range(1250)]
