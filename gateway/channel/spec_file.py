@@ -39,6 +39,15 @@ class _Figures(StrictModel):
             check_figure(name, value)
         return value
 
+    @field_validator("model")
+    @classmethod
+    def _file_beside(cls, table: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """A model's `file` counts from the folder of the channel file, as every path in a file does."""
+        base = (info.context or {}).get("base")
+        if table is not None and base is not None and isinstance(table.get("file"), str):
+            return {**table, "file": str(Path(base) / Path(table["file"]).expanduser())}
+        return table
+
     def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
         """`spec` with the figures that the file gives in place of its own."""
         given = {name: getattr(self, name) for name in self.model_fields_set & _SPEC_FIELDS.keys()}

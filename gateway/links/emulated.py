@@ -50,7 +50,7 @@ class EmulatedLink(Link):
             rate_bps=min(rates, default=None),
             half_duplex=inner.half_duplex or spec.half_duplex,
             turnaround_s=max(inner.turnaround_s, spec.turnaround_ms / 1000),
-            has_integrity=inner.has_integrity and spec.bit_error_rate == 0,
+            has_integrity=inner.has_integrity and not spec.damages_bits,
             overhead_bytes=max(inner.overhead_bytes, spec.overhead_bytes),
         )
 
