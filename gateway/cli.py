@@ -16,6 +16,7 @@ import click
 from gateway.errors import GatewayError
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
+from gateway.waveform_cli import waveform
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -448,3 +449,4 @@ main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(waveform)

@@ -25,8 +25,8 @@ class Conditions:
     doppler_hz: float | None = None
     cause: str = "faded"
     received: bytes | None = None
-    """What arrives in place of what was sent, from models that work on the packet itself; None: what was sent, with bits
-    wrong by `bit_error_rate`."""
+    """What arrives in place of what was sent, from models that work on the packet itself; None: what was sent, with
+    bits wrong by `bit_error_rate`."""
     one_probability: tuple[float, ...] | None = None
     """How probably each bit of `received` is 1, from a model with a modem of soft bits."""
     copies_delay_s: tuple[float, ...] = ()
@@ -52,6 +52,9 @@ class PathModel(ABC):
     def damages_bits(self) -> bool:
         """Whether packets may arrive with wrong bits, so that they need a check of their own."""
         return False
+
+    def check_files(self) -> None:
+        """Raises ConfigError where a file that the model reads when it starts is missing or wrong."""
 
     @abstractmethod
     def start(self, rng: np.random.Generator, start_s: float) -> Path:

@@ -31,6 +31,15 @@ class _Figures(StrictModel):
 
     model: dict[str, Any] | None = None
 
+    @field_validator("model")
+    @classmethod
+    def _file_beside_this_one(cls, model: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """As any path in a configuration file, that of a model's `file` counts from the file's folder."""
+        base = (info.context or {}).get("base")
+        if model is None or base is None or not isinstance(model.get("file"), str) or not model["file"]:
+            return model
+        return {**model, "file": str(Path(base) / Path(model["file"]).expanduser())}
+
     @field_validator("*")
     @classmethod
     def _within_limits(cls, value: Any, info: ValidationInfo) -> Any:
@@ -38,15 +47,6 @@ class _Figures(StrictModel):
         if name in LIMITS and value is not None:
             check_figure(name, value)
         return value
-
-    @field_validator("model")
-    @classmethod
-    def _file_beside(cls, table: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
-        """A model's `file` counts from the folder of the channel file, as every path in a file does."""
-        base = (info.context or {}).get("base")
-        if table is not None and base is not None and isinstance(table.get("file"), str):
-            return {**table, "file": str(Path(base) / Path(table["file"]).expanduser())}
-        return table
 
     def apply_to(self, spec: ChannelSpec) -> ChannelSpec:
         """`spec` with the figures that the file gives in place of its own."""
@@ -175,6 +175,9 @@ def load_channel_process(path: Path) -> ChannelProcessConfig:
             paths[pair] = table.build(default)
         except ValueError as error:
             raise ConfigError(f"{path}: path.{index}: {error}") from error
+    for spec in (default, *paths.values()):
+        if spec.model is not None:
+            spec.model.check_files()
     return ChannelProcessConfig(
         file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve
     )

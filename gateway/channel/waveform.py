@@ -1,13 +1,13 @@
 """Bit and packet errors from physics: each packet goes as sound through a software modem and changing echoes.
 
-Rule: pure but for the set of impulse responses, which is read when a path starts. What arrives depends on what was sent and
-when, and on nothing else: the noise of a packet is drawn afresh from the path's seed and the packet's time.
+Rule: pure but for the set of impulse responses, which is read when a path starts. What arrives depends on what was sent
+and when, and on nothing else: the noise of a packet is drawn afresh from the path's seed and the packet's time.
 """
 
 from __future__ import annotations
 
 from binascii import crc_hqx
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Literal
 
@@ -31,16 +31,16 @@ class WaveformModel(PathModel):
     """The modem of docs/waveform.md through the impulse responses of `file`.
 
     `file` is a set as `gateway.waveform.responses` reads it, none is still water without echoes; `tap_rate_hz` and
-    `snapshot_rate_hz` where the file does not tell its rates, or in place of them. `offset_s` is where in the set time zero
-    lies, drawn where it is None, so that two directions differ. `speed_m_s`: the ends draw near. `snr_db` within the band,
-    for the set's mean energy. `check` "crc": the modem sends a CRC-16 of two bytes and keeps damaged packets to itself;
-    "none": they are delivered as they are, with soft bits.
+    `snapshot_rate_hz` where the file does not tell its rates, or in place of them. `offset_s` is where in the set time
+    zero lies, drawn where it is None, so that two directions differ. `speed_m_s`: the ends draw near. `snr_db` within
+    the band, for the set's mean energy. `checksum` "crc": the modem sends a CRC-16 of two bytes and keeps damaged
+    packets to itself; "none": they are delivered as they are, with soft bits.
     """
 
     snr_db: float
     file: str | None = None
     coding: Literal["none", "convolutional"] = "convolutional"
-    check: Literal["none", "crc"] = "none"
+    checksum: Literal["none", "crc"] = "none"
     tap_rate_hz: float | None = None
     snapshot_rate_hz: float | None = None
     offset_s: float | None = None
@@ -61,20 +61,27 @@ class WaveformModel(PathModel):
 
     @property
     def damages_bits(self) -> bool:
-        return self.check == "none"
+        return self.checksum == "none"
+
+    def check_files(self) -> None:
+        self.water()
 
     def start(self, rng: np.random.Generator, start_s: float) -> WaveformPath:
         """Raises ConfigError if the set cannot be read."""
         return WaveformPath(self, rng, start_s)
+
+    def water(self) -> Water:
+        """What lies between the modems. Raises ConfigError if the set cannot be read."""
+        file = None if self.file is None else FilePath(self.file)
+        return Water.of(file, Rates(self.tap_rate_hz, self.snapshot_rate_hz), self.speed_m_s)
 
 
 class WaveformPath(Path):
     """One direction between two modems. Packets longer than the modem takes are lost ("oversize")."""
 
     def __init__(self, model: WaveformModel, rng: np.random.Generator, start_s: float) -> None:
-        file = None if model.file is None else FilePath(model.file)
         self._model = model
-        self._water = Water.of(file, Rates(model.tap_rate_hz, model.snapshot_rate_hz), model.speed_m_s)
+        self._water = model.water()
         self._coding = Coding(model.coding)
         drawn_s = float(rng.random()) * self._water.duration_s
         self._zero_s = start_s - (drawn_s if model.offset_s is None else model.offset_s)
@@ -86,20 +93,20 @@ class WaveformPath(Path):
         return self.carry(bytes(n_bytes), begin_s, end_s)
 
     def carry(self, data: bytes, begin_s: float, end_s: float) -> Conditions:
-        checked = self._model.check == "crc"
+        checked = self._model.checksum == "crc"
         sent = data + crc_hqx(data, 0xFFFF).to_bytes(_CHECK_BYTES, "big") if checked else data
         if not 1 <= len(sent) <= figures.MAX_BYTES:
             return Conditions(loss=1.0, cause="oversize")
         heard = self._heard(sent, begin_s)
         if isinstance(heard, Missed):
             return Conditions(loss=1.0, cause=heard.value)
-        measured = {"snr_db": heard.snr_db, "doppler_hz": heard.doppler_hz}
+        measured = Conditions(snr_db=heard.snr_db, doppler_hz=heard.doppler_hz)
         if not checked:
-            return Conditions(received=heard.data, one_probability=heard.one_probability(), **measured)
+            return replace(measured, received=heard.data, one_probability=heard.one_probability())
         body, tail = heard.data[:-_CHECK_BYTES], heard.data[-_CHECK_BYTES:]
         if crc_hqx(body, 0xFFFF).to_bytes(_CHECK_BYTES, "big") != tail:
-            return Conditions(loss=1.0, cause="bad_check", **measured)
-        return Conditions(received=body, **measured)
+            return replace(measured, loss=1.0, cause="bad_checksum")
+        return replace(measured, received=body)
 
     def _heard(self, sent: bytes, begin_s: float) -> Heard | Missed:
         micros = round((begin_s - self._start_s) * 1e6)

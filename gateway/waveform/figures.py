@@ -1,7 +1,7 @@
 """The figures of the waveform, as docs/waveform.md specifies them: all lengths follow from here.
 
-Rule: constants and arithmetic. Signals are complex baseband at SAMPLE_RATE_HZ, with a mean power of 1; on the air they lie
-around a carrier of CENTRE_HZ.
+Rule: constants and arithmetic. Signals are complex baseband at SAMPLE_RATE_HZ, with a mean power of 1; on the air they
+lie around a carrier of CENTRE_HZ.
 """
 
 from __future__ import annotations

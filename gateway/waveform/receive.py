@@ -144,8 +144,8 @@ def _llr(products: ComplexArray) -> tuple[NDArray[np.float64], float]:
     """(symbols, CARRIERS) z_m z*_{m-1} -> log P(0)/P(1) of each bit, and the noise power on a carrier.
 
     With amplitude A known and phase not, the ratio is I0(2 A |z_m + z_{m-1}| / noise) to I0 of the difference; to first
-    order around a tie, where errors come from, that is linear in the real part of the product. Across the line of the two
-    phases that are sent lies noise alone, whatever was sent.
+    order around a tie, where errors come from, that is linear in the real part of the product. Across the line of the
+    two phases that are sent lies noise alone, whatever was sent.
     """
     sizes = np.sqrt(np.maximum(np.abs(products), 1e-300))
     noise = float(np.mean((products.imag / sizes) ** 2))

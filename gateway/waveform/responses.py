@@ -3,10 +3,11 @@
 Rule: reads files and nothing else; a file that is not what it should be is refused in one sentence (ConfigError).
 
 Three forms, told apart by name:
-- `.mat`, and folders of them: the Watermark benchmark (van Walree, Socheleau, Otnes, Jenserud, "The Watermark Benchmark for
-  Underwater Acoustic Modulation Schemes", IEEE J. Oceanic Eng. 42(4), 2017; manual: FFI-RAPPORT 16/01378): `h` (snapshots,
-  taps) complex baseband around `fc`, `fs_t` snapshots and `fs_tau` taps a second, `V0` the speed in m/s whose mean Doppler was
-  taken out before the estimate. A folder may hold the files or a folder `mat` with them; they follow each other in time.
+- `.mat`, and folders of them: the Watermark benchmark (van Walree, Socheleau, Otnes, Jenserud, "The Watermark Benchmark
+  for Underwater Acoustic Modulation Schemes", IEEE J. Oceanic Eng. 42(4), 2017; manual: FFI-RAPPORT 16/01378): `h`
+  (snapshots, taps) complex baseband around `fc`, `fs_t` snapshots and `fs_tau` taps a second, `V0` the speed in m/s
+  whose mean Doppler was taken out before the estimate. A folder may hold the files or a folder `mat` with them; they
+  follow each other in time.
 - `.npz`: the same names, by NumPy; what `clarilink waveform synthesise` writes.
 - `.txt`, `.txt.gz`: a snapshot a line, first the real parts of all taps, then the imaginary ones, as in UWARay1.txt
   (uwa_cirset_ray, MIT licence). Such files do not tell their rates: the caller does.
@@ -35,7 +36,8 @@ _SUFFIXES = (".mat", ".npz", ".txt", ".txt.gz")
 
 @dataclass(frozen=True)
 class Responses:
-    """`taps` (snapshots, taps) complex baseband around `centre_hz`, scaled to pass the waveform's band with a mean gain of 1.
+    """`taps` (snapshots, taps) complex baseband around `centre_hz`, scaled to pass the waveform's band with a mean gain
+    of 1.
 
     `speed_m_s`: mean speed at which the ends draw near, taken out of the taps.
     """
@@ -62,7 +64,7 @@ class Responses:
     def doppler_spread_hz(self) -> float:
         """Root mean square width of the Doppler spectrum of all taps together, as far as the snapshots can show it."""
         power = np.sum(np.abs(np.fft.fft(self.taps, axis=0)) ** 2, axis=1)
-        return _spread(np.fft.fftfreq(len(power), 1 / self.snapshot_rate_hz), power)
+        return _spread(np.asarray(np.fft.fftfreq(len(power), 1 / self.snapshot_rate_hz), np.float64), power)
 
 
 def _energy_in_band(taps: NDArray[np.complex128], tap_rate_hz: float) -> float:

@@ -1,8 +1,8 @@
 """A small set of impulse responses of our own, for use and tests where no measured one is at hand.
 
-Rule: pure and seeded. Made up, not measured: rays between two modems in shallow water by the image method (Brekhovskikh and
-Lysanov, Fundamentals of Ocean Acoustics, 3rd ed., section 5.1), each reflected at the surface (pressure turned round, a tenth
-lost) and the bottom (half lost), its phase wandering with the waves it has met.
+Rule: pure and seeded. Made up, not measured: rays between two modems in shallow water by the image method (Brekhovskikh
+and Lysanov, Fundamentals of Ocean Acoustics, 3rd ed., section 5.1), each reflected at the surface (pressure turned
+round, a tenth lost) and the bottom (half lost), its phase wandering with the waves it has met.
 """
 
 from __future__ import annotations
@@ -57,14 +57,15 @@ def shallow_water(water: ShallowWater, seed: int) -> Responses:
         wander = _wander(water.snapshots, water.doppler_hz * np.sqrt(top) / water.snapshot_rate_hz, rng)
         steady = np.sqrt(1 / (1 + top))  # each meeting with the waves scatters more of the ray
         change = steady + np.sqrt(1 - steady**2) * wander
-        shape = np.sinc(0.6 * (tap - place)) * np.hanning(34)[np.clip(tap - int(round(place)) + 16, 0, 33)]
+        shape = np.sinc(0.6 * (tap - place)) * np.hanning(34)[np.clip(tap - round(place) + 16, 0, 33)]
         taps += (gain * nearest / length * np.exp(1j * phase) * change)[:, None] * shape[None, :]
     taps /= np.sqrt(np.mean(np.sum(np.abs(taps) ** 2, axis=1)))
     return Responses(taps, water.snapshot_rate_hz, water.tap_rate_hz, CENTRE_HZ, 0.0, "shallow water")
 
 
 def _wander(count: int, width: float, rng: np.random.Generator) -> ComplexArray:
-    """(count,) complex Gaussian of power 1 with a Gaussian spectrum of standard deviation `width` (cycles a snapshot)."""
+    """(count,) complex Gaussian of power 1 with a Gaussian spectrum of standard deviation `width` (cycles a
+    snapshot)."""
     frequency = np.fft.fftfreq(8 * count)
     amplitude = np.exp(-(frequency**2) / (4 * max(width, 1e-6) ** 2))
     amplitude /= np.sqrt(np.sum(amplitude**2))

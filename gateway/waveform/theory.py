@@ -1,7 +1,7 @@
 """Error rates of the waveform in still water with white noise, calculated: what simulations are held against.
 
-Rule: exact where it says so, and nothing is drawn. `snr_db` is that within the band, which is also the energy of a carrier's
-symbol (prefix left out) over the noise's density.
+Rule: exact where it says so, and nothing is drawn. `snr_db` is that within the band, which is also the energy of a
+carrier's symbol (prefix left out) over the noise's density.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _WEIGHTS = {10: 36, 12: 211, 14: 1404, 16: 11633, 18: 77433, 20: 502690}
 
 
 def bit_error_rate(snr_db: float, coding: Coding) -> float:
-    """Uncoded: exactly exp(-SNR)/2, binary differential PSK (Proakis and Salehi, Digital Communications, 5th ed., 4.5-5).
+    """Uncoded: exactly exp(-SNR)/2, binary differential PSK (Proakis and Salehi, Digital Communications, 5th ed.,
+    4.5-5).
 
     Coded: the union bound over the code's distances, each with the chance that as many products of neighbouring symbols
     add up to the wrong sign (same, 11.1-13): an upper bound, tight below 1e-3.
@@ -27,7 +28,8 @@ def bit_error_rate(snr_db: float, coding: Coding) -> float:
 
 
 def packet_error_rate(snr_db: float, n_bytes: int, coding: Coding) -> float:
-    """Chance of any wrong bit: 1 - (1 - p)^n uncoded. Coded: that of the bound, with its errors in runs of five bits."""
+    """Chance of any wrong bit: 1 - (1 - p)^n uncoded. Coded: that of the bound, with its errors in runs of five
+    bits."""
     p = bit_error_rate(snr_db, coding)
     events = 8 * n_bytes if coding is Coding.NONE else 8 * n_bytes / 5
     return 1 - (1 - p) ** events
@@ -45,4 +47,4 @@ def _products_wrong(snr: float, count: int) -> float:
     for n in range(count):
         c = sum(math.comb(2 * count - 1, k) for k in range(count - n)) / math.factorial(n)
         total += c * (count * snr) ** n
-    return math.exp(-count * snr) * total / 2 ** (2 * count - 1)
+    return float(math.exp(-count * snr) * total / 2 ** (2 * count - 1))

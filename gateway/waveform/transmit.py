@@ -21,7 +21,7 @@ def chirp() -> ComplexArray:
     t = np.arange(figures.CHIRP_SAMPLES) / SAMPLE_RATE_HZ
     length_s = figures.CHIRP_SAMPLES / SAMPLE_RATE_HZ
     slope = figures.BANDWIDTH_HZ / length_s
-    return np.exp(2j * np.pi * (-figures.BANDWIDTH_HZ / 2 * t + slope * t * t / 2))
+    return np.asarray(np.exp(2j * np.pi * (-figures.BANDWIDTH_HZ / 2 * t + slope * t * t / 2)))
 
 
 def carrier_bins() -> NDArray[np.int64]:
@@ -52,9 +52,8 @@ def to_sound(signal: ComplexArray, rate_hz: int = 48_000, centre_hz: float = fig
     """Complex baseband -> (samples,) real sound at `rate_hz` around `centre_hz`, of the same mean power."""
     n = int(len(signal) * rate_hz / SAMPLE_RATE_HZ)
     t = np.arange(n) / rate_hz
-    return (np.sqrt(2) * (Resampler(signal, SAMPLE_RATE_HZ).at(t) * np.exp(2j * np.pi * centre_hz * t)).real).astype(
-        np.float32
-    )
+    turned = Resampler(signal, SAMPLE_RATE_HZ).at(t) * np.exp(2j * np.pi * centre_hz * t)
+    return np.asarray(np.sqrt(2) * turned.real, np.float32)
 
 
 def from_sound(sound: NDArray[np.float32], rate_hz: int, centre_hz: float = figures.CENTRE_HZ) -> ComplexArray:

@@ -1,7 +1,7 @@
 """Many packets through the water at each of several noise levels: what arrives, counted.
 
-Rule: pure and seeded; packets are told apart by number, so that a run with more of them begins with the same ones, and every
-noise level has the same packets at the same times.
+Rule: pure and seeded; packets are told apart by number, so that a run with more of them begins with the same ones, and
+every noise level has the same packets at the same times.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Rule: pure; a time and a generator are handed in. The method is that of Watermark: y(t) = sum over delays of h(t, delay)
 x(t - delay) at the set's own rate, h between two snapshots on the straight line between them; then the mean Doppler, by
-resampling; then noise. A set of one record is played forth and back, so that it never jumps; of several, one after another.
+resampling; then noise. A set of one record is played forth and back, so that it never jumps; of several, one after
+another.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Water:
         return first.duration_s * (2 if len(self._records) == 1 else len(self._records))
 
     def carry(self, signal: ComplexArray, begin_s: float) -> ComplexArray:
-        """`signal` (samples,), sent at `begin_s`, as it arrives, from the first echo on; a little longer for the rest."""
+        """`signal` (samples,), sent at `begin_s`, as it arrives, from the first echo on; a little longer for the
+        rest."""
         record, at_s = self._at(begin_s)
         speed_m_s = self._speed_m_s + (0.0 if record is None else record.speed_m_s)
         heard, rate_hz = signal, float(SAMPLE_RATE_HZ)
@@ -69,7 +71,7 @@ class Water:
             return heard
         t = np.arange(int(len(heard) / rate_hz / (1 + squeeze) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
         turned = np.exp(2j * np.pi * self.centre_hz * squeeze * t)
-        return Resampler(heard, rate_hz).at(t * (1 + squeeze)) * turned
+        return np.asarray(Resampler(heard, rate_hz).at(t * (1 + squeeze)) * turned)
 
     def _record(self, index: int) -> Responses | None:
         return load_responses(self._records[index], self._rates) if self._records else None
@@ -109,4 +111,4 @@ def _fold(place: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 def noise(samples: int, snr_db: float, rng: np.random.Generator) -> ComplexArray:
     """White noise over all of SAMPLE_RATE_HZ; `snr_db` compares a signal of power 1 with the noise within its band."""
     power = SAMPLE_RATE_HZ / BANDWIDTH_HZ / 10 ** (snr_db / 10)
-    return (rng.normal(size=samples) + 1j * rng.normal(size=samples)) * np.sqrt(power / 2)
+    return np.asarray((rng.normal(size=samples) + 1j * rng.normal(size=samples)) * np.sqrt(power / 2))
