@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gateway.errors import GatewayError
 from gateway.traces import Direction, Outcome, TraceHeader, TraceRecord, TraceWriter
 from gateway.waveform import figures, theory
-from gateway.waveform.figures import SAMPLE_RATE_HZ
+from gateway.waveform.figures import SAMPLE_RATE_HZ, Coding
 from gateway.waveform.resample import ComplexArray
 from gateway.waveform.responses import Responses
 from gateway.waveform.transmit import from_sound, modulate, to_sound
@@ -208,12 +208,18 @@ def plot_run(path: Path, rows: Sequence[Row], plan: Plan, water: Water, title: s
         low = np.array([getattr(row, f"{name}_low") for row in rows])
         high = np.array([getattr(row, f"{name}_high") for row in rows])
         some = values > 0
-        axis.plot(fine, expected, color="black", label="theory, still water")
+        axis.plot(
+            fine,
+            expected,
+            color="black",
+            label="still water, calculated" + ("" if plan.coding is Coding.NONE else " (bound)"),
+        )
         axis.errorbar(
             snr[some], values[some], [(values - low)[some], (high - values)[some]], fmt="o", capsize=3, label="counted"
         )
         none = values == 0
-        axis.plot(snr[none], high[none], "v", color="tab:gray", label="none in the run: at most")
+        if none.any():
+            axis.plot(snr[none], high[none], "v", color="tab:gray", label="none in the run: at most")
         axis.set_yscale("log")
         axis.set_ylim(0.3 * max(1e-7, float(high[high > 0].min(initial=1e-3))), 1.5)
         axis.set_xlabel("SNR in the band, dB")

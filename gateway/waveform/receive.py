@@ -107,7 +107,7 @@ def _find(signal: ComplexArray) -> tuple[int, float] | None:
     # Both chirps must be there: the square of the lesser keeps the second from being taken for the first.
     both = 2 * np.minimum(np.abs(first), np.abs(second)) ** 2
     peak = int(np.argmax(both))
-    if power[peak] < DETECTION * CHIRP_SAMPLES * energy[peak]:
+    if not power[peak] > DETECTION * CHIRP_SAMPLES * energy[peak]:
         return None
     window = PREFIX_SAMPLES - 2 * _MARGIN
     low = max(0, peak - window + 1)

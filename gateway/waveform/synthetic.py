@@ -53,6 +53,8 @@ def shallow_water(water: ShallowWater, seed: int) -> Responses:
     for length, gain, top in rays:
         delay_s = (length - nearest) / SOUND_M_S
         place = delay_s * water.tap_rate_hz + 4
+        if place > water.taps - 8:
+            continue  # too late to be there in full, and weak
         phase = -2 * np.pi * CENTRE_HZ * delay_s
         wander = _wander(water.snapshots, water.doppler_hz * np.sqrt(top) / water.snapshot_rate_hz, rng)
         steady = np.sqrt(1 / (1 + top))  # each meeting with the waves scatters more of the ray
