@@ -86,7 +86,7 @@ def profile_of_channel(spec: ChannelSpec) -> LinkProfile:
         mtu_bytes=spec.mtu_bytes,
         half_duplex=spec.half_duplex,
         turnaround_s=spec.turnaround_ms / 1000,
-        delay_s=spec.delay_ms / 1000,
+        delay_s=spec.usual_delay_s,
         jitter_s=spec.jitter_ms / 1000,
     )
 
@@ -139,7 +139,7 @@ def _top_keys(path: Path) -> set[str]:
 
 
 def _channel_plan(spec: ChannelSpec, title: str) -> Plan:
-    always = CHECKSUM if spec.bit_error_rate else NO_PROTECTION
+    always = CHECKSUM if spec.damages_bits else NO_PROTECTION
     return Plan(title, profile_of_channel(spec), always, DEFAULT_FRAMES, DEFAULT_CUSHION_S)
 
 
@@ -168,7 +168,7 @@ def _station_plan(path: Path) -> Plan:
         source = config.channel.preset if config.channel.preset is not None else config.channel.file
         assert source is not None
         spec = load_channel(source)
-        delay_s, jitter_s = spec.delay_ms / 1000, spec.jitter_ms / 1000
+        delay_s, jitter_s = spec.usual_delay_s, spec.jitter_ms / 1000
     guard, note = protection_of(path, config), ""
     crc = wants_crc(config, link, guard)
     if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gateway.channel_plot_cli import channel_plot
 from gateway.errors import GatewayError
 from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
@@ -445,6 +446,7 @@ def evaluate(
     click.echo(table(run_evaluation(options)))
 
 
+main.add_command(channel_plot)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)

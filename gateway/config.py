@@ -536,7 +536,7 @@ def _describe(item: Mapping[str, Any], data: object, model: type[BaseModel]) -> 
         got = item["ctx"]["tag"]
         return f"{key}.kind: got {got!r}; needed: one of {item['ctx']['expected_tags']}"
     if kind == "value_error" and isinstance(item["input"], dict):
-        return f"{key}: {needed}"
+        return f"{key}: {needed}" if keys else needed  # about the whole file: it names the keys itself
     return f"{key}: got {_short(item['input'])}; {needed}"
 
 

@@ -192,7 +192,7 @@ def run_loopback(
         voice_bps=round(24 / FRAME_S, 1),
         on_air_bps=round(metrics.counter("tx.bytes") * 8 / (max(1, metrics.counter("tx.frames")) * FRAME_S), 1),
         packets_sent=sent,
-        packets_lost=channel.stats.lost + channel.stats.faded,
+        packets_lost=channel.stats.lost_on_the_way,
         packets_late=metrics.counter("rx.ignored.late"),
         packets_dropped=dropped,
         frames_sent=metrics.counter("tx.frames"),

@@ -49,8 +49,13 @@ class PathModel(ABC):
     """A frozen dataclass of figures; its fields are the keys of a `[model]` table (`gateway.channel.models`)."""
 
     @property
+    def usual_delay_s(self) -> float:
+        """About what the model adds to the delay one way, for plans."""
+        return 0.0
+
+    @property
     def damages_bits(self) -> bool:
-        """Whether packets may arrive with wrong bits, so that they need a check of their own."""
+        """Whether packets may arrive with wrong bits."""
         return False
 
     def check_files(self) -> None:

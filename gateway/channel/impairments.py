@@ -102,8 +102,13 @@ class ChannelSpec:
 
     @property
     def damages_bits(self) -> bool:
-        """Whether packets may arrive with wrong bits."""
+        """Whether packets may arrive with wrong bits, so that someone has to check."""
         return self.bit_error_rate > 0 or (self.model is not None and self.model.damages_bits)
+
+    @property
+    def usual_delay_s(self) -> float:
+        """One way, jitter left out: what plans count on."""
+        return self.delay_ms / 1000 + (0.0 if self.model is None else self.model.usual_delay_s)
 
     def airtime_s(self, n_bytes: int) -> float:
         """Seconds that a packet of `n_bytes` occupies the channel, without turn-around; 0 without a rate."""
@@ -139,6 +144,11 @@ class ChannelStats:
     reordered: int = 0
     bytes_delivered: int = 0
     bit_errors: int = 0
+
+    @property
+    def lost_on_the_way(self) -> int:
+        """Lost by whatever the channel did, queue and MTU left out."""
+        return self.lost + self.outage_lost + self.faded
 
 
 class _LossProcess:

@@ -17,11 +17,31 @@ from typing import Any
 import pydantic
 from pydantic import create_model
 
+from gateway.channel.breaks import BreaksModel
 from gateway.channel.conditions import PathModel
+from gateway.channel.geo import GeoModel
+from gateway.channel.iridium_call import IridiumCallModel
+from gateway.channel.leo_pass import LeoPassModel
+from gateway.channel.lora import LoraModel
+from gateway.channel.lutz import LutzModel
+from gateway.channel.rice import RiceModel
+from gateway.channel.vhf import VhfModel
 from gateway.channel.waveform import WaveformModel
 from gateway.config import StrictModel
 
-MODELS: Mapping[str, type[PathModel]] = MappingProxyType({"waveform": WaveformModel})
+MODELS: Mapping[str, type[PathModel]] = MappingProxyType(
+    {
+        "breaks": BreaksModel,
+        "geo": GeoModel,
+        "iridium-call": IridiumCallModel,
+        "leo-pass": LeoPassModel,
+        "lora": LoraModel,
+        "lutz": LutzModel,
+        "rice": RiceModel,
+        "vhf": VhfModel,
+        "waveform": WaveformModel,
+    }
+)
 """Each a frozen dataclass whose fields, with their defaults, are the keys of the table; wrong values raise ValueError
 in `__post_init__`, beginning with the field's name and a colon."""
 
