@@ -5,6 +5,7 @@ Rule: as for the other commands, arguments in, one call, lines out; errors are t
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ def levels(text: str) -> tuple[float, ...]:
     try:
         if ":" in text:
             low, high, step = (float(part) for part in text.split(":"))
-            count = int((high - low) / step + 1e-9) + 1
+            count = math.floor((high - low) / step + 1e-9) + 1
             found = tuple(round(low + i * step, 9) for i in range(count)) if step > 0 and count <= MAX_LEVELS else ()
         else:
             found = tuple(float(part) for part in text.split(","))
@@ -89,12 +90,16 @@ def run(
     wav: Path | None,
 ) -> None:
     """Send packets at several noise levels; count bit and packet errors, with 95 % intervals, against theory."""
+    from gateway.errors import GatewayError
     from gateway.waveform.figures import Coding, airtime_s
     from gateway.waveform.responses import Rates
     from gateway.waveform.trial import Plan
     from gateway.waveform.water import Water
     from gateway.waveform_report import HEAD, fitted_curve, plot_run, run_trial, write_table
 
+    for path in (output, plot, wav):
+        if path is not None and not path.absolute().parent.is_dir():  # said before the work, not after it
+            raise GatewayError(f"{path}: cannot write: no such folder")
     water = Water.of(cir, Rates(tap_rate_hz, snapshot_rate_hz), speed_m_s)
     plan = Plan(n_bytes, Coding(coding), packets, None if every_ms is None else every_ms / 1000, seed)
     took_s = airtime_s(n_bytes, plan.coding)

@@ -54,6 +54,8 @@ def run_trial(
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
     """Every packet of `plan` at every noise level. Raises GatewayError for files that cannot be written."""
+    if sound is not None:
+        _check_sound(sound, water.centre_hz)
     rows, heard = [], []
     writer = None if trace is None else TraceWriter(trace, TraceHeader(MODEM, 0.0, None, _notes(plan)))
     begin_s = 0.0
@@ -168,14 +170,18 @@ def fitted_curve(rows: Sequence[Row]) -> Curve | None:
     return Curve(float(snr.mean() - beta[0] / beta[1]), float(2 * math.log(9) / beta[1]))
 
 
-def write_sound(path: Path, heard: Sequence[ComplexArray], centre_hz: float) -> None:
-    """What the hydrophone heard, one packet after another, as mono sound. Raises GatewayError."""
-    import soundfile
-
+def _check_sound(path: Path, centre_hz: float) -> None:
     if centre_hz + figures.BANDWIDTH_HZ / 2 > 0.45 * SOUND_RATE_HZ:
         raise GatewayError(
             f"{path}: a band around {centre_hz:g} Hz does not fit into sound of {SOUND_RATE_HZ} samples a second"
         )
+
+
+def write_sound(path: Path, heard: Sequence[ComplexArray], centre_hz: float) -> None:
+    """What the hydrophone heard, one packet after another, as mono sound. Raises GatewayError."""
+    import soundfile
+
+    _check_sound(path, centre_hz)
     sound = np.concatenate([to_sound(signal, SOUND_RATE_HZ, centre_hz) for signal in heard])
     sound *= 0.9 / max(float(np.abs(sound).max(initial=0.0)), 1e-9)
     try:

@@ -84,7 +84,7 @@ class WaveformPath(Path):
         self._water = model.water()
         self._coding = Coding(model.coding)
         drawn_s = float(rng.random()) * self._water.duration_s
-        self._zero_s = start_s - (drawn_s if model.offset_s is None else model.offset_s)
+        self._offset_s = drawn_s if model.offset_s is None else model.offset_s
         self._seed = int(rng.integers(1 << 62))
         self._start_s = start_s
 
@@ -109,9 +109,10 @@ class WaveformPath(Path):
         return replace(measured, received=body)
 
     def _heard(self, sent: bytes, begin_s: float) -> Heard | Missed:
-        micros = round((begin_s - self._start_s) * 1e6)
-        rng = np.random.default_rng([self._seed, max(0, micros)])
-        signal = self._water.carry(modulate(sent, self._coding), max(0.0, begin_s - self._zero_s))
+        # Whole microseconds, so that the same time since the start is the same time whatever the clock shows.
+        micros = max(0, round((begin_s - self._start_s) * 1e6))
+        rng = np.random.default_rng([self._seed, micros])
+        signal = self._water.carry(modulate(sent, self._coding), micros / 1e6 + self._offset_s)
         quiet = int(_QUIET_S * figures.SAMPLE_RATE_HZ)
         before = int(rng.integers(quiet // 2, quiet))
         window = np.concatenate([np.zeros(before), signal, np.zeros(quiet)])
