@@ -57,7 +57,7 @@ def test_every_station_file_has_a_table(path: Path) -> None:
 def test_every_channel_file_has_a_table(path: Path) -> None:
     (plan,) = load_plans(path)
     assert plan.profile.name in text((plan,))
-    assert (plan.always.name == "crc") == (load_channel(path).bit_error_rate > 0)
+    assert (plan.always.name == "crc") == load_channel(path).damages_bits
 
 
 def test_a_modem_profile_and_a_station_with_it_have_the_same_figures() -> None:

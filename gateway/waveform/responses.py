@@ -30,10 +30,12 @@ from numpy.typing import NDArray
 
 from gateway.errors import ConfigError
 from gateway.waveform.figures import BANDWIDTH_HZ, CENTRE_HZ
+from gateway.waveform.matfile import WrongLevel, read_mat
 
 MAX_VALUES = 1 << 26
 """Most taps times snapshots of one file: 1 GiB of complex numbers."""
 MAX_TEXT_BYTES = 1 << 28
+_NAMES = frozenset(("h", "fs_t", "fs_tau", "fc", "V0"))
 _SUFFIXES = (".mat", ".npz", ".txt", ".txt.gz")
 
 
@@ -149,17 +151,14 @@ def _from_text(path: Path, rates: Rates) -> Responses:
 
 
 def _mat(path: Path) -> Mapping[str, Any]:
+    if path.stat().st_size > 16 * MAX_VALUES:
+        raise ConfigError(f"{path}: more than {16 * MAX_VALUES} bytes")
     try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ConfigError(f"{path}: .mat files need SciPy (pip install scipy)") from error
-    try:
-        found: Mapping[str, Any] = loadmat(path, variable_names=["h", "fs_t", "fs_tau", "fc", "V0"])
-    except NotImplementedError as error:
+        return read_mat(path.read_bytes(), _NAMES, 16 * MAX_VALUES)
+    except WrongLevel as error:
         raise ConfigError(f"{path}: MATLAB's form 7.3 (HDF5); save it in form 7: save(..., '-v7')") from error
-    except Exception as error:  # SciPy's reader of damaged files raises whatever comes up
-        raise ConfigError(f"{path}: not a MATLAB file, or a damaged one ({error})") from error
-    return found
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a MATLAB file of form 5 to 7, or a damaged one: {error}") from error
 
 
 def _npz(path: Path) -> Mapping[str, Any]:

@@ -117,7 +117,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (text(tmp_path / "b.txt", "1 2\n1 2 3 4"), "not lines of numbers"),
         (text(tmp_path / "c.txt", ""), "not lines of numbers"),
         (text(tmp_path / "d.txt.gz", "1 2"), "not a gzip file"),
-        (text(tmp_path / "e.mat", "MATLAB 5.0 MAT-file"), "not a MATLAB file"),
+        (text(tmp_path / "e.mat", "MATLAB 5.0 MAT-file"), "not a MATLAB file of form 5 to 7"),
         (text(tmp_path / "f.npz", "PK"), "not an .npz file"),
     ):
         with pytest.raises(ConfigError, match=told):
