@@ -185,7 +185,7 @@ def _from_arrays(path: Path, arrays: Mapping[str, Any], rates: Rates) -> Respons
         return value
 
     if "h" not in arrays:
-        raise ConfigError(f"{path}: no variable h; needed: h, fs_t, fs_tau, fc (and V0), as in the Watermark benchmark")
+        raise ConfigError(f"{path}: no variable h of numbers; needed: h, fs_t, fs_tau, fc (and V0), as Watermark has")
     taps = np.asarray(arrays["h"])
     if taps.dtype.kind not in "cfiu" or taps.ndim != 2:
         raise ConfigError(f"{path}: h is {taps.dtype} of shape {taps.shape}; needed: numbers (snapshots, taps)")

@@ -93,7 +93,7 @@ def test_what_was_saved_is_read(tmp_path: Path) -> None:
         ({"h": np.zeros((4, 4))}, "all zeros"),
         ({"h": np.full((4, 4), np.nan)}, "no numbers"),
         ({"h": np.ones((2, 3, 4))}, "needed: numbers"),
-        ({"h": "a text"}, "needed: numbers"),
+        ({"h": "a text"}, "no variable h of numbers"),
         ({"V0": 1e4}, "V0 is 10000"),
     ],
 )
