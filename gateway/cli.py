@@ -22,6 +22,7 @@ from gateway.message_cli import message
 from gateway.modem_cli import modem_sim, modem_table, modem_test
 from gateway.study_cli import study
 from gateway.trace_cli import trace
+from gateway.waveform_cli import waveform
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
@@ -457,3 +458,4 @@ main.add_command(modem_table)
 main.add_command(modem_test)
 main.add_command(study)
 main.add_command(trace)
+main.add_command(waveform)

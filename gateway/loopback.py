@@ -20,6 +20,7 @@ from gateway.channel.impairments import Channel, ChannelSpec
 from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
+from gateway.links.base import Received
 from gateway.metrics import Metrics
 from gateway.protocol.protection import Protection
 from gateway.protocol.security import Suite
@@ -46,7 +47,7 @@ class LoopbackOptions:
     search: bool = False
     realtime: bool = False
     crc: bool | None = None
-    """None: a CRC where the channel has bit errors and nothing else checks."""
+    """None: a CRC where the channel makes bit errors and nothing else checks."""
     security: Suite | None = None
     protection: Protection = field(default_factory=Protection)
 
@@ -98,7 +99,7 @@ class Way(Protocol):
 
     def send(self, packet: bytes, now: float) -> None: ...
 
-    def arrived(self, now: float) -> list[bytes]:
+    def arrived(self, now: float) -> list[Received]:
         """Packets that have arrived since the last call."""
         ...
 
@@ -114,13 +115,14 @@ class _ChannelWay:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._order = itertools.count()
-        self._in_flight: list[tuple[float, int, bytes]] = []
+        self._in_flight: list[tuple[float, int, Received]] = []
 
     def send(self, packet: bytes, now: float) -> None:
-        for delivery in self._channel.send(packet, now):
-            heapq.heappush(self._in_flight, (delivery.at_s, next(self._order), delivery.data))
+        for got in self._channel.send(packet, now):
+            received = Received(got.data, got.at_s, got.snr_db, got.one_probability)
+            heapq.heappush(self._in_flight, (got.at_s, next(self._order), received))
 
-    def arrived(self, now: float) -> list[bytes]:
+    def arrived(self, now: float) -> list[Received]:
         packets = []
         while self._in_flight and self._in_flight[0][0] <= now:
             packets.append(heapq.heappop(self._in_flight)[2])
@@ -237,7 +239,7 @@ def drive(
         if tick == ticks or (ticks == 0 and tick == 1):
             put_on_air(transmitter.finish(), now)
         for packet in way.arrived(now):
-            receiver.on_packet(packet, now)
+            receiver.on_packet(packet.data, now, packet.snr_db, packet.one_probability)
         # The sound card's clock: once speech plays, a frame is due every 80 ms.
         if next_play is None or now >= next_play - 1e-9:
             step, _ = receiver.play(now)

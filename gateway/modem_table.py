@@ -22,7 +22,7 @@ from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.codec.spec import SAMPLE_RATE
 from gateway.errors import GatewayError
-from gateway.links.base import LinkInfo
+from gateway.links.base import LinkInfo, Received
 from gateway.loopback import FRAME_S, drive, timeline
 from gateway.metrics import Metrics
 from gateway.protocol.live import CHECKSUM, NO_PROTECTION, Fit, LiveRow, LiveVerdict, Protection, live_row, live_verdict
@@ -73,11 +73,11 @@ class PairWay:
         if self.pair.send("a", packet) is None:
             self.refused += 1
 
-    def arrived(self, now: float) -> list[bytes]:
+    def arrived(self, now: float) -> list[Received]:
         self.pair.run_until(now)
         fresh = self.pair.b.events[self._seen :]
         self._seen += len(fresh)
-        return [event.data for _, event in fresh if isinstance(event, PacketHeard)]
+        return [Received(event.data, now) for _, event in fresh if isinstance(event, PacketHeard)]
 
     @property
     def is_empty(self) -> bool:

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from gateway.channel.impairments import ChannelSpec
-from gateway.channel.spec_file import load_channel, preset_names
+from gateway.channel.spec_file import load_channel, preset_folders, preset_names
+from gateway.channel.waveform import WaveformModel
 from gateway.codec import Codec
+from gateway.errors import ConfigError
 from gateway.loopback import LoopbackOptions, human_report, run_loopback
 from gateway.protocol.protection_file import load_protection
 from gateway.protocol.protection_file import preset_names as protection_names
 
 CLEAN = ChannelSpec("clean")
+SHALLOW = preset_folders()[0] / "cir" / "shallow-water.npz"
 
 
 def test_a_clean_channel_gives_what_the_codec_gives(small_codec: Codec, speechlike: np.ndarray) -> None:
@@ -38,11 +41,34 @@ def test_delay_is_codec_plus_packet_plus_little(
     assert least <= report.mouth_to_ear_ms_median <= least + 80 + 120
 
 
+def needs_shared_responses(spec: ChannelSpec) -> None:
+    """Skip where the impulse responses of the shared folder are not at hand; they are not part of this project."""
+    assert spec.model is not None
+    try:
+        spec.model.check_files()
+    except ConfigError as error:
+        pytest.skip(f"needs ../shared/traces/uwa_cirset_ray ({error})")
+
+
+def test_bits_wrong_by_the_waveform_are_mended_with_its_soft_bits(small_codec: Codec, speechlike: np.ndarray) -> None:
+    """A real over through modem and water: bare packets mostly fail their check, those with bit protection do not."""
+    spec = ChannelSpec("sea", model=WaveformModel(10.0, str(SHALLOW), coding="none"))
+    bare = run_loopback(small_codec, speechlike, spec).report
+    guarded = run_loopback(
+        small_codec, speechlike, spec, LoopbackOptions(protection=load_protection("robust-transparent"))
+    ).report
+    assert bare.packets_dropped > bare.packets_sent / 2
+    assert guarded.packets_dropped == 0
+    assert guarded.frames_played == guarded.frames_sent
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_packaged_channel_carries_speech_and_repeats(
     small_codec: Codec, speechlike: np.ndarray, name: str
 ) -> None:
     spec = load_channel(name)
+    if name.startswith("uwa-ray-"):
+        needs_shared_responses(spec)
     first, again = (run_loopback(small_codec, speechlike, spec) for _ in range(2))
     assert np.array_equal(first.heard, again.heard)
     report = first.report

@@ -24,6 +24,11 @@ class Conditions:
     snr_db: float | None = None
     doppler_hz: float | None = None
     cause: str = "faded"
+    received: bytes | None = None
+    """What arrives in place of what was sent, from models that work on the packet itself; None: what was sent, with
+    bits wrong by `bit_error_rate`."""
+    one_probability: tuple[float, ...] | None = None
+    """How probably each bit of `received` is 1, from a model with a modem of soft bits."""
     copies_delay_s: tuple[float, ...] = ()
     """Further copies of the packet (a recorded trace has them), each later than the first by so much."""
 
@@ -34,6 +39,10 @@ class Path(ABC):
     @abstractmethod
     def conditions(self, n_bytes: int, begin_s: float, end_s: float) -> Conditions:
         """For a packet on the air from `begin_s` to `end_s`, on the clock of `start`; times never go back."""
+
+    def carry(self, data: bytes, begin_s: float, end_s: float) -> Conditions:
+        """As `conditions`, for models to which it matters what is in the packet: a modem and its waveform."""
+        return self.conditions(len(data), begin_s, end_s)
 
 
 class PathModel(ABC):
@@ -48,6 +57,9 @@ class PathModel(ABC):
     def damages_bits(self) -> bool:
         """Whether packets may arrive with wrong bits."""
         return False
+
+    def check_files(self) -> None:
+        """Raises ConfigError where a file that the model reads when it starts is missing or wrong."""
 
     @abstractmethod
     def start(self, rng: np.random.Generator, start_s: float) -> Path:

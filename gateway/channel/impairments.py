@@ -133,6 +133,8 @@ class Delivery:
     airtime_s: float = 0.0
     snr_db: float | None = None
     doppler_hz: float | None = None
+    one_probability: tuple[float, ...] | None = None
+    """How probably each bit of `data` is 1, where the channel's modem gives soft bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class Channel:
             self._counts["queue_drops"] += 1
             return ()
         lost = self._loss.next_is_lost()
-        found = _PLAIN if self._path is None else self._path.conditions(len(data), *span)
+        found = _PLAIN if self._path is None else self._path.carry(data, *span)
         faded = found.loss > 0 and bool(self._fate_rng.random() < found.loss)
         if self.is_cut:
             self._counts["cut_lost"] += 1
@@ -305,6 +307,8 @@ class Channel:
 
     def _deliver(self, data: bytes, span: tuple[float, float], found: Conditions) -> tuple[Delivery, ...]:
         spec, (begin, end) = self.spec, span
+        if found.received is not None:
+            data = self._replaced(data, found.received)
         data = self._damage(data, found.bit_error_rate)
         self._counts["delivered"] += 1
         self._counts["bytes_delivered"] += len(data)
@@ -317,7 +321,17 @@ class Channel:
             arrivals.append(self._arrival(end, held_s, found.delay_s))
         arrivals += [arrivals[0] + later_s for later_s in found.copies_delay_s]
         self._counts["duplicated"] += len(arrivals) - 1
-        return tuple(Delivery(at_s, data, end - begin, found.snr_db, found.doppler_hz) for at_s in arrivals)
+        return tuple(
+            Delivery(at_s, data, end - begin, found.snr_db, found.doppler_hz, found.one_probability)
+            for at_s in arrivals
+        )
+
+    def _replaced(self, sent: bytes, received: bytes) -> bytes:
+        """`received`, with its wrong bits counted: those of bytes that are missing or too many as well."""
+        size = max(len(sent), len(received))
+        wrong = int.from_bytes(sent.ljust(size, b"\0")) ^ int.from_bytes(received.ljust(size, b"\0"))
+        self._counts["bit_errors"] += wrong.bit_count()
+        return received
 
     def _arrival(self, end: float, held_s: float, more_s: float) -> float:
         at_s = end + self.spec.delay_ms / 1000 + more_s

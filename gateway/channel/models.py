@@ -29,6 +29,7 @@ from gateway.channel.rice import RiceModel
 from gateway.channel.trace_model import TraceModel
 from gateway.channel.underwater import UnderwaterModel
 from gateway.channel.vhf import VhfModel
+from gateway.channel.waveform import WaveformModel
 from gateway.config import StrictModel
 
 MODELS: Mapping[str, type[PathModel]] = MappingProxyType(
@@ -44,6 +45,7 @@ MODELS: Mapping[str, type[PathModel]] = MappingProxyType(
         "trace": TraceModel,
         "underwater": UnderwaterModel,
         "vhf": VhfModel,
+        "waveform": WaveformModel,
     }
 )
 """Each a frozen dataclass whose fields, with their defaults, are the keys of the table; wrong values raise ValueError

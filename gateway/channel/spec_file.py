@@ -38,6 +38,15 @@ class _Figures(StrictModel):
 
     model: dict[str, Any] | None = None
 
+    @field_validator("model")
+    @classmethod
+    def _file_beside_this_one(cls, model: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        """As any path in a configuration file, that of a model's `file` counts from the file's folder."""
+        base = (info.context or {}).get("base")
+        if model is None or base is None or not isinstance(model.get("file"), str) or not model["file"]:
+            return model
+        return {**model, "file": str(Path(base) / Path(model["file"]).expanduser())}
+
     @field_validator("*")
     @classmethod
     def _within_limits(cls, value: Any, info: ValidationInfo) -> Any:
@@ -240,6 +249,9 @@ def load_channel_process(path: Path) -> ChannelProcessConfig:
             paths[pair] = table.build(paths.get(pair, default), _placing(nodes, pair, file.sound_speed_m_s))
         except ValueError as error:
             raise ConfigError(f"{path}: path.{index}: {error}") from error
+    for spec in (default, *paths.values()):
+        if spec.model is not None:
+            spec.model.check_files()
     return ChannelProcessConfig(
         file.endpoint, default, MappingProxyType(paths), file.seed, file.statistics_s, file.curve, file.control
     )

@@ -216,9 +216,9 @@ def test_an_hour_of_drift_keeps_the_delay_bounded(drift_ppm: int) -> None:
 
 
 def test_the_last_short_packet_comes_early_and_costs_no_frame() -> None:
-    """Under a protection that waits, what is alone in a stretch of trim_every_s may be the over's end (8.8)."""
-    jitter = buffer(cushion_s=4.0, cap_s=9.0)
-    sent_s = [(n // 6 + 1) * 0.48 for n in range(24)] + [1.93, 1.93]  # two frames more, 10 ms after the last packet
+    """Played from 3.48 s on: between 5.48 and 7.48 s nothing comes but the over's end, three frames at once (8.8)."""
+    jitter = buffer(cushion_s=3.0, cap_s=9.0)
+    sent_s = [(index // 6 + 1) * 0.48 for index in range(66)] + [5.52] * 3
     steps, index = [], 0
     for tick in range(150):
         now_s = 0.48 + tick * FRAME_S
