@@ -38,15 +38,6 @@ class _Figures(StrictModel):
 
     model: dict[str, Any] | None = None
 
-    @field_validator("model")
-    @classmethod
-    def _file_beside_this_one(cls, model: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
-        """As any path in a configuration file, that of a model's `file` counts from the file's folder."""
-        base = (info.context or {}).get("base")
-        if model is None or base is None or not isinstance(model.get("file"), str) or not model["file"]:
-            return model
-        return {**model, "file": str(Path(base) / Path(model["file"]).expanduser())}
-
     @field_validator("*")
     @classmethod
     def _within_limits(cls, value: Any, info: ValidationInfo) -> Any:
@@ -310,6 +301,8 @@ def figures_change(table: Mapping[str, Any]) -> Callable[[ChannelSpec], ChannelS
     given = dict(table)
     if "file" in given:
         raise ConfigError("file: cannot be given here; give preset or figures")
+    if isinstance(given.get("model"), Mapping) and given["model"].get("file") is not None:
+        raise ConfigError("model.file: cannot be given here: files are read when the channel starts, from its own file")
     if "name" in given or not given:
         raise ConfigError("figures: needs at least one of a channel file's, `name` excepted")
     if given.get("preset") is not None and given["preset"] not in preset_names():

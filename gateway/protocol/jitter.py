@@ -220,7 +220,7 @@ class JitterBuffer:
     def _trim(self, now_s: float) -> None:
         """Give one frame of delay back when every arrival of a while had time in hand beyond the cushion (8.8)."""
         if now_s - self._watch_from_s < self._config.trim_every_s or self._end is not None:
-            return  # at its end an over's last, short packet comes early: that says nothing, and nothing is left to gain
+            return  # an over's last, short packet comes early: that says nothing, and nothing is left to gain
         spare_s = self._config.cushion_s + 1.5 * self._config.frame_s
         if spare_s < self._spare_s < math.inf and len(self._frames) > 1:
             self._skip_to(self._next + 1)

@@ -272,3 +272,9 @@ def test_figures_from_elsewhere_change_a_channel() -> None:
     assert figures_change({"model": None})(geo).model is None
     with pytest.raises(ValueError, match=r"mean_burst: got 1; a loss of 0.9 needs 9"):
         figures_change({"loss": 0.9, "mean_burst": 1.0})(geo)
+
+
+@pytest.mark.parametrize("kind", ["trace", "waveform"])
+def test_figures_from_elsewhere_read_no_files(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"model.file: cannot be given here"):
+        figures_change({"model": {"kind": kind, "file": "/etc/passwd"}})
