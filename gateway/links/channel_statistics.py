@@ -66,7 +66,8 @@ class TableBoard:
     def show(self, core: ChannelCore, now_s: float) -> None:
         size = shutil.get_terminal_size((120, 40))
         room = max(1, min(MOST_LINES, size.lines - 5))
-        self._draw(table(core, core.network.busiest(room), now_s), size.columns)
+        pairs = core.network.pairs
+        self._draw(table(core, pairs if len(pairs) <= room else core.network.busiest(room), now_s), size.columns)
 
     def close(self, core: ChannelCore, now_s: float) -> None:
         self._draw(table(core, core.network.pairs, now_s), 200)

@@ -42,7 +42,7 @@ def test_the_table_is_drawn_in_its_place() -> None:
     assert "300..300" in first
     board.show(core, 2.0)
     assert terminal.getvalue().removeprefix(first).startswith(f"\x1b[{len(first.splitlines())}F\x1b[J")
-    assert "and 2 other paths" in terminal.getvalue()  # nothing was sent since
+    assert terminal.getvalue().count("s1>s0") == 2, "idle paths stay as long as there is room"
     core.network.cut(select("s0>s1"))
     board.close(core, 2.0)
     assert "s0>s1 (cut)" in terminal.getvalue()
@@ -50,8 +50,12 @@ def test_the_table_is_drawn_in_its_place() -> None:
 
 def test_a_crowd_does_not_flood_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     terminal, core = io.StringIO(), crowd(12)
-    TableBoard(terminal).show(core, 1.0)
+    board = TableBoard(terminal)
+    board.show(core, 1.0)
     assert len(terminal.getvalue().splitlines()) <= MOST_LINES + 3
+    before = len(terminal.getvalue())
+    board.show(core, 2.0)
+    assert "and 132 other paths" in terminal.getvalue()[before:], "nothing was sent since"
     core = crowd(12)
     capsys.readouterr()
     LogBoard().show(core, 1.0)
