@@ -178,9 +178,9 @@ def _plan_of_modem(modem: ModemProfile) -> Plan:
 
 def _station_plan(path: Path) -> Plan:
     from gateway.adaptation import always_added, around_of, carriage_of, profile_of
-    from gateway.app import build_link, protection_of, wants_crc
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
+    from gateway.station_link import build_link, protection_of, wants_crc
 
     config = load_toml(path, StationConfig)
     link = build_link(config, ManualClock(), Metrics())

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.app import build_link
 from gateway.clock import SystemClock
 from gateway.config import StationConfig, TraceSection, load_toml
 from gateway.errors import LinkError
 from gateway.metrics import Metrics
+from gateway.station_link import build_link
 
 WAIT_S = 0.2
 RETRY_S = 2.0

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.app import build_link
 from gateway.channel.impairments import Channel, ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock, SystemClock
@@ -27,6 +26,7 @@ from gateway.links.memory import MemoryHub, memory_pair
 from gateway.links.recorded import LinkRecording, RecordedLink, label_of
 from gateway.metrics import Metrics
 from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket, VoicePacket, with_crc
+from gateway.station_link import build_link
 from gateway.traces import Direction, Outcome, TraceHeader, TraceReader, TraceRecord
 from gateway.traces.recorder import TraceRecorder, trace_path
 
