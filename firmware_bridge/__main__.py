@@ -34,7 +34,8 @@ def run_bridge(path: Path) -> None:
     metrics, clock = Metrics(), SystemClock()
     profile = with_settings(load_profile(config.modem.profile), config.modem.settings)
     log = structlog.get_logger("clarilink.bridge")
-    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning)
+    section = config.keying if config.keying is not None else profile.keying
+    keying = None if section is None else Keying(section, metrics, log.warning)
     runner = ModemRunner(
         build_driver(profile, metrics, Random()),
         config.modem.port,

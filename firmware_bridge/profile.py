@@ -16,6 +16,7 @@ from gateway.airtimes import check_airtimes
 from gateway.config import Name, StrictModel, load_toml
 from gateway.errors import ConfigError
 from gateway.links.base import LinkInfo
+from gateway.ptt_config import KeyingSection
 
 
 class PortSection(StrictModel):
@@ -60,13 +61,17 @@ class AirSection(StrictModel):
 
 
 class ModemProfile(StrictModel):
-    """One modem: its `driver` (a name that `firmware_bridge.registry` knows), line, channel, and driver settings."""
+    """One modem: its `driver` (a name that `firmware_bridge.registry` knows), line, channel, and driver settings.
+
+    `keying` is for modems that do not key their transmitter themselves, where the station or bridge says nothing else.
+    """
 
     name: Name
     description: str = ""
     driver: Name
     port: PortSection = PortSection()
     air: AirSection
+    keying: KeyingSection | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
     def link_info(self) -> LinkInfo:

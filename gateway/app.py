@@ -38,7 +38,7 @@ from gateway.recording.recorder import Recorder, open_recorder
 from gateway.secured import open_security
 from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station import Station
-from gateway.station_link import build_link, check_live, protection_of, wants_crc
+from gateway.station_link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.transmit import Transmitter
 
 JOIN_S = 5.0
@@ -61,7 +61,7 @@ def build_cushion(config: StationConfig) -> AdaptiveCushion | None:
 
 def run_station(path: Path) -> None:
     """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
-    config = load_toml(path, StationConfig)
+    config = with_profiles_key(path, load_toml(path, StationConfig))
     configure_logging(config.log.level, config.log.format)
     log = structlog.get_logger("clarilink.station")
     clock, metrics = SystemClock(), Metrics()

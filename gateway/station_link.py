@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from firmware_bridge.ptt.keyed_link import KeyedLink
 from firmware_bridge.ptt.keying import Keying
@@ -34,6 +35,25 @@ from gateway.traces.recorder import TraceRecorder, trace_path
 from gateway.traces.writer import WhenFull
 
 PARROT_QUIET_S = 1.0
+
+
+def with_profiles_key(path: Path, config: StationConfig) -> StationConfig:
+    """The configuration with the key that its modem's profile has, where the station's file has none.
+
+    Raises ConfigError where the two do not go together.
+    """
+    from firmware_bridge.profile import load_profile
+
+    if config.link.kind != "modem" or config.keying is not None:
+        return config
+    keying = load_profile(config.link.profile).keying
+    if keying is None:
+        return config
+    try:
+        return StationConfig.model_validate({**dict(config), "keying": keying})
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path}: [keying] of modem profile {config.link.profile}: {why}") from error
 
 
 def build_link(

@@ -19,7 +19,7 @@ from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.live import NO_PROTECTION
-from gateway.station_link import build_link, check_live, protection_of, wants_crc
+from gateway.station_link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 
 PEERS = {"kind": "zeromq-peers", "bind": "tcp://127.0.0.1:5999"}
 
@@ -153,3 +153,23 @@ def test_a_key_elsewhere_leaves_the_modems_lines_alone() -> None:
     line = keying.line_among(["/dev/x", "/dev/y"])
     assert not isinstance(line, str)
     assert line(True) is None
+
+
+def test_a_profile_may_say_how_its_radio_is_keyed() -> None:
+    path = Path("station.toml")
+    keyed = {**MODEM, "profile": "rs485-rts"}
+    found = with_profiles_key(path, config(keyed)).keying
+    assert found is not None
+    assert (found.device.kind, found.hold) == ("modem-line", "packet")
+    own = config(keyed, keying={"device": {"kind": "vox"}})
+    assert with_profiles_key(path, own) is own
+    for other in (MODEM, MEMORY):
+        assert with_profiles_key(path, config(other)).keying is None
+
+
+def test_a_profiles_key_must_go_with_the_station(tmp_path: Path) -> None:
+    profile = tmp_path / "radio.toml"
+    keying = '[keying]\ntime_out_s = 20\n[keying.device]\nkind = "vox"\n'
+    profile.write_text(f'name = "radio"\ndriver = "transparent"\n[air]\nmtu_bytes = 64\nrate_bps = 1200\n{keying}')
+    with pytest.raises(ConfigError, match=r"station.toml: \[keying\] of modem profile .*radio.toml: .*time_out_s 20"):
+        with_profiles_key(Path("station.toml"), config({**MODEM, "profile": str(profile)}))
