@@ -135,22 +135,22 @@ class Side:
         """Wait; None: ready, otherwise where it stays stuck. A modem that is at it (STARTING: it dials) gets several
         times the patience, or all there is (`for_ever`), for the other side may have to call."""
         while True:
-            spent_s = self._clock.now() - self._begun_s
-            is_busy = self.runner.status is ModemStatus.STARTING and self.received_bytes > 0
-            if spent_s >= patience_s * (BUSY_TIMES if is_busy else 1) and not (for_ever and is_busy):
-                break
-            event = self.runner.next_event(0.1)
+            status = self.runner.status  # before the events: a modem that is ready at the last moment is ready
+            event = self.runner.next_event(0.0 if status is ModemStatus.READY else 0.1)
             if isinstance(event, StatusChanged):
                 same = event.status.value == event.text
                 say(f"{self.address}: {event.status.value}{'' if same else f': {event.text}'}")
-                continue
-            status = self.runner.status
-            if status is ModemStatus.READY:
+            elif status is ModemStatus.READY:
                 return None
-            if status is ModemStatus.NO_PORT and spent_s > PORT_S:
-                break
             if self.runner.failure is not None:
                 raise self.runner.failure
+            spent_s = self._clock.now() - self._begun_s
+            is_busy = status is ModemStatus.STARTING and self.received_bytes > 0
+            may_s = patience_s * (BUSY_TIMES if is_busy else 1)
+            if status is not ModemStatus.READY and spent_s >= may_s and not (for_ever and is_busy):
+                break
+            if status is ModemStatus.NO_PORT and spent_s > PORT_S:
+                break
         return Stage.PORT if self.runner.status is ModemStatus.NO_PORT else Stage.MODEM
 
     def evidence(self, stage: Stage, prober: Prober | None = None, works_at_baud: int | None = None) -> Evidence:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge import registry
+from firmware_bridge.driver import ModemStatus, StatusChanged
+from firmware_bridge.probe.diagnosis import Stage
 from firmware_bridge.probe.tool import AnswerThread, NothingAnswers, ProbeOptions, Side, run_test
 from firmware_bridge.profile import load_profile
 from firmware_bridge.sim.pair import VirtualStations
+from gateway.clock import ManualClock
 from gateway.errors import ConfigError
 from tests.bridge.toy_modem import MODEM
 
@@ -95,3 +98,36 @@ def test_files_that_cannot_be_written_are_told_before_anything_is_measured(tmp_p
     (tmp_path / "toy.toml").write_text(PROFILE.format(baud=9600))
     with pytest.raises(ConfigError, match="folder"):
         run_test(options(tmp_path, write_profile=tmp_path / "no" / "x.toml"), lambda _: None)
+
+
+class SlowRunner:
+    """Dials for a long time, then is ready: the news of it comes when the status has changed already."""
+
+    failure = None
+
+    def __init__(self, clock: ManualClock, ready_s: float) -> None:
+        self._clock, self._ready_s = clock, ready_s
+        self._news = [StatusChanged(ModemStatus.READY, "in a call")]
+
+    @property
+    def status(self) -> ModemStatus:
+        return ModemStatus.READY if self._clock.now() >= self._ready_s else ModemStatus.STARTING
+
+    def next_event(self, timeout_s: float) -> StatusChanged | None:
+        self._clock.sleep(timeout_s)
+        return self._news.pop() if self._news and self.status is ModemStatus.READY else None
+
+
+@pytest.mark.parametrize(("ready_s", "stage"), [(2.0, None), (60.05, None), (200.0, Stage.MODEM)])
+def test_a_modem_that_takes_long_is_ready_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready_s: float, stage: Stage | None
+) -> None:
+    (tmp_path / "toy.toml").write_text(PROFILE.format(baud=19200))
+    side = Side(str(tmp_path / "a"), load_profile(tmp_path / "toy.toml"))
+    clock = ManualClock()
+    monkeypatch.setattr(side, "_clock", clock)
+    monkeypatch.setattr(side, "runner", SlowRunner(clock, ready_s))
+    side.received_bytes = 10
+    said: list[str] = []
+    assert side.wait_ready(45.0, said.append) is stage
+    assert any("in a call" in line for line in said) == (stage is None)
