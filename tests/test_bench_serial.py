@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
 
 import pytest
 
 from gateway.bench import table
 from gateway.bench_serial import Cable, direct_profile, measure_idle, measure_throughput, serial_figures
+
+
+def end(path: str) -> io.FileIO:
+    """An end of a cable, never as this process's own terminal: that going away would end a leader of a session."""
+    return open(os.open(path, os.O_RDWR | os.O_NOCTTY), "r+b", buffering=0)
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200, 921_600])
@@ -28,7 +35,7 @@ def test_figures_have_stable_names() -> None:
 
 
 def test_a_cable_carries_bytes_at_its_rate() -> None:
-    with Cable(9600) as cable, open(cable.ends[0], "wb", buffering=0) as here, open(cable.ends[1], "rb", 0) as there:  # noqa: PTH123
+    with Cable(9600) as cable, end(cable.ends[0]) as here, end(cable.ends[1]) as there:
         begun = time.monotonic()
         here.write(bytes(480))
         got = b""
@@ -38,7 +45,7 @@ def test_a_cable_carries_bytes_at_its_rate() -> None:
 
 
 def test_a_cable_that_is_not_read_holds_everything() -> None:
-    with Cable() as cable, open(cable.ends[0], "wb", buffering=0) as here:  # noqa: PTH123
+    with Cable() as cable, end(cable.ends[0]) as here:
         cable.is_read = False
         here.write(b"x")  # the thread may be in the middle of its wait for this one
         time.sleep(0.1)
