@@ -14,7 +14,7 @@ from gateway.bench_serial import Cable, direct_profile, measure_idle, measure_th
 
 def end(path: str) -> io.FileIO:
     """An end of a cable, never as this process's own terminal: that going away would end a leader of a session."""
-    return open(os.open(path, os.O_RDWR | os.O_NOCTTY), "r+b", buffering=0)
+    return io.FileIO(os.open(path, os.O_RDWR | os.O_NOCTTY), "r+")
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200, 921_600])
