@@ -26,7 +26,11 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q >/dev/null
     # shellcheck disable=SC2086 # a list of names
-    apt-get install -y -q --no-install-recommends $missing >/dev/null
+    apt-get install -y -q --no-install-recommends $missing >/dev/null || for package in $missing; do
+        # One that cannot be had does not keep the others away.
+        apt-get install -y -q --no-install-recommends "$package" >/dev/null ||
+            echo "not installed: $package; what needs it will say so" >&2
+    done
 else
     echo "not installed:$missing (as root: apt-get install$missing); what needs them will say so" >&2
 fi
