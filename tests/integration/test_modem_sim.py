@@ -19,9 +19,7 @@ from firmware_bridge.profile import load_profile
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
-from tests.integration.test_two_stations import PATIENCE_S, Program, talk
-
-Start = Callable[..., Program]
+from tests.integration.programs import PATIENCE_S, Start, talk
 
 
 class Simulation:
@@ -66,19 +64,6 @@ class Simulation:
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Program] = []
-
-    def begin(*arguments: str) -> Program:
-        running.append(Program(*arguments))
-        return running[-1]
-
-    yield begin
-    for program in running:
-        program.close()
 
 
 @pytest.fixture

@@ -15,22 +15,7 @@ from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
 from tests.bridge.wires import Joined
-from tests.integration.test_two_stations import Program, talk
-
-Start = Callable[..., Program]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Program] = []
-
-    def begin(*arguments: str) -> Program:
-        running.append(Program(*arguments))
-        return running[-1]
-
-    yield begin
-    for program in running:
-        program.close()
+from tests.integration.programs import Start, talk
 
 
 @pytest.fixture

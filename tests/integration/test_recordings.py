@@ -13,9 +13,7 @@ import pytest
 from gateway.field_report.make import make_report
 from gateway.recording import Side, read_recordings
 from gateway.recording.reader import read_recording
-from tests.integration.test_two_stations import SAID_S, Start, free_port, peers, start, station, talk
-
-__all__ = ["start", "station"]  # fixtures
+from tests.integration.programs import SAID_S, Start, free_port, peers, talk
 
 
 def test_recordings_of_a_talk_and_of_a_killed_listener_make_a_report(

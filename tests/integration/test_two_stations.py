@@ -5,169 +5,27 @@ A sound file is the microphone and another one the loudspeaker; commands come th
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import numpy as np
 import pytest
 import zmq
 
-from gateway.audio.files import read_audio, write_wav
-from gateway.codec import Codec, CodecSpec
-from gateway.codec.checkpoint import save_weights
+from gateway.audio.files import read_audio
 from gateway.messages.files import read_file
-
-PATIENCE_S = 40.0
-SAID_S = 3.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Program:
-    """A running `clarilink`, its log lines as they come."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        assert self.process.stderr is not None
-        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
-        self._reader.start()
-
-    def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            with self._changed:
-                self.lines.append(line.rstrip())
-                self._changed.notify_all()
-
-    def wait_for(self, told: str, count: int = 1) -> str:
-        """The line that tells `told` for the `count`-th time; fails loudly when it does not come."""
-        give_up = time.monotonic() + PATIENCE_S
-        with self._changed:
-            while len(found := [line for line in self.lines if told in line]) < count:
-                assert time.monotonic() < give_up, f"never told {told!r}:\n" + "\n".join(self.lines)
-                self._changed.wait(0.2)
-        return found[count - 1]
-
-    def type(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def end(self) -> int:
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join(5)
-        return code
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(5)
-        for stream in (self.process.stdin, self.process.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-
-    def counts(self) -> dict[str, float]:
-        """The counters in the last log line."""
-        (line,) = [line for line in self.lines if "station stopped" in line]
-        return dict(json.loads(line))
+from tests.integration.programs import PATIENCE_S, SAID_S, Start, free_port, peers, talk
 
 
 class PulseServer(Protocol):
     """tests/conftest.py has it."""
 
     def kill(self) -> None: ...
-
-
-Start = Callable[..., Program]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Program] = []
-
-    def begin(*arguments: str) -> Program:
-        running.append(Program(*arguments))
-        return running[-1]
-
-    yield begin
-    for program in running:
-        program.close()
-
-
-@pytest.fixture
-def station(tmp_path: Path, small_codec: Codec, small_spec: CodecSpec, speechlike: np.ndarray) -> Callable[..., str]:
-    """Writes a station file with small weights and returns its path."""
-    weights = tmp_path / "small.safetensors"
-    save_weights(weights, small_spec, small_codec.model.state_dict())
-    write_wav(tmp_path / "said.wav", [np.tile(speechlike, 3)])
-
-    def write(name: str, number: int, link: str, more: str = "") -> str:
-        path = tmp_path / f"{name}.toml"
-        path.write_text(
-            f"""
-[station]
-name = "{name}"
-id = {number}
-group = 4
-[net.names]
-1 = "alpha"
-2 = "bravo"
-[audio]
-input = "file:said.wav"
-output = "file:{name}-heard.wav"
-[codec]
-weights = "small.safetensors"
-search = "off"
-[ptt]
-tones = false
-[log]
-format = "json"
-[link]
-{link}
-{more}
-"""
-        )
-        return str(path)
-
-    return write
-
-
-def peers(own: int, other: int) -> str:
-    return f'kind = "zeromq-peers"\nbind = "tcp://127.0.0.1:{own}"\nconnect = ["tcp://127.0.0.1:{other}"]'
-
-
-def talk(program: Program, other: Program) -> None:
-    """One over of SAID_S seconds that the other hears from beginning to end."""
-    ended = sum("over ended" in line for line in other.lines)
-    program.type("p")
-    program.wait_for("talking")
-    time.sleep(SAID_S)  # speech takes its time: this is no waiting for something to happen
-    program.type("p")
-    program.wait_for("over sent")
-    other.wait_for("over ended", ended + 1)
 
 
 def test_two_stations_talk_and_write_to_each_other(start: Start, station: Callable[..., str], tmp_path: Path) -> None:
