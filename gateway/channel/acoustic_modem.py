@@ -12,6 +12,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.channel.modem_curve import Modulation, bit_error_rate
+
 _WIDTH_IN_SLOPES = 2 * math.log(9)
 """A logistic curve goes from 10 to 90 % within so many of its slopes."""
 
@@ -54,4 +56,4 @@ class AcousticModem:
     def bit_error_rate(self, snr: NDArray[np.float64], bandwidth_khz: float) -> float:
         """Of FSK, over the instants of a packet; `snr` are power ratios in the band."""
         gain = 1000 * bandwidth_khz / self.bit_rate_bps * 10 ** (self.coding_gain_db / 10)
-        return float(np.mean(0.5 * np.exp(-np.minimum(snr * gain / 2, 700.0))))
+        return float(np.mean(bit_error_rate(Modulation.FSK, snr * gain)))

@@ -1,4 +1,5 @@
-"""Multipath fading: many weak paths that move against each other, with or without a direct one.
+"""Multipath fading of radio: many weak paths that move against each other, with or without a direct one (water:
+scatter.py).
 
 Rule: a function of time alone. Angles and phases of the paths are drawn when a path is made; no state moves, so that
 any time can be asked for, at the same price.
@@ -22,7 +23,7 @@ MAX_PARTS = 24
 PARTS_A_FADE = 4
 
 
-class Scatter:
+class ClarkeScatter:
     """The sum of scattered paths at the receiver: complex, mean power 1; `doppler_hz` is speed over wavelength."""
 
     def __init__(self, rng: np.random.Generator, doppler_hz: float, paths: int = PATHS) -> None:
@@ -40,7 +41,7 @@ class RiceFader:
     """A direct path and scattered ones, `k` times weaker together; mean power 1. `k` 0 is Rayleigh fading."""
 
     def __init__(self, rng: np.random.Generator, doppler_hz: float, k: float = 0.0) -> None:
-        self._scatter = Scatter(rng, doppler_hz)
+        self._scatter = ClarkeScatter(rng, doppler_hz)
         self._direct = math.sqrt(k / (1 + k))
         self._scattered = math.sqrt(1 / (1 + k))
 

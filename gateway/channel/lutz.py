@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.channel.conditions import Conditions, Path, PathModel
-from gateway.channel.fading import Scatter, part_times, rice_power_cdf
+from gateway.channel.fading import ClarkeScatter, part_times, rice_power_cdf
 from gateway.channel.figures import LIGHT_M_S, check_range, ratio_of
 from gateway.channel.modem_curve import Gives, ModemCurve
 from gateway.channel.rice import faded
@@ -84,7 +84,7 @@ class LutzPath(Path):
         self._model = model
         self._start_s = start_s
         states_rng, fading_rng = rng.spawn(2)
-        self._scatter = Scatter(fading_rng, model.doppler_hz)
+        self._scatter = ClarkeScatter(fading_rng, model.doppler_hz)
         self._scattered = ratio_of(-model.rice_db) ** 0.5
         self._spells = Spells(_states(model, states_rng), 0.0)
 

@@ -1,4 +1,7 @@
-"""Fading as a function of time alone: sums of sinusoids with random frequencies and phases.
+"""Fading in water as a function of time alone: sums of sinusoids with random frequencies and phases.
+
+A moving surface spreads each echo by its own, normally distributed Doppler; a vehicle among reflectors has the spectrum
+of Clarke instead (fading.py).
 
 Rule: drawn once, then evaluated at any time, so that what a packet meets does not depend on who else was sent. With
 frequencies that are normally distributed the autocorrelation is exp(-(2 pi s t)^2 / 2) for a spread of s Hz, and many
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 SINUSOIDS = 32
 
 
-class Scatter:
+class GaussianScatter:
     """`processes` independent complex normal processes of mean power 1, each with a spread of its own."""
 
     def __init__(self, processes: int, rng: np.random.Generator) -> None:
@@ -33,7 +36,7 @@ class Swell:
     """A real normal process of mean 0 and deviation 1 that changes within about `change_s`."""
 
     def __init__(self, change_s: float, rng: np.random.Generator) -> None:
-        self._scatter = Scatter(1, rng)
+        self._scatter = GaussianScatter(1, rng)
         self._spread_hz = np.array([1 / (2 * np.pi * change_s)])
 
     def at(self, time_s: float) -> float:

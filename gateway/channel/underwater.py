@@ -30,7 +30,7 @@ from gateway.channel.acoustic_modem import AcousticModem, ModemKind
 from gateway.channel.conditions import Conditions, Path, PathModel
 from gateway.channel.images import Bottom, Ray, rays, surface_speed_m_s
 from gateway.channel.motion import check_motion, range_and_rate
-from gateway.channel.scatter import Scatter, Swell
+from gateway.channel.scatter import GaussianScatter, Swell
 from gateway.channel.water import (
     Noise,
     band,
@@ -244,7 +244,7 @@ class _UnderwaterPath(Path):
         self._model = model
         self._start_s = start_s
         scatter_rng, swell_rng = rng.spawn(2)
-        self._scatter = Scatter(MAX_TAPS, scatter_rng)
+        self._scatter = GaussianScatter(MAX_TAPS, scatter_rng)
         self._swell = Swell(model.slow_s, swell_rng)
         self._sound_speed_m_s = model.sound_speed_m_s
         self._remembered: tuple[int, Taps] | None = None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from gateway.channel.fading import MAX_PARTS, RiceFader, Scatter, part_times, rice_power_cdf, rice_power_pdf
+from gateway.channel.fading import MAX_PARTS, ClarkeScatter, RiceFader, part_times, rice_power_cdf, rice_power_pdf
 
 DOPPLER_HZ = 20.0
 ONE_PERCENT = 0.01
@@ -39,7 +39,7 @@ def test_rice_envelope_fits(rice_db: float) -> None:
 
 
 def test_one_path_alone_fits_nearly() -> None:
-    power = Scatter(np.random.default_rng(5), DOPPLER_HZ).gain(np.arange(20_000) * 2.5)
+    power = ClarkeScatter(np.random.default_rng(5), DOPPLER_HZ).gain(np.arange(20_000) * 2.5)
     assert stats.kstest(np.abs(power) ** 2, stats.expon.cdf).statistic < 0.02
 
 
@@ -47,7 +47,7 @@ def test_correlation_is_that_of_clarke() -> None:
     lags = np.array([0.0, 0.2, 0.383, 0.6]) / DOPPLER_HZ
     found = np.zeros(len(lags), complex)
     for seed in range(300):
-        scatter = Scatter(np.random.default_rng(seed), DOPPLER_HZ)
+        scatter = ClarkeScatter(np.random.default_rng(seed), DOPPLER_HZ)
         moments = np.arange(40) * 1.7
         gain = scatter.gain(moments)
         found += [np.mean(np.conj(gain) * scatter.gain(moments + lag)) for lag in lags]
@@ -59,7 +59,7 @@ def test_fades_come_as_often_as_rice_says() -> None:
     crossings, span_s = 0, 0.0
     for seed in range(20):
         moments = np.arange(40_000) / (50 * DOPPLER_HZ)
-        below = np.abs(Scatter(np.random.default_rng(seed), DOPPLER_HZ).gain(moments)) < 0.3
+        below = np.abs(ClarkeScatter(np.random.default_rng(seed), DOPPLER_HZ).gain(moments)) < 0.3
         crossings += int(np.count_nonzero(below[1:] & ~below[:-1]))
         span_s += moments[-1]
     expected = math.sqrt(2 * math.pi) * DOPPLER_HZ * 0.3 * math.exp(-0.09)

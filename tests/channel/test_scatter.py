@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gateway.channel.scatter import Scatter, Swell
+from gateway.channel.scatter import GaussianScatter, Swell
 
 
 def test_the_envelope_is_rayleighs() -> None:
     """Kolmogorov-Smirnov over many processes at one time: what one of them does is a draw from this."""
-    drawn = np.abs(Scatter(2000, np.random.default_rng(1)).at(np.array([7.0]), np.ones(2000))[:, 0])
+    drawn = np.abs(GaussianScatter(2000, np.random.default_rng(1)).at(np.array([7.0]), np.ones(2000))[:, 0])
     assert stats.kstest(drawn, "rayleigh", args=(0, np.sqrt(0.5))).pvalue > 0.05
     assert stats.kstest(drawn, "rayleigh", args=(0, 0.8)).pvalue < 0.001
 
 
 def test_it_forgets_as_its_spread_says() -> None:
     times = np.linspace(0, 0.5, 26)
-    found = Scatter(4000, np.random.default_rng(2)).at(times, np.full(4000, 0.7))
+    found = GaussianScatter(4000, np.random.default_rng(2)).at(times, np.full(4000, 0.7))
     memory = (found * found[:, :1].conj()).mean(axis=0).real
     assert memory == pytest.approx(np.exp(-((2 * np.pi * 0.7 * times) ** 2) / 2), abs=0.05)
 
 
 def test_processes_are_independent_and_a_function_of_time() -> None:
-    scatter = Scatter(2, np.random.default_rng(3))
+    scatter = GaussianScatter(2, np.random.default_rng(3))
     times = np.arange(0, 2000, 0.9)
     a, b = scatter.at(times, np.ones(2))
     assert abs(np.mean(a * b.conj())) < 0.1
