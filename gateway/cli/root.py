@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from gateway.channel_check_cli import channel_check
-from gateway.channel_cli import channel, channel_control
-from gateway.channel_plot_cli import channel_plot
+from gateway.cli.channel import channel, channel_control
+from gateway.cli.channel_check import channel_check
+from gateway.cli.channel_plot import channel_plot
+from gateway.cli.field_report import field_report
+from gateway.cli.message import message
+from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.study import study
+from gateway.cli.trace import trace
+from gateway.cli.waveform import waveform
 from gateway.errors import GatewayError
-from gateway.field_report_cli import field_report
-from gateway.message_cli import message
-from gateway.modem_cli import modem_sim, modem_table, modem_test
-from gateway.study_cli import study
-from gateway.trace_cli import trace
-from gateway.waveform_cli import waveform
 
 EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)

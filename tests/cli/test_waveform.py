@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from gateway.channel.spec_file import preset_folders
 from gateway.cli import main
+from gateway.cli.waveform import levels
 from gateway.traces import TraceReader
-from gateway.waveform_cli import levels
 
 SET = str(preset_folders()[0] / "cir" / "shallow-water.npz")
 

@@ -203,7 +203,7 @@ def test_the_installed_program_through_pipes(wav: Path, weights: Path) -> None:
 
 
 def test_airtime_prints_a_table_and_names_what_is_wrong(tmp_path: Path) -> None:
-    channel = Path(__file__).parents[1] / "configs" / "channel" / "acoustic-1km.toml"
+    channel = Path(__file__).parents[2] / "configs" / "channel" / "acoustic-1km.toml"
     out = good("airtime", "-c", channel, "--json", tmp_path / "rows.json").output
     assert "5 to 19" in out
     assert len(json.loads((tmp_path / "rows.json").read_text())[0]["rows"]) == 8 * 24
