@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 import torch
 
 from gateway.codec import Codec, CodecSpec
@@ -29,6 +30,12 @@ def random_model(spec: CodecSpec) -> CodecModel:
         for parameter in model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> None:
+    """A test that runs a command in this process sets logging up; the next one must not find it so."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
