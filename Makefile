@@ -9,7 +9,7 @@ SYSTEM := deploy/system-packages.sh
 .PHONY: demo test bench forgeries fuzz lint env clean
 
 demo: $(READY)
-	$(BIN)/python -m gateway.demo
+	$(BIN)/python -m gateway.tools.demo
 
 test: $(READY)
 	sh $(SYSTEM) test

@@ -24,7 +24,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
-from gateway.secured import open_curve
+from gateway.station.secured import open_curve
 
 
 def run_bridge(path: Path) -> None:

@@ -18,7 +18,6 @@ import structlog
 from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.inputs import InputThread, name_of
 from firmware_bridge.ptt.keying import Keying
-from gateway.adaptation import LinkCare, always_added
 from gateway.audio.base import DeviceEvent
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
@@ -29,16 +28,17 @@ from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
 from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
 from gateway.logs import configure_logging
-from gateway.mailbox import Mailbox
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.recording.recorder import Recorder, open_recorder
-from gateway.secured import open_security
 from gateway.session.events import PttPressed, PttReleased, PttToggled
-from gateway.station import Station
-from gateway.station_link import build_link, check_live, protection_of, wants_crc, with_profiles_key
+from gateway.station.adaptation import LinkCare, always_added
+from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
+from gateway.station.mailbox import Mailbox
+from gateway.station.secured import open_security
+from gateway.station.station import Station
 from gateway.transmit import Transmitter
 
 JOIN_S = 5.0

@@ -21,7 +21,7 @@ from gateway.links.channel_process import ChannelProcess
 from gateway.links.channel_statistics import LogBoard, TableBoard, board_for
 from gateway.links.zeromq import ask
 from gateway.logs import configure_logging
-from gateway.secured import open_curve
+from gateway.station.secured import open_curve
 
 TABLE_EVERY_S = 1.0
 

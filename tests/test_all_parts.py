@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.adaptation import LinkCare
 from gateway.audio.files import write_wav
 from gateway.audio.paced import FileInput, NullInput, NullOutput
 from gateway.channel.impairments import ChannelSpec
@@ -21,8 +20,6 @@ from gateway.errors import LocalProtocolError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub
-from gateway.loopback import LoopbackOptions, run_loopback
-from gateway.mailbox import Mailbox
 from gateway.messages.disk import RealDisk
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
@@ -34,9 +31,12 @@ from gateway.protocol.protection_file import load_protection
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
 from gateway.receive import Receiver
-from gateway.secured import ForgetfulState
 from gateway.session.events import PttToggled
-from gateway.station import Station
+from gateway.station.adaptation import LinkCare
+from gateway.station.mailbox import Mailbox
+from gateway.station.secured import ForgetfulState
+from gateway.station.station import Station
+from gateway.tools.loopback import LoopbackOptions, run_loopback
 from gateway.transmit import Transmitter
 
 KEY = NetKey(1, bytes(range(32)))

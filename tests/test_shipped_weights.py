@@ -21,10 +21,10 @@ from gateway.evaluation import codec2
 from gateway.evaluation.asr import Recogniser, normalise, word_errors
 from gateway.evaluation.evaluate import align
 from gateway.evaluation.speech import Clip, load_clips
-from gateway.loopback import LoopbackOptions, run_loopback
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
 from gateway.samples import sample_path
+from gateway.tools.loopback import LoopbackOptions, run_loopback
 from gateway.transmit import Transmitter
 
 GOLDEN = Path(__file__).parent / "golden" / "codec_v1.json"

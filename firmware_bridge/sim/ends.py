@@ -195,7 +195,9 @@ class TcpEnd(HostEnd):
     def unplug(self) -> None:
         self._hang_up()
         if self._listener is not None:
-            with contextlib.suppress(OSError):  # closing alone leaves it listening for as long as another thread polls it
+            with contextlib.suppress(
+                OSError
+            ):  # closing alone leaves it listening for as long as another thread polls it
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None

@@ -21,7 +21,7 @@ import click
 )
 def channel_check(medium: str, output: Path) -> None:
     """Draw what the channel models compute beside published figures, and say how near they come."""
-    from gateway.channel_check import check
+    from gateway.tools.channel_check import check
 
     for line in check(medium, output):
         click.echo(line)

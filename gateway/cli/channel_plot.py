@@ -24,8 +24,8 @@ PATH = click.Path(path_type=Path)
 def channel_plot(channel: str, output: Path | None, seconds: float, seed: int, packet_ms: float, n_bytes: int) -> None:
     """Plot what a channel does over time: delay, SNR, Doppler, chance of loss, delivered packets, bursts."""
     from gateway.channel.spec_file import load_channel
-    from gateway.channel_plot import plot_channel, run_channel, summary
     from gateway.errors import GatewayError
+    from gateway.tools.channel_plot import plot_channel, run_channel, summary
 
     spec = load_channel(channel)
     target = Path(f"{spec.name}.png") if output is None else output

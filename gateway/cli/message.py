@@ -16,7 +16,7 @@ id_argument = click.argument("message_id", metavar="ID")
 
 
 def _tool(config: Path) -> Any:
-    from gateway.message_tool import MessageTool
+    from gateway.tools.message_tool import MessageTool
 
     return MessageTool(config)
 
@@ -83,7 +83,7 @@ def play(config: Path, message_id: str) -> None:
     if words is not None:
         click.echo(words)
         return
-    from gateway.message_tool import play_sound
+    from gateway.tools.message_tool import play_sound
 
     play_sound(tool.config, tool.sound_of(entry, _codec(tool)))
 

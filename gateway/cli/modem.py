@@ -39,7 +39,7 @@ def modem_sim(
     log_bytes: bool,
 ) -> None:
     """Virtual modems behind serial ports: a packaged profile by name, or its file. `help` lists what can be typed."""
-    from gateway.modem_sim import SimOptions, run_simulation
+    from gateway.tools.modem_sim import SimOptions, run_simulation
 
     if pair and stations not in (None, 2):
         raise click.UsageError("--pair is --stations 2: give one of them")
@@ -112,10 +112,10 @@ def modem_table(
 
     import torch
 
-    from gateway import modem_table as modems
     from gateway.audio.files import read_audio
     from gateway.codec import Codec
     from gateway.samples import sample_path
+    from gateway.tools import modem_table as modems
 
     torch.set_num_threads(1)
     spec = _channel(channel)

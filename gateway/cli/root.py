@@ -87,7 +87,7 @@ def encode(
 ) -> None:
     """Encode a sound file (any rate, any channels; - is standard input) to 300 bit/s."""
     from gateway.audio.denoise import wanted
-    from gateway.transcode import encode_file
+    from gateway.tools.transcode import encode_file
 
     if denoise:
         wanted("on")
@@ -105,7 +105,7 @@ def encode(
 @weights_option
 def decode(source: str, target: str, raw: bool, stage_one: bool, weights: Path | None) -> None:
     """Decode to a 16 kHz WAV while the input arrives (- is standard input or output)."""
-    from gateway.transcode import decode_file
+    from gateway.tools.transcode import decode_file
 
     done = decode_file(_codec(weights), source, target, raw=raw, stages=1 if stage_one else 2)
     click.echo(f"{done.frames} frames, {done.samples / 16000:.2f} s of speech", err=True)
@@ -157,10 +157,10 @@ def loopback(
     """The whole path in one process: encode, packets, channel, jitter buffer, decode. A packaged sample by default."""
     from gateway.audio.files import read_audio, write_wav
     from gateway.channel.spec_file import load_channel
-    from gateway.loopback import LoopbackOptions, human_report, run_loopback
     from gateway.protocol.protection_file import load_protection
     from gateway.protocol.security import SecurityMode, Suite
     from gateway.samples import sample_path
+    from gateway.tools.loopback import LoopbackOptions, human_report, run_loopback
 
     spec = load_channel(channel)
     pcm = read_audio(source if source is not None else sample_path(), _remark)
@@ -181,7 +181,7 @@ def loopback(
     if report is not None:
         report.write_text(json.dumps(result.report.as_dict(), indent=2) + "\n")
     if plot is not None:
-        from gateway.plots import plot_in_and_out
+        from gateway.tools.plots import plot_in_and_out
 
         plot_in_and_out(plot, pcm, result.heard, list(result.concealed), f"300 bit/s through channel {spec.name}")
     click.echo(human_report(result.report), err=output == "-")
@@ -203,7 +203,7 @@ def run(config: Path) -> None:
 @click.option("--json", "json_path", type=PATH, help="Also write all rows as JSON.")
 def airtime(config: Path, protection: str | None, everything: bool, json_path: Path | None) -> None:
     """Which packet sizes and protections sustain live voice on a link, with delay and share of its time."""
-    from gateway.airtime_table import as_json, load_plans, text
+    from gateway.tools.airtime_table import as_json, load_plans, text
 
     plans = load_plans(config)
     if json_path is not None:
@@ -289,16 +289,16 @@ def ports(config: Path | None, log: Path | None) -> None:
 @weights_option
 def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
     """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
-    from gateway.bench import run_bench, table
+    from gateway.tools.bench import run_bench, table
 
     if serial and channel:
         raise click.UsageError("one of --serial and --channel at a time")
     if channel:
-        from gateway.channel_bench import channel_figures
+        from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
     elif serial:
-        from gateway.bench_serial import serial_figures
+        from gateway.tools.bench_serial import serial_figures
 
         figures = serial_figures()
     else:
@@ -332,7 +332,7 @@ def protection(
     weights: Path | None,
 ) -> None:
     """What each protection costs and what it leaves: simulated against theory, and words lost with --speech."""
-    from gateway.protection_report import compare, table
+    from gateway.tools.protection_report import compare, table
 
     figures = compare(frames_per_packet, packets, seed)
     if json_path is not None:
@@ -342,7 +342,7 @@ def protection(
         import torch
 
         from gateway.evaluation.evaluate import run_evaluation
-        from gateway.protection_words import words_options, words_table
+        from gateway.tools.protection_words import words_options, words_table
 
         torch.set_num_threads(1)
         recognisers = tuple(filter(None, asr.split(",")))

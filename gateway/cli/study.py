@@ -64,8 +64,8 @@ def study(
     """
     import torch
 
-    from gateway.study import StudyOptions, run_study
-    from gateway.study_report import draw, table, verdict, write_csv
+    from gateway.tools.study import StudyOptions, run_study
+    from gateway.tools.study_report import draw, table, verdict, write_csv
 
     torch.set_num_threads(1)
     options = StudyOptions(

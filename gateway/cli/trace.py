@@ -29,7 +29,7 @@ def trace() -> None:
 @click.option("--seconds", type=click.FloatRange(min=0), help="End after so long; default: until interrupted.")
 def record(config: Path, output: Path | None, seconds: float | None) -> None:
     """Record what a link hears, without codec and sound. (A station records while it runs with [trace] record.)"""
-    from gateway.trace_record import record_link
+    from gateway.tools.trace_record import record_link
 
     click.echo(record_link(config, output, seconds, lambda line: click.echo(f"clarilink: {line}", err=True)))
 
@@ -174,7 +174,7 @@ def replay(
     seed: int | None,
 ) -> None:
     """Make a channel file that replays a trace, for stations, the channel process, `loopback` and `evaluate`."""
-    from gateway.trace_replay import write_replay
+    from gateway.tools.trace_replay import write_replay
 
     chosen = {"direction": direction, "end": end, "window_s": window_s, "speed": speed, "by": by, "seed": seed}
     target = source.with_suffix(".toml") if output is None else output

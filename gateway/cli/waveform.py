@@ -91,11 +91,11 @@ def run(
 ) -> None:
     """Send packets at several noise levels; count bit and packet errors, with 95 % intervals, against theory."""
     from gateway.errors import GatewayError
+    from gateway.tools.waveform_report import HEAD, fitted_curve, plot_run, run_trial, write_table
     from gateway.waveform.figures import Coding, airtime_s
     from gateway.waveform.responses import Rates
     from gateway.waveform.trial import Plan
     from gateway.waveform.water import Water
-    from gateway.waveform_report import HEAD, fitted_curve, plot_run, run_trial, write_table
 
     for path in (output, plot, wav):
         if path is not None and not path.absolute().parent.is_dir():  # said before the work, not after it
@@ -127,8 +127,8 @@ def run(
 @click.option("--plot", type=PATH, help="Power over delay and time.")
 def info(cir: Path, tap_rate_hz: float | None, snapshot_rate_hz: float | None, plot: Path | None) -> None:
     """What a set of impulse responses is: rates, spreads in delay and Doppler, and whether the waveform suits it."""
+    from gateway.tools.waveform_report import plot_responses, responses_text
     from gateway.waveform.responses import Rates, load_responses, response_files
-    from gateway.waveform_report import plot_responses, responses_text
 
     files = response_files(cir)
     found = load_responses(files[0], Rates(tap_rate_hz, snapshot_rate_hz))
@@ -145,9 +145,9 @@ def info(cir: Path, tap_rate_hz: float | None, snapshot_rate_hz: float | None, p
 def send(source: Path, output: Path, coding: str, centre_hz: float) -> None:
     """A file of bytes as one packet of sound (1 to 255 bytes; WAV, 48 kHz)."""
     from gateway.errors import GatewayError
+    from gateway.tools.waveform_report import write_sound
     from gateway.waveform.figures import Coding
     from gateway.waveform.transmit import modulate
-    from gateway.waveform_report import write_sound
 
     try:
         data = source.read_bytes()
@@ -167,10 +167,10 @@ def send(source: Path, output: Path, coding: str, centre_hz: float) -> None:
 def receive(source: Path, output: Path | None, coding: str, centre_hz: float) -> None:
     """The clearest packet in a recording (WAV, any rate that holds the band)."""
     from gateway.errors import GatewayError
+    from gateway.tools.waveform_report import read_sound
     from gateway.waveform.figures import Coding
     from gateway.waveform.receive import Missed
     from gateway.waveform.receive import receive as read_packet
-    from gateway.waveform_report import read_sound
 
     got = read_packet(read_sound(source, centre_hz), Coding(coding), centre_hz)
     if isinstance(got, Missed):

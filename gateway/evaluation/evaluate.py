@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.files import write_wav
-from gateway.bench import run_bench
 from gateway.evaluation.asr import (
     UNSPACED,
     EvaluationError,
@@ -41,6 +40,7 @@ from gateway.evaluation.systems import (
     build_protected,
     build_systems,
 )
+from gateway.tools.bench import run_bench
 
 SAMPLE_RATE = 16_000
 

@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """The table, what it was measured on, speed of ours (see `gateway.bench.BenchReport`; empty if not asked for),
+    """The table, what it was measured on, speed of ours (see `tools.bench.BenchReport`; empty if not asked for),
     and notes."""
 
     subset: str

@@ -17,9 +17,9 @@ from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec, SearchSettings
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import EvaluationError
-from gateway.loopback import LoopbackOptions, run_loopback
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import load_protection
+from gateway.tools.loopback import LoopbackOptions, run_loopback
 
 Pcm = NDArray[np.float32]
 System = Callable[[int, Pcm], Pcm]

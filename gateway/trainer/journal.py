@@ -18,7 +18,7 @@ from gateway.audio.files import write_wav
 from gateway.codec.codec import Codec
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import SAMPLE_RATE
-from gateway.plots import plot_in_and_out
+from gateway.tools.plots import plot_in_and_out
 from gateway.trainer.data import Corpus
 
 SAMPLE_CLIPS = 3

@@ -18,7 +18,6 @@ from firmware_bridge.bridge_link import BridgeLink
 from firmware_bridge.driver import ModemEvent, ModemStatus, PacketHeard, PacketSent
 from firmware_bridge.link import ModemLink
 from firmware_bridge.profile import load_profile
-from gateway.bench_serial import Cable
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.clock import ManualClock, SystemClock
@@ -28,6 +27,7 @@ from gateway.links.channel_process import ChannelProcess
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import memory_pair
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
+from gateway.tools.bench_serial import Cable
 from tests.bridge.wires import TcpWire
 
 PATIENCE_S = 5.0

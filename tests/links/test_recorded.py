@@ -26,7 +26,7 @@ from gateway.links.memory import MemoryHub, memory_pair
 from gateway.links.recorded import LinkRecording, RecordedLink, label_of
 from gateway.metrics import Metrics
 from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket, VoicePacket, with_crc
-from gateway.station_link import build_link
+from gateway.station.link import build_link
 from gateway.traces import Direction, Outcome, TraceHeader, TraceReader, TraceRecord
 from gateway.traces.recorder import TraceRecorder, trace_path
 

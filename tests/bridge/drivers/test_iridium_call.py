@@ -16,10 +16,10 @@ from firmware_bridge.profile import load_profile
 from firmware_bridge.registry import build_driver
 from firmware_bridge.sim.iridium import VirtualIridiumCall
 from firmware_bridge.sim.simulated import SimulatedPair
-from gateway.adaptation import profile_of as link_profile_of
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
 from gateway.protocol.live import CHECKSUM, Fit, live_verdict
+from gateway.station.adaptation import profile_of as link_profile_of
 from tests.bridge.pairs import all_ready, both, heard, is_ready, lost, of_kind, profile_of, sent, texts, unique, until
 
 NUMBER = "0088160000001"

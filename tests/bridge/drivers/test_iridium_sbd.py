@@ -13,7 +13,6 @@ from firmware_bridge.profile import load_profile
 from firmware_bridge.registry import build_driver
 from firmware_bridge.sim.iridium_sbd import VirtualIridiumSbd
 from firmware_bridge.sim.simulated import SimulatedPair
-from gateway.adaptation import profile_of as link_profile_of
 from gateway.config import MessagesSection
 from gateway.errors import ConfigError
 from gateway.messages.service import Pace
@@ -33,6 +32,7 @@ from gateway.protocol.bulk_send import Outgoing, SendState, SendTiming
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.live import CHECKSUM, Fit, live_verdict
 from gateway.protocol.packets import Dropped, MessagePacket, parse
+from gateway.station.adaptation import profile_of as link_profile_of
 from tests.bridge.pairs import all_ready, both, heard, is_ready, lost, of_kind, profile_of, sent, texts, unique, until
 
 CALM = {"failure": 0.0, "lost_ring": 0.0}

@@ -1,0 +1,1 @@
+"""The live station: one loop body and what it alone is made of."""

@@ -1,0 +1,545 @@
+"""A live station as one loop body: microphone, keys and link in; link, speaker and notices out.
+
+Rule: `step` belongs to the media thread and is the only code that touches transmitter, receiver, session and link;
+other threads speak to it through `post` and look at `snapshot`.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_bridge.ptt.contact import Move
+from firmware_bridge.ptt.keying import Keying
+from firmware_bridge.ptt.vox import Vox
+from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
+from gateway.clock import Clock
+from gateway.codec.spec import FRAME_SAMPLES
+from gateway.config import StationConfig
+from gateway.console.keyboard import PlayLast, RecordToggled, SendText
+from gateway.errors import LinkError, LocalProtocolError, SecurityError
+from gateway.links.base import Link
+from gateway.metrics import Metrics
+from gateway.notices import (
+    AckHeard,
+    AckWanted,
+    CodecUnknown,
+    CushionChanged,
+    MessageHeard,
+    PacketsRefused,
+    RemoteOverEnded,
+    RemoteOverStarted,
+    RemoteTalker,
+    ReportReceived,
+    TalkersCollide,
+    TextReceived,
+)
+from gateway.notices import Notice as RadioNotice
+from gateway.protocol.live import Fit
+from gateway.protocol.messages import split_text
+from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
+from gateway.ptt_config import VoxInput
+from gateway.receive import Played, Receiver
+from gateway.recording import Recorder
+from gateway.session.events import (
+    Action,
+    EndOver,
+    Event,
+    KeyDown,
+    KeyLost,
+    KeyUp,
+    LinkLost,
+    LinkRestored,
+    Notify,
+    OverEnded,
+    OverStarted,
+    PlayTone,
+    PttPressed,
+    PttReleased,
+    PttToggled,
+    Refused,
+    Shutdown,
+    StartOver,
+    Tick,
+    Tone,
+)
+from gateway.session.machine import Mode, SessionMachine, SessionState
+from gateway.station.adaptation import LinkCare, change_line
+from gateway.station.mailbox import Mailbox
+from gateway.station.tones import tone_pcm
+from gateway.transmit import Transmitter
+
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
+LOW_WATER_SAMPLES = SAMPLE_RATE_HZ * 40 // 1000
+"""The speaker's queue is topped up when less than this is left: two loop turns of 20 ms."""
+WAIT_S = 0.01
+"""How long one step waits for a packet: half an audio block."""
+PACKETS_A_STEP = 64
+RETRY_LINK_S = 2.0
+FIRST_REPORT_S = 0.3
+"""After an over no report comes sooner (15.4)."""
+
+
+Request = Event | SendText | RecordToggled | PlayLast
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a console draws."""
+
+    mode: Mode
+    talker: str | None
+    level_db: float
+    link: str
+    link_is_up: bool
+    sending: str = ""
+    """Packet size and protection of the next over."""
+
+
+class Station:
+    """Built by `app` from a configuration; driven by `step` until `close`."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        transmitter: Transmitter,
+        receiver: Receiver,
+        link: Link,
+        audio: tuple[AudioInput, AudioOutput],
+        clock: Clock,
+        metrics: Metrics,
+        say: Callable[[str], None],
+        care: LinkCare | None = None,
+        mailbox: Mailbox | None = None,
+        rng: random.Random | None = None,
+        keying: Keying | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
+        link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
+        `rng` draws the first id of short texts, which must not be those sent before a restart;
+        `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it; `recorder` keeps what
+        is said and heard (None: nothing is)."""
+        self._config = config
+        self._transmitter, self._receiver, self._link = transmitter, receiver, link
+        self._input, self._output = audio
+        self._clock, self._metrics, self._say = clock, metrics, say
+        self._mailbox = mailbox
+        self._recorder = recorder
+        self._machine = SessionMachine.from_config(config.ptt)
+        self._state = SessionState(since_s=clock.now())
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._talker: str | None = None
+        self._level_db = -100.0
+        self._muted_play_s: float | None = None
+        self._message_id = 0 if rng is None else rng.randrange(256)
+        self._retry_s: float | None = None
+        self._has_outage = False
+        self._reports_until_s = float("-inf")
+        # A loopback without another station is full duplex: the operator is to hear himself while he talks.
+        self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
+        self._care = care
+        self._keying = keying
+        vox = config.ptt.input
+        self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
+        self._link.open()
+
+    def post(self, request: Request) -> None:
+        """Hand over a key event or a text from any thread."""
+        self._requests.put(request)
+
+    def snapshot(self) -> Snapshot:
+        """The state now; safe from any thread."""
+        state = self._state
+        sending = "" if self._care is None else self._care.sending
+        if self._talks_buffered:
+            sending = "recorded messages"
+        return Snapshot(state.mode, self._talker, self._level_db, self._link.info.name, state.link_is_up, sending)
+
+    def step(self) -> None:
+        """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
+        self._watch_link()
+        self._tend_key()
+        self._tend_link()
+        for _ in range(self._requests.qsize()):
+            self._request(self._requests.get())
+        self._hear_microphone()
+        self._hear_link()
+        self._send_messages()
+        self._session(Tick())
+        self._play()
+
+    def close(self) -> None:
+        """Unkey, end the over on the air, keep a message being recorded, close the link."""
+        self._session(Shutdown())
+        if self._mailbox is not None:
+            self._mailbox.close()
+        self._link.close()
+
+    def _request(self, request: Request) -> None:
+        mailbox = self._mailbox
+        match request:
+            case SendText(text):
+                self._send_text(text)
+            case RecordToggled() | PlayLast() if mailbox is None:
+                self._say("no messages here: the station file has no [messages] section")
+            case RecordToggled():
+                assert mailbox is not None
+                self._record(request)
+            case PlayLast():
+                assert mailbox is not None
+                mailbox.play_last()
+            case PttPressed() | PttReleased() | PttToggled() if self._talks_buffered:
+                self._record(request)
+            case _:
+                if self._can_key(request) and self._fits_live(request):
+                    self._session(request)
+
+    def _record(self, request: RecordToggled | PttPressed | PttReleased | PttToggled) -> None:
+        """Nothing goes on the air while a message is recorded, so that the session has no part in it."""
+        assert self._mailbox is not None
+        if isinstance(request, PttPressed) or (not isinstance(request, PttReleased) and not self._mailbox.is_recording):
+            if self._state.is_transmitting:
+                self._say("not recorded: on the air")
+                return
+            self._output.clear()
+            self._input.rewind()
+            self._act(PlayTone(Tone.PERMIT))
+            self._mailbox.record(self._clock.now())
+        else:
+            self._mailbox.release(self._clock.now())
+
+    def _session(self, event: Event) -> None:
+        self._state, actions = self._machine.handle(self._state, event, self._clock.now())
+        for action in actions:
+            self._act(action)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case KeyUp():
+                self._metrics.count("ptt.key_up")
+                if self._keying is not None:
+                    self._keying.hold_over(self._clock.now())
+            case KeyDown():
+                self._metrics.count("ptt.key_down")
+                if self._keying is not None:
+                    self._keying.end_over(self._clock.now())
+            case StartOver():
+                if self._mailbox is not None:
+                    self._mailbox.stop()
+                self._output.clear()
+                self._input.rewind()  # a sound file in the microphone's place starts with the over
+                try:
+                    self._start_over()
+                except SecurityError as error:
+                    # The key is down, but nothing is said on it: speech that cannot be made safe stays here.
+                    self._metrics.count("tx.dropped.no_counter")
+                    self._say(f"not talking: {error}")
+                    return
+                if self._recorder is not None:
+                    self._recorder.said_begins(self._transmitter.over_id)
+                self._say("talking")
+            case EndOver():
+                if self._transmitter.active:
+                    self._send(self._transmitter.finish())
+                    if self._recorder is not None:
+                        self._recorder.said_ends()
+                    self._say("over sent")
+                    if self._config.adaptation.mode == "on":
+                        self._reports_until_s = (
+                            self._clock.now() + FIRST_REPORT_S + self._config.adaptation.report_spread_s
+                        )
+            case PlayTone(tone):
+                if self._config.ptt.tones:
+                    self._output.write(tone_pcm(tone))
+            case Notify(notice):
+                self._say(notice.value.replace("_", " "))
+            case Refused(reason):
+                self._metrics.count(f"ptt.refused.{reason.value}")
+                self._say(f"refused: {reason.value.replace('_', ' ')}")
+
+    @property
+    def _talks_buffered(self) -> bool:
+        """Whether the key records a message: so configured, or the link is too slow for live voice (9.6)."""
+        if self._mailbox is None or self._state.is_transmitting:
+            return False
+        verdict = None if self._care is None else self._care.verdict
+        return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
+
+    def _begins(self, event: Event) -> bool:
+        return isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+
+    def _can_key(self, event: Event) -> bool:
+        """Whether a key event may go on to the session: an over begins only where the transmitter can be keyed."""
+        problem = None if self._keying is None else self._keying.problem
+        if problem is None or not self._begins(event):
+            return True
+        self._metrics.count("ptt.refused.no_key")
+        self._say(f"refused: the transmitter cannot be keyed: {problem}")
+        self._act(PlayTone(Tone.REFUSED))
+        return False
+
+    def _tend_key(self) -> None:
+        """Say that this station lives, and end an over whose transmitter went off by itself."""
+        if self._keying is None:
+            return
+        self._keying.alive(self._clock.now())
+        if self._keying.take_failure() is not None:
+            self._session(KeyLost())
+
+    def _fits_live(self, event: Event) -> bool:
+        """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
+        begins = self._begins(event)
+        verdict = None if self._care is None else self._care.verdict
+        if not begins or verdict is None or verdict.fit is Fit.LIVE:
+            return True
+        self._metrics.count("ptt.refused.too_slow")
+        self._say(f"refused: {verdict.reason}")
+        self._act(PlayTone(Tone.REFUSED))
+        return False
+
+    def _start_over(self) -> None:
+        choice = None if self._care is None else self._care.next_over()
+        in_use = self._receiver.over_ids_in_use(self._clock.now())
+        if choice is None:
+            self._transmitter.start(avoid_ids=in_use)
+        else:
+            self._transmitter.start(choice.rung.frames_per_packet, in_use, choice.rung.level.guard)
+        if self._care is not None and choice is not None:
+            self._care.over_sent(self._transmitter.over_id)
+            if choice.is_news:
+                self._say(change_line(choice))
+
+    def _watch_link(self) -> None:
+        """A link that stays open may carry nothing for a while (a modem unplugged, dialling): it says so itself."""
+        outage = None if self._retry_s is not None else self._link.outage()
+        if (outage is not None) == self._has_outage:
+            return
+        self._has_outage = outage is not None
+        if outage is not None:
+            self._metrics.count("link.outages")
+            self._session(LinkLost(outage))
+        elif self._retry_s is None:
+            self._session(LinkRestored())
+
+    @property
+    def _has_link(self) -> bool:
+        return self._retry_s is None and not self._has_outage
+
+    def _tend_link(self) -> None:
+        """Learn the link's figures, some of which come from its other side, and report on overs in the gaps."""
+        if self._care is None or self._retry_s is not None:
+            return
+        verdict = self._care.use_link(self._link.info)
+        if verdict is not None and self._mailbox is not None:
+            self._mailbox.use_link(self._link.info)
+        if verdict is not None and verdict.fit is not Fit.LIVE:
+            records = "; what is said is recorded and sent as a message" if self._talks_buffered else ""
+            self._say(verdict.reason + records)
+        busy = self._state.is_transmitting or self._receiver.receiving or not self._link.ready()
+        report = self._care.report_due(self._clock.now(), busy)
+        if report is not None:
+            self._send_packets([report])
+
+    def _hear_microphone(self) -> None:
+        pcm = self._input.read()
+        if len(pcm):
+            self._level_db = float(10 * np.log10(np.mean(np.square(pcm, dtype=np.float64)) + 1e-10))
+            if self._vox is not None:
+                pcm = self._hear_voice(self._vox, pcm)
+        if self._state.is_transmitting and self._transmitter.active and len(pcm):
+            if self._recorder is not None:
+                self._recorder.said(pcm)
+            self._send(self._transmitter.push(pcm))
+        elif self._mailbox is not None:
+            self._mailbox.hear(pcm, self._clock.now())
+
+    def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
+        """Let the operator's voice be his key; returns what is to be sent if it is."""
+        is_played_to = self._state.is_hearing and not self._state.is_transmitting
+        match vox.hear(pcm, self._level_db, self._clock.now(), is_played_to=is_played_to):
+            case Move.PRESSED:
+                self._request(PttPressed())
+                return np.concatenate([vox.before, pcm])
+            case Move.RELEASED:
+                self._request(PttReleased())
+        return pcm
+
+    def _send_messages(self) -> None:
+        """One packet of a message, if the air is free for it; live voice goes first."""
+        if self._mailbox is None or self._retry_s is not None or not self._link.ready():
+            return
+        now = self._clock.now()
+        voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
+        # The time after one's own over belongs to the reports on it (15.4).
+        packet = self._mailbox.next(now, voice_is_live=voice_is_live or now < self._reports_until_s)
+        if packet is not None:
+            self._send_packets([packet])
+
+    def _send_packets(self, packets: Sequence[Packet]) -> bool:
+        """Packets that are not voice, sealed in the order in which they leave; False where they cannot be made safe."""
+        try:
+            self._send([self._transmitter.on_air(packet) for packet in packets])
+        except SecurityError as error:
+            self._metrics.count("tx.dropped.no_counter")
+            self._say(f"message not sent: {error}")
+            return False
+        return True
+
+    def _send(self, packets: list[bytes]) -> None:
+        if self._retry_s is not None:
+            self._metrics.count("tx.dropped.no_link", len(packets))
+            return
+        for packet in packets:
+            try:
+                self._link.send(packet)
+            except LinkError as error:
+                self._lose_link(error)
+                return
+            except LocalProtocolError as error:
+                # A packet over the MTU: said once per over by the count, never a reason to stop talking.
+                self._metrics.count("tx.dropped.mtu")
+                self._say(str(error))
+
+    def _send_text(self, text: str) -> None:
+        station = self._config.station
+        if self._mailbox is not None and (not self._has_link or len(text.encode()) > MAX_TEXT_BYTES):
+            self._mailbox.send_text(text)
+            return
+        if not self._has_link:
+            self._say("message not sent: no link")
+            return
+        try:
+            packets = split_text(
+                text,
+                source=station.id,
+                group=station.group,
+                message_id=self._message_id,
+                ack_wanted=self._mailbox is not None and self._mailbox.asks_acks,
+                max_bytes=min(MAX_TEXT_BYTES, self._transmitter.carriage.room_bytes(self._link.info.mtu_bytes) - 8),
+            )
+        except LocalProtocolError as error:
+            self._say(f"message not sent: {error}")
+            return
+        self._message_id = (self._message_id + 1) % 256
+        if not self._send_packets(packets):
+            return
+        if self._mailbox is not None and self._mailbox.asks_acks:
+            self._mailbox.await_acks(packets, self._clock.now())
+        self._say(f"message sent: {text}")
+
+    def _hear_link(self) -> None:
+        now = self._clock.now()
+        if self._retry_s is not None:
+            self._clock.sleep(WAIT_S)
+            if now >= self._retry_s:
+                self._open_again()
+            return
+        try:
+            received = self._link.receive(WAIT_S)
+            for _ in range(PACKETS_A_STEP):
+                if received is None:
+                    return
+                self._tell(
+                    self._receiver.on_packet(
+                        received.data, self._clock.now(), received.snr_db, received.one_probability
+                    )
+                )
+                received = self._link.receive(0.0)
+        except LinkError as error:
+            self._lose_link(error)
+
+    def _lose_link(self, error: LinkError) -> None:
+        self._metrics.count("link.lost")
+        self._say(f"link lost: {error}")
+        self._retry_s = self._clock.now() + RETRY_LINK_S
+        self._session(LinkLost(str(error)))
+
+    def _open_again(self) -> None:
+        self._link.close()
+        try:
+            self._link.open()
+        except LinkError:
+            self._retry_s = self._clock.now() + RETRY_LINK_S
+            return
+        self._retry_s = None
+        self._session(LinkRestored())
+
+    def _play(self) -> None:
+        now = self._clock.now()
+        if self._state.is_transmitting and not self._full_duplex:
+            # Half duplex: what arrives is taken off the buffer in time but not heard.
+            if self._muted_play_s is None:
+                self._muted_play_s = now
+            while self._muted_play_s <= now:
+                self._tell(self._receiver.play(now)[1])
+                self._muted_play_s += FRAME_S
+            return
+        self._muted_play_s = None
+        while self._output.queued_samples < LOW_WATER_SAMPLES:
+            played, notices = self._receiver.play(now)
+            if played is not None:
+                self._record_heard(played)
+            self._tell(notices)
+            pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
+            if pcm is None:
+                return
+            self._output.write(pcm)
+
+    def _record_heard(self, played: Played) -> None:
+        if self._recorder is not None:
+            queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
+            self._recorder.heard(
+                played.over_id, played.frame_index, played.pcm, concealed=played.concealed, queued_s=queued_s
+            )
+
+    def _tell(self, notices: list[RadioNotice]) -> None:
+        for notice in notices:
+            match notice:
+                case RemoteOverStarted():
+                    self._talker = "unknown talker"
+                    self._session(OverStarted())
+                case RemoteTalker(session):
+                    self._talker = self._config.net.name_of(session.source)
+                    if self._recorder is not None:
+                        self._recorder.talker(session.source)
+                    self._session(OverStarted(session.source))
+                    self._say(f"{self._talker} to group {session.group}")
+                case CodecUnknown(session):
+                    self._say(
+                        f"{self._talker} sends codec {session.codec_id} version {session.codec_version}: not heard"
+                    )
+                case RemoteOverEnded(reception):
+                    self._talker = None
+                    self._session(OverEnded())
+                    if self._recorder is not None:
+                        self._recorder.heard_ends(reception)
+                    if self._care is not None:
+                        self._care.over_heard(reception, self._clock.now())
+                case TalkersCollide():
+                    self._say("another station talks into this over")
+                case CushionChanged(cushion_s):
+                    self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
+                case ReportReceived(report):
+                    counted = self._care is not None and self._care.report_heard(report)
+                    if counted and report.lost:
+                        self._say(
+                            f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
+                        )
+                case PacketsRefused(counts):
+                    listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+                    self._say(f"packets refused: {listed}")
+                case TextReceived(message):
+                    self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
+                case MessageHeard(heard) if self._mailbox is not None:
+                    self._mailbox.on_message(heard, self._clock.now())
+                case MessageHeard():
+                    self._metrics.count("rx.messages_ignored")
+                case AckWanted(packet) if self._mailbox is not None:
+                    self._mailbox.on_ack_wanted(packet)
+                case AckHeard(ack) if self._mailbox is not None:
+                    self._mailbox.on_ack(ack)

@@ -1,0 +1,312 @@
+"""Voice messages through whole stations: recorded, sent in the gaps, kept, played; on one simulated clock."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.audio.base import AudioInput, AudioOutput
+from gateway.audio.files import read_audio, write_wav
+from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.channel.impairments import ChannelSpec
+from gateway.clock import ManualClock
+from gateway.codec import Codec
+from gateway.config import StationConfig
+from gateway.console.keyboard import PlayLast, RecordToggled, SendText
+from gateway.links.base import Link
+from gateway.links.emulated import EmulatedLink
+from gateway.links.memory import MemoryHub
+from gateway.messages.disk import RealDisk
+from gateway.messages.spool import Folder, Spool
+from gateway.metrics import Metrics
+from gateway.protocol.adaptation import NO_GUARD
+from gateway.protocol.bulk_packets import TYPE_TEXT, voice_type
+from gateway.protocol.carriage import Carriage
+from gateway.receive import Receiver
+from gateway.session.events import PttPressed, PttReleased, PttToggled
+from gateway.session.machine import Mode
+from gateway.station.adaptation import LinkCare
+from gateway.station.mailbox import Mailbox, takes
+from gateway.station.station import Station
+from gateway.transmit import Transmitter
+
+RADIO = ChannelSpec("radio", rate_bps=1200, half_duplex=True, turnaround_ms=100, loss=0.1, mtu_bytes=64)
+
+
+class Bench:
+    """A station with messages, what its operator is told, and its spool."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        clock: ManualClock,
+        link: Link,
+        number: int,
+        folder: Path,
+        audio: tuple[AudioInput, AudioOutput] | None = None,
+        **messages: object,
+    ) -> None:
+        config = StationConfig.model_validate(
+            {
+                "station": {"name": f"s{number}", "id": number, "group": 1},
+                "net": {"names": {1: "alpha", 2: "bravo"}},
+                "link": {"kind": "memory"},
+                "ptt": {"tones": False, "time_out_s": 20.0},
+                "messages": {"spool": folder / f"s{number}", "round_trip_s": 0.5, **messages},
+            }
+        )
+        self.metrics = Metrics()
+        self.said: list[str] = []
+        mailbox = Mailbox.of(
+            config, codec, None, link.info, Carriage(), random.Random(number), self.metrics, self.said.append
+        )
+        self.station = Station(
+            config,
+            Transmitter(
+                codec,
+                source=number,
+                group=1,
+                frames_per_packet=6,
+                crc=False,
+                rng=random.Random(number),
+                metrics=self.metrics,
+            ),
+            Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=self.metrics),
+            link,
+            audio or (NullInput(clock), NullOutput(clock, self.metrics)),
+            clock,
+            self.metrics,
+            self.said.append,
+            LinkCare(config, NO_GUARD, crc=False, rng=random.Random(number), metrics=self.metrics),
+            mailbox,
+        )
+        self.spool = Spool(folder / f"s{number}", RealDisk(), max_bytes=10**6, wall_s=lambda: 0.0)
+
+    def told(self, words: str) -> bool:
+        return any(words in line for line in self.said)
+
+
+def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
+    until = clock.now() + seconds
+    while clock.now() < until:
+        for bench in benches:
+            bench.station.step()
+
+
+def run_until(clock: ManualClock, longest_s: float, words: str, at: Bench, *benches: Bench) -> None:
+    until = clock.now() + longest_s
+    while not at.told(words):
+        assert clock.now() < until, f"{words!r} was not told: {at.said}"
+        for bench in benches:
+            bench.station.step()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(100.0)
+
+
+def links(clock: ManualClock, spec: ChannelSpec = RADIO) -> tuple[Link, Link]:
+    hub = MemoryHub(clock)
+    a, b = (EmulatedLink(hub.station(name), spec, np.random.default_rng(n), clock) for n, name in enumerate("ab"))
+    return a, b
+
+
+SLOW = ChannelSpec("slow", rate_bps=80, overhead_bytes=8, half_duplex=True, turnaround_ms=100, mtu_bytes=64)
+
+
+def test_on_a_link_too_slow_for_live_voice_the_key_records_and_the_operator_is_told_why(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    link_a, link_b = links(clock, SLOW)
+    mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)
+    run(clock, 0.1, a, b)
+    assert a.told("slow is too slow for live voice")
+    assert a.told("; what is said is recorded and sent as a message")
+    assert a.station.snapshot().sending == "recorded messages"
+    a.station.post(PttPressed())
+    run(clock, len(speechlike) / 16_000, a, b)
+    assert a.station.snapshot().mode is Mode.IDLE
+    a.station.post(PttReleased())
+    run_until(clock, 300.0, "delivered to bravo", a, a, b)
+    (sent,), (received,) = a.spool.entries([Folder.SENT]), b.spool.entries([Folder.INBOX])
+    assert received.message.content == sent.message.content
+    assert a.metrics.counter("tx.overs") == 0
+
+
+def test_a_message_is_recorded_sent_announced_and_played(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    link_a, link_b = links(clock)
+    ears = FileOutput(tmp_path / "heard.wav", clock, Metrics())
+    mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path, (NullInput(clock), ears))
+    a.station.post(RecordToggled())
+    run(clock, len(speechlike) / 16_000, a, b)
+    assert a.station.snapshot().mode is Mode.IDLE
+    a.station.post(RecordToggled())
+    run_until(clock, 60.0, "delivered to bravo", a, a, b)
+    assert b.told("voice message ")
+    assert b.told("from alpha: 3.")
+    assert a.metrics.counter("tx.overs") == b.metrics.counter("rx.overs") == 0
+    (sent,), (received,) = a.spool.entries([Folder.SENT]), b.spool.entries([Folder.INBOX])
+    assert received.message.content == sent.message.content
+    # Played when asked, and it is the sound that the codec makes of these frames.
+    b.station.post(PlayLast())
+    run_until(clock, 1.0, "playing message", b, a, b)
+    run(clock, 5.0, a, b)
+    ears.close()
+    heard = read_audio(tmp_path / "heard.wav")
+    content = received.message.content
+    assert content is not None
+    expected = small_codec.decode(content)
+    begin = int(np.argmax(np.abs(heard) > 0))
+    peak = np.abs(expected).max()
+    assert np.abs(heard).max() == pytest.approx(peak, rel=0.02)
+    assert len(heard) - begin >= len(expected) - 1280
+
+
+def test_the_key_records_where_voice_is_buffered(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, link_b = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, voice="buffered")
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)
+    for press, release in ((PttPressed(), PttReleased()), (PttToggled(), PttToggled())):
+        a.station.post(press)
+        run(clock, 2.0, a, b)
+        a.station.post(release)
+        run(clock, 1.0, a, b)
+    assert a.said.count("recording") == 2
+    assert sum("to group 1 is in the outbox" in line for line in a.said) == 2
+    run_until(clock, 120.0, "delivered to group 1, confirmed by 1", a, a, b)
+    assert b.metrics.counter("rx.overs") == 0
+    frames = [entry.message.head.content_bytes // 3 for entry in a.spool.entries([Folder.SENT, Folder.OUTBOX])]
+    assert all(26 <= n <= 31 for n in frames)  # 2 s and the release time
+
+
+def test_live_voice_goes_before_messages_on_the_air(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, link_b = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)
+    a.station.post(SendText("x" * 2000))
+    run_until(clock, 30.0, "25 % received", b, a, b)
+    a.station.post(PttPressed())
+    run(clock, 0.5, a, b)
+    before = a.metrics.counter("message.tx_packets")
+    run(clock, 5.0, a, b)
+    assert b.station.snapshot().mode is Mode.RECEIVING
+    assert a.metrics.counter("message.tx_packets") == before
+    a.station.post(PttReleased())
+    run_until(clock, 90.0, "delivered to bravo", a, a, b)
+    assert b.told("message from alpha: xxx")
+    assert b.metrics.counter("rx.overs") == 1
+
+
+def test_what_is_here_of_a_message_can_be_heard(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [np.tile(speechlike, 2)])
+    link_a, link_b = links(clock)
+    mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2, packet_bytes=20)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)
+    b.station.post(PlayLast())
+    run(clock, 0.1, b)
+    assert b.said == ["no voice message to play"]
+    a.station.post(RecordToggled())
+    run(clock, 6.0, a, b)
+    a.station.post(RecordToggled())
+    run_until(clock, 30.0, "50 % received", b, a, b)
+    b.station.post(PlayLast())
+    run(clock, 0.2, b)
+    (line,) = [line for line in b.said if line.startswith("playing message")]
+    assert line.endswith("s of it missing")
+    run(clock, 7.0, b)
+    run_until(clock, 90.0, "delivered to bravo", a, a, b)
+
+
+def test_a_recording_ends_by_itself_by_talking_and_by_the_end(
+    small_codec: Codec, clock: ManualClock, tmp_path: Path
+) -> None:
+    link_a, link_b = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2)
+    link_b.open()
+    a.station.post(RecordToggled())
+    run(clock, 21.0, a)
+    assert a.told("recording ends: it is as long as one may be")
+    a.station.post(RecordToggled())
+    run(clock, 1.0, a)
+    a.station.post(PttPressed())
+    run(clock, 1.0, a)
+    assert a.station.snapshot().mode is Mode.TALKING
+    a.station.post(RecordToggled())
+    run(clock, 0.1, a)
+    assert a.said[-1] == "not recorded: on the air"
+    a.station.post(PttReleased())
+    run(clock, 2.0, a)
+    a.station.post(RecordToggled())
+    run(clock, 1.0, a)
+    a.station.close()
+    assert sum("to bravo is in the outbox" in line for line in a.said) == 3
+    assert len(a.spool.entries([Folder.OUTBOX])) == 3
+    a.spool.claim()  # the closed station let go of it
+
+
+def test_without_a_link_a_text_waits_in_the_outbox(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, _ = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2)
+    a.station._retry_s = clock.now() + 100
+    a.station.post(SendText("later"))
+    run(clock, 0.1, a)
+    assert a.told("to bravo is in the outbox")
+    a.station.post(SendText("y" * 70_000))
+    run(clock, 0.1, a)
+    assert a.told("message not sent: message size")
+
+
+def test_a_station_without_messages_says_so(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, _ = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path)
+    a.station._mailbox = None
+    for request in (RecordToggled(), PlayLast()):
+        a.station.post(request)
+        run(clock, 0.1, a)
+        assert a.said[-1] == "no messages here: the station file has no [messages] section"
+
+
+def test_what_a_codec_takes(small_codec: Codec) -> None:
+    of_use = takes(small_codec)
+    version = small_codec.spec.codec_version
+    assert [of_use(kind) for kind in (TYPE_TEXT, voice_type(1, version))] == [True, True]
+    assert [of_use(kind) for kind in (2, voice_type(1, 15), voice_type(2, 1), voice_type(15, 0))] == [False] * 4
+
+
+def test_short_texts_are_acknowledged_and_repeated_where_both_want_it(
+    small_codec: Codec, clock: ManualClock, tmp_path: Path
+) -> None:
+    spec = ChannelSpec("radio", rate_bps=1200, half_duplex=True, turnaround_ms=100, loss=0.2, mtu_bytes=64)
+    link_a, link_b = links(clock, spec)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, text_acks=True)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path, text_acks=True)
+    for number in range(5):
+        a.station.post(SendText(f"number {number}"))
+        run_until(clock, 120.0, f"text {number} is at bravo", a, a, b)
+    assert [line for line in b.said if "number" in line] == [f"message from alpha: number {n}" for n in range(5)]
+    assert a.metrics.counter("message.tx_packets") > 0  # some had to go again
+
+
+def test_a_text_that_nobody_acknowledges_is_given_up(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
+    link_a, link_b = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, text_acks=True)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)  # does not give any
+    a.station.post(SendText("hello"))
+    run_until(clock, 200.0, "text 0 was not acknowledged", a, a, b)
+    assert a.metrics.counter("message.tx_packets") == 4
+    assert b.said.count("message from alpha: hello") == 1

@@ -1,0 +1,599 @@
+"""Two whole stations on one simulated clock: real link, real sound files, nothing between them but time."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.audio.base import AudioInput, AudioOutput
+from gateway.audio.files import read_audio, write_wav
+from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
+from gateway.channel.impairments import ChannelSpec
+from gateway.channel.spec_file import load_channel
+from gateway.clock import ManualClock
+from gateway.codec import Codec
+from gateway.config import StationConfig
+from gateway.console.keyboard import SendText
+from gateway.errors import LinkError, SecurityError
+from gateway.links.base import Link, LinkInfo, Received
+from gateway.links.emulated import EmulatedLink
+from gateway.links.memory import MemoryHub, ParrotLink
+from gateway.metrics import Metrics
+from gateway.protocol.cushion import AdaptiveCushion, CushionRules
+from gateway.protocol.protection_file import load_protection
+from gateway.receive import Receiver
+from gateway.recording import Recorder, Side, read_recordings
+from gateway.recording.shelf import Shelf
+from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
+from gateway.session.machine import Mode
+from gateway.station.adaptation import LinkCare
+from gateway.station.station import Station
+from gateway.station.tones import tone_pcm
+from gateway.transmit import Transmitter
+
+
+class Bench:
+    """A station with what the operator is told and counted."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        clock: ManualClock,
+        link: Link,
+        number: int,
+        audio: tuple[AudioInput, AudioOutput] | None = None,
+        adaptation: dict[str, object] | None = None,
+        protection: str = "none",
+        recorder: Recorder | None = None,
+        **ptt: object,
+    ) -> None:
+        guard = load_protection(protection)
+        config = StationConfig.model_validate(
+            {
+                "station": {"name": f"s{number}", "id": number, "group": 1},
+                "net": {"names": {1: "alpha", 2: "bravo"}},
+                "link": {"kind": "memory"},
+                "ptt": {"tones": False, **ptt},
+                "adaptation": adaptation or {},
+            }
+        )
+        self.metrics = Metrics()
+        self.said: list[str] = []
+        self.audio = audio or (NullInput(clock), NullOutput(clock, self.metrics))
+        self.station = Station(
+            config,
+            Transmitter(
+                codec,
+                source=number,
+                group=1,
+                frames_per_packet=6,
+                crc=False,
+                rng=random.Random(number),
+                metrics=self.metrics,
+                protection=guard,
+            ),
+            Receiver(
+                codec,
+                frames_per_packet=6,
+                crc=False,
+                cushion_s=0.06,
+                cap_s=1.5,
+                metrics=self.metrics,
+                protection=guard,
+                cushion=None if adaptation is None else AdaptiveCushion(CushionRules(0.06, 1.0)),
+            ),
+            link,
+            self.audio,
+            clock,
+            self.metrics,
+            self.said.append,
+            None
+            if adaptation is None
+            else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
+            recorder=recorder,
+        )
+
+    @property
+    def mode(self) -> Mode:
+        return self.station.snapshot().mode
+
+
+def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
+    until = clock.now() + seconds
+    while clock.now() < until:
+        for bench in benches:
+            bench.station.step()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(100.0)
+
+
+def two(codec: Codec, clock: ManualClock, **ptt: object) -> tuple[Bench, Bench]:
+    hub = MemoryHub(clock)
+    return Bench(codec, clock, hub.station("a"), 1, **ptt), Bench(codec, clock, hub.station("b"), 2, **ptt)
+
+
+def test_what_one_says_the_other_hears_to_the_end(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    hub, metrics = MemoryHub(clock), Metrics()
+    ears = FileOutput(tmp_path / "heard.wav", clock, metrics)
+    a = Bench(
+        small_codec,
+        clock,
+        hub.station("a"),
+        1,
+        audio=(FileInput(tmp_path / "said.wav", clock), NullOutput(clock, metrics)),
+    )
+    b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears))
+    a.station.post(PttPressed())
+    run(clock, len(speechlike) / 16_000, a, b)
+    assert (a.mode, b.mode) == (Mode.TALKING, Mode.RECEIVING)
+    assert b.station.snapshot().talker == "alpha"
+    a.station.post(PttReleased())
+    run(clock, 3.0, a, b)
+    assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
+    assert b.station.snapshot().talker is None
+    assert b.said == ["heard", "alpha to group 1", "over ended"]
+    ears.close()
+    heard = read_audio(tmp_path / "heard.wav")
+    assert len(heard) >= len(speechlike)
+    assert np.abs(heard[16_000:32_000]).max() > 1e-3
+    assert b.metrics.counter("rx.frames_concealed") == 0
+
+
+def test_what_is_said_and_heard_is_kept_with_its_times(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    hub, metrics = MemoryHub(clock), Metrics()
+    recorders = []
+    for name in ("a", "b"):
+        shelf = Shelf(tmp_path / name, max_bytes=10_000_000, max_age_s=1e9, least_free_bytes=0)
+        shelf.open()
+        recorders.append(Recorder(shelf, said=True, heard=True, clock=clock, say=print))
+        recorders[-1].opened(name, len(recorders))
+    ears = FileOutput(tmp_path / "heard.wav", clock, metrics)
+    microphone = FileInput(tmp_path / "said.wav", clock)
+    a = Bench(
+        small_codec,
+        clock,
+        hub.station("a"),
+        1,
+        audio=(microphone, NullOutput(clock, metrics)),
+        recorder=recorders[0],
+    )
+    b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears), recorder=recorders[1])
+    run(clock, 1.0, a, b)
+    pressed_s = clock.now()
+    a.station.post(PttPressed())
+    run(clock, len(speechlike) / 16_000, a, b)
+    a.station.post(PttReleased())
+    run(clock, 3.0, a, b)
+    ears.close()
+    for recorder in recorders:
+        recorder.close()
+    (said,) = read_recordings(tmp_path / "a").overs
+    (heard,) = read_recordings(tmp_path / "b").overs
+    assert (said.side, heard.side) == (Side.SAID, Side.HEARD)
+    assert said.over_id == heard.over_id
+    assert (said.source, heard.source) == (1, 1)
+    assert said.key_s is not None
+    assert said.key_s == pytest.approx(pressed_s, abs=0.05)
+    assert said.start_s == pytest.approx(said.key_s, abs=0.05)
+    assert np.allclose(read_audio(said.path)[: len(speechlike)], speechlike, atol=1e-4)
+    assert (heard.first_frame, heard.concealed, heard.absent, heard.lost) == (0, (), (), 0)
+    kept, played = read_audio(heard.path), read_audio(tmp_path / "heard.wav")
+    assert np.array_equal(kept, played[: len(kept)])
+    delay_ms = 1000 * (heard.start_s - said.start_s)
+    assert 480 <= delay_ms <= small_codec.delay_ms() + 480 + 160
+
+
+def test_delay_of_the_running_station(small_codec: Codec, clock: ManualClock) -> None:
+    """From the key to the first sound: codec + packet + at most 120 ms, as the station's own loops take it."""
+    a, b = two(small_codec, clock)
+    started = clock.now()
+    a.station.post(PttPressed())
+    while b.metrics.counter("rx.frames_played") == 0:
+        run(clock, 0.01, a, b)
+        assert clock.now() < started + 3
+    waited_ms = 1000 * (clock.now() - started)
+    assert waited_ms <= small_codec.delay_ms() + 480 + 120
+
+
+def test_half_duplex_mutes_while_talking_and_says_who_is_in_the_way(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(PttToggled())
+    run(clock, 1.5, a, b)
+    b.station.post(PttToggled())
+    run(clock, 0.1, a, b)
+    assert b.said[-1] == "refused: busy"
+    assert b.mode is Mode.RECEIVING
+    b.station.post(PttToggled(break_in=True))
+    run(clock, 1.0, a, b)
+    assert (a.mode, b.mode) == (Mode.TALKING, Mode.TALKING)
+    before = b.metrics.counter("rx.packets")
+    run(clock, 2.0, a, b)
+    assert b.metrics.counter("rx.packets") > before  # taken off the link, not left to pile up
+    for bench in (a, b):
+        bench.station.post(PttToggled())
+    run(clock, 8.0, a, b)
+    assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
+
+
+def test_a_key_held_for_an_hour_is_timed_out(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock, time_out_s=20.0, warning_s=5.0)
+    a.station.post(PttPressed())
+    run(clock, 22.0, a, b)
+    assert a.mode is Mode.LOCKED_OUT
+    sent = a.metrics.counter("tx.packets")
+    clock.advance_to(clock.now() + 3600)
+    run(clock, 2.0, a, b)
+    assert a.metrics.counter("tx.packets") == sent
+    assert a.metrics.counter("ptt.key_up") == a.metrics.counter("ptt.key_down") == 1
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    assert a.mode is Mode.TALKING
+
+
+def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(SendText("Standing by on two."))
+    run(clock, 0.2, a, b)
+    b.station.post(PttToggled())
+    run(clock, 1.0, a, b)
+    b.station.post(SendText("Ça va — 漢字"))
+    run(clock, 0.5, a, b)
+    assert "message from alpha: Standing by on two." in b.said
+    assert "message from bravo: Ça va — 漢字" in a.said
+    a.station.post(SendText("x" * 100_000))
+    run(clock, 0.2, a, b)
+    assert a.said[-1].startswith("message not sent: ")
+
+
+@pytest.mark.parametrize(
+    ("protection", "channel"),
+    [
+        ("bit:strong_bits=12", ChannelSpec("noisy", bit_error_rate=0.01)),
+        ("robust-packet", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+        ("stage-one-repeat:distance=2", ChannelSpec("lossy", loss=0.1, mean_burst=1)),
+    ],
+)
+def test_stations_understand_each_other_under_protection(
+    small_codec: Codec, clock: ManualClock, protection: str, channel: ChannelSpec
+) -> None:
+    hub = MemoryHub(clock)
+    links = [
+        EmulatedLink(hub.station(name), channel, np.random.default_rng(seed), clock)
+        for seed, name in enumerate("ab", start=5)
+    ]
+    a, b = (Bench(small_codec, clock, link, n, protection=protection) for n, link in enumerate(links, start=1))
+    a.station.post(PttPressed())
+    run(clock, 12.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 8.0, a, b)
+    sent = a.metrics.counter("tx.frames")
+    played, concealed = (b.metrics.counter(f"rx.frames_{fate}") for fate in ("played", "concealed"))
+    assert sent >= 150
+    assert played >= sent - 6
+    assert concealed <= 6
+    assert b.metrics.counter("rx.overs") == 1
+    assert b.said == ["heard", "alpha to group 1", "over ended"]
+    for number in range(5):
+        a.station.post(SendText(f"Message {number}."))
+        run(clock, 0.2, a, b)
+    heard = [line for line in b.said if line.startswith("message from alpha")]
+    assert len(heard) == 5 if "noisy" in channel.name else len(heard) >= 3
+
+
+def test_a_parrot_answers_with_ones_own_over(small_codec: Codec, clock: ManualClock) -> None:
+    alone = Bench(small_codec, clock, ParrotLink(clock, 1.0, Metrics()), 1)
+    alone.station.post(PttToggled())
+    run(clock, 2.0, alone)
+    alone.station.post(PttToggled())
+    run(clock, 8.0, alone)
+    assert alone.metrics.counter("rx.overs") == 1
+    assert alone.metrics.counter("rx.frames_played") == alone.metrics.counter("tx.frames")
+    assert alone.mode is Mode.IDLE
+
+
+class BreakingLink(Link):
+    """A link whose cable is pulled and put back."""
+
+    def __init__(self) -> None:
+        super().__init__(Metrics())
+        self.broken = False
+
+    @property
+    def info(self) -> LinkInfo:
+        return LinkInfo("breaking", 256, has_integrity=True)
+
+    def _open(self) -> None:
+        if self.broken:
+            raise LinkError("still no cable")
+
+    def _close(self) -> None:
+        return
+
+    def _send(self, data: bytes) -> bool:
+        if self.broken:
+            raise LinkError("cable pulled")
+        return True
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        if self.broken:
+            raise LinkError("cable pulled")
+        return None
+
+
+def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualClock) -> None:
+    link = BreakingLink()
+    a = Bench(small_codec, clock, link, 1)
+    a.station.post(PttPressed())
+    for _ in range(50):
+        a.station.step()
+        clock.sleep(0.01)
+    link.broken = True
+    a.station.step()
+    assert a.mode is not Mode.TALKING
+    assert any(line.startswith("link lost: cable pulled") for line in a.said)
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.said[-1] == "refused: no link"
+    a.station.post(SendText("hello"))
+    a.station.step()
+    assert a.said[-1] == "message not sent: no link"
+    for _ in range(300):
+        a.station.step()
+    link.broken = False
+    for _ in range(300):
+        a.station.step()
+    assert a.station.snapshot().link_is_up
+    assert a.metrics.counter("link.lost") == 1
+    assert a.metrics.counter("tx.dropped.no_link") >= 1
+
+
+class OutageLink(BreakingLink):
+    """Stays open whatever happens, and says what is wrong."""
+
+    why: str | None = None
+
+    def outage(self) -> str | None:
+        return self.why
+
+
+def test_an_outage_unkeys_refuses_and_ends_by_itself(small_codec: Codec, clock: ManualClock) -> None:
+    link = OutageLink()
+    a = Bench(small_codec, clock, link, 1)
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.mode is Mode.TALKING
+    link.why = "modem no port: unplugged"
+    a.station.step()
+    assert a.mode is not Mode.TALKING
+    assert a.said.count("link lost") == 1
+    assert not a.station.snapshot().link_is_up
+    a.station.post(PttReleased())
+    a.station.post(PttPressed())
+    a.station.step()
+    assert a.said[-1] == "refused: no link"
+    a.station.post(SendText("hello"))
+    a.station.step()
+    assert a.said[-1] == "message not sent: no link"
+    for _ in range(300):
+        a.station.step()
+        clock.sleep(0.01)
+    link.why = None
+    a.station.step()
+    assert a.station.snapshot().link_is_up
+    assert a.said[-1] == "link restored"
+    assert a.metrics.counter("link.outages") == 1
+    assert a.metrics.counter("link.lost") == 0, "the link was never opened again"
+
+
+def test_a_link_lost_in_an_outage_is_found_again_with_it(small_codec: Codec, clock: ManualClock) -> None:
+    link = OutageLink()
+    a = Bench(small_codec, clock, link, 1)
+    link.why = "modem starting: dialling"
+    a.station.step()
+    link.broken = True
+    for _ in range(10):
+        a.station.step()
+    link.broken = False
+    for _ in range(400):
+        a.station.step()
+        clock.sleep(0.01)
+    assert not a.station.snapshot().link_is_up
+    link.why = None
+    a.station.step()
+    assert a.station.snapshot().link_is_up
+
+
+def test_closing_while_talking_ends_the_over_on_the_air(small_codec: Codec, clock: ManualClock) -> None:
+    a, b = two(small_codec, clock)
+    a.station.post(PttPressed())
+    run(clock, 2.0, a, b)
+    a.station.close()
+    run(clock, 2.0, b)
+    assert b.mode is Mode.IDLE
+    assert a.metrics.counter("ptt.key_down") == 1
+
+
+@pytest.mark.parametrize("tone", list(Tone))
+def test_tones_are_short_and_quiet(tone: Tone) -> None:
+    pcm = tone_pcm(tone)
+    assert len(pcm) < 16_000
+    assert 0.05 < np.abs(pcm).max() <= 0.11
+    assert abs(pcm[0]) < 1e-3
+
+
+class LossyLink(Link):
+    """A link that loses every so many packets on their way out, and may learn its rate late."""
+
+    def __init__(self, inner: Link, lose_every: int = 0) -> None:
+        super().__init__(Metrics())
+        self.inner, self.lose_every, self.sent = inner, lose_every, 0
+        self.rate_bps: float | None = None
+
+    @property
+    def info(self) -> LinkInfo:
+        return LinkInfo("lossy", 256, self.rate_bps, has_integrity=True)
+
+    def _open(self) -> None:
+        self.inner.open()
+
+    def _close(self) -> None:
+        self.inner.close()
+
+    def _send(self, data: bytes) -> bool:
+        self.sent += 1
+        if not self.lose_every or self.sent % self.lose_every:
+            self.inner.send(data)
+        return True
+
+    def _receive(self, timeout_s: float) -> Received | None:
+        return self.inner.receive(timeout_s)
+
+
+def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptation: object) -> Bench:
+    return Bench(codec, clock, link, number, adaptation=adaptation)
+
+
+def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0, gap_s: float = 4.0) -> None:
+    talker.station.post(PttToggled())
+    run(clock, seconds, talker, *others)
+    talker.station.post(PttToggled())
+    run(clock, gap_s, talker, *others)
+
+
+def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
+    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
+    assert a.station.snapshot().sending == ""  # the link is looked at in the first step
+    talk(clock, a, b)
+    assert b.metrics.counter("tx.reports") == 1
+    assert any(line.startswith("bravo lost ") for line in a.said)
+    concealed = []
+    for _ in range(3):
+        before = b.metrics.counter("rx.frames_concealed")
+        talk(clock, a, b)
+        concealed.append(b.metrics.counter("rx.frames_concealed") - before)
+    # The first over with redundancy is not waited for; from the next one on every fifth packet is given back in time.
+    assert concealed[0] > 10
+    assert concealed[1:] == [0, 0]
+    assert any(
+        line.startswith("sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost") for line in a.said
+    )
+    assert a.station.snapshot().sending == "240 ms packets, reed-solomon (6,4) depth 2"
+    assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
+    assert b.metrics.counter("rx.overs") == 4
+    assert not any(line.startswith("sending") for line in b.said)
+
+
+def test_a_report_never_goes_out_while_somebody_talks(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a = careful(small_codec, clock, hub.station("a"), 1)
+    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
+    talk(clock, a, b, gap_s=0.2)
+    b.station.post(PttToggled(break_in=True))  # answers before its report is due
+    run(clock, 4.0, a, b)
+    assert b.metrics.counter("tx.reports") == 0
+    b.station.post(PttToggled())
+    run(clock, 5.0, a, b)
+    assert b.metrics.counter("tx.reports") == 1
+    assert a.metrics.counter("rx.reports") == 1
+
+
+def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec: Codec, clock: ManualClock) -> None:
+    link = LossyLink(MemoryHub(clock).station("a"))
+    a = careful(small_codec, clock, link, 1)
+    run(clock, 0.1, a)
+    assert a.said == []
+    link.rate_bps = 80.0
+    run(clock, 0.1, a)
+    assert len(a.said) == 1
+    assert "link lossy is too slow for live voice" in a.said[0]
+    a.station.post(PttPressed())
+    run(clock, 0.1, a)
+    assert a.mode is Mode.IDLE
+    assert a.said[1].startswith("refused: link lossy is too slow")
+    assert a.metrics.counter("ptt.refused.too_slow") == 1
+    a.station.post(PttReleased())
+    link.rate_bps = 2400.0
+    run(clock, 0.1, a)
+    a.station.post(PttPressed())
+    run(clock, 0.1, a)
+    assert a.mode is Mode.TALKING
+    link.rate_bps = 80.0  # not in the middle of an over
+    run(clock, 0.1, a)
+    assert a.mode is Mode.TALKING
+    a.station.post(PttReleased())
+    run(clock, 1.0, a)
+    assert a.mode is Mode.IDLE
+
+
+def test_a_third_station_in_between_is_told(small_codec: Codec, clock: ManualClock) -> None:
+    hub = MemoryHub(clock)
+    a, b, c = (Bench(small_codec, clock, hub.station(name), number) for number, name in enumerate("abc", 1))
+    a.station.post(PttToggled())
+    run(clock, 1.5, a, b, c)
+    b.station.post(PttToggled(break_in=True))
+    run(clock, 2.0, a, b, c)
+    assert c.said.count("another station talks into this over") == 1
+    assert c.metrics.counter("rx.collisions") == 1
+
+
+def test_a_group_behind_a_lossy_channel_settles_on_one_choice(small_codec: Codec, clock: ManualClock) -> None:
+    """10 % loss in bursts of 2: shorter packets within three overs, and then no change."""
+    hub, rng, channel = MemoryHub(clock), np.random.default_rng(1), load_channel("lossy-satellite")
+
+    def link(name: str) -> Link:
+        return EmulatedLink(hub.station(name), channel, rng.spawn(1)[0], clock)
+
+    a = careful(small_codec, clock, link("a"), 1, mode="on")
+    group = [
+        careful(small_codec, clock, link(name), number, report="on", report_every_s=0.0)
+        for number, name in enumerate("bc", 2)
+    ]
+    sizes = []
+    for _ in range(7):
+        talk(clock, a, *group, seconds=6.0, gap_s=6.0)
+        sizes.append(int(a.metrics.snapshot()["tx.frames_per_packet"]))
+    assert sizes[0] == 6
+    assert sizes[3:] == [3, 3, 3, 3]
+    assert a.metrics.counter("adaptation.changes") == 1
+    assert 0.03 < a.metrics.snapshot()["adaptation.loss"] < 0.3
+    # One report an over is enough unless a worse one follows; they do not pile up.
+    assert 5 <= sum(member.metrics.counter("tx.reports") for member in group) <= 14
+    assert all(member.metrics.counter("rx.overs") == 7 for member in group)
+
+
+def test_speech_that_cannot_be_made_safe_is_not_sent(
+    small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two(small_codec, clock)
+
+    def no_counter(*_: object, **__: object) -> None:
+        raise SecurityError("disk full")
+
+    for name in ("start", "on_air"):
+        monkeypatch.setattr(a.station._transmitter, name, no_counter)
+    a.station.post(SendText("hello"))
+    a.station.post(PttPressed())
+    run(clock, 1.0, a, b)
+    a.station.post(PttReleased())
+    run(clock, 1.0, a, b)
+    assert "message not sent: disk full" in a.said
+    assert "not talking: disk full" in a.said
+    assert b.said == []
+    assert a.mode is Mode.IDLE
+    assert a.metrics.counter("tx.dropped.no_counter") == 2
