@@ -19,6 +19,11 @@ from gateway.config_file import load_toml as load_toml
 from gateway.config_file import model_of as model_of
 from gateway.config_file import parse_toml as parse_toml
 from gateway.config_file import resolve_path
+from gateway.operator_config import ConsoleSection as ConsoleSection
+from gateway.operator_config import ControlSection as ControlSection
+from gateway.operator_config import MetricsSection as MetricsSection
+from gateway.operator_config import StateSection as StateSection
+from gateway.operator_config import WebSection as WebSection
 from gateway.ptt_config import KeyingSection as KeyingSection
 from gateway.ptt_config import PttSection as PttSection
 
@@ -449,6 +454,11 @@ class StationConfig(StrictModel):
     record: RecordSection | None = None
     trace: TraceSection | None = None
     security: SecuritySection = SecuritySection()
+    console: ConsoleSection = ConsoleSection()
+    web: WebSection | None = None
+    control: ControlSection | None = None
+    metrics: MetricsSection | None = None
+    state: StateSection | None = None
     log: LogSection = LogSection()
 
     @model_validator(mode="after")

@@ -34,6 +34,10 @@ class KeyingError(GatewayError):
     """A transmitter cannot be keyed or unkeyed, or the operator's key cannot be read."""
 
 
+class RequestError(GatewayError):
+    """A console or a program asked for something that is no request, or that cannot be done."""
+
+
 class LinkError(GatewayError):
     """A link cannot carry packets."""
 

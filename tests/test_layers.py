@@ -13,16 +13,17 @@ BRIDGE = ROOT / "firmware_bridge"
 
 # Package or module of gateway -> those of ours it may import (besides itself). Absent: the top, may import anything
 # but the trainer.
-FOUNDATION = {"airtimes", "clock", "metrics", "config", "config_file", "ptt_config", "errors"}
+FOUNDATION = {"airtimes", "clock", "metrics", "config", "config_file", "ptt_config", "operator_config", "errors"}
 PURE = {"protocol", "channel", "traces"} | FOUNDATION
 ALLOWED = {
     "airtimes": set(),
     "clock": set(),
     "errors": set(),
     "metrics": set(),
-    "config": {"errors", "config_file", "ptt_config"},
+    "config": {"errors", "config_file", "ptt_config", "operator_config"},
     "config_file": {"errors"},
     "ptt_config": {"config_file"},
+    "operator_config": {"config_file"},
     "logs": set(),
     "samples": set(),
     "protocol": FOUNDATION,
@@ -33,7 +34,10 @@ ALLOWED = {
     "codec": {"errors"},
     "audio": PURE,
     "links": PURE,
-    "console": PURE | {"session", "audio"},
+    "control": FOUNDATION | {"session"},
+    "console": FOUNDATION | {"control"},
+    "web": FOUNDATION | {"control", "recording", "audio"},
+    "service": FOUNDATION | {"control"},
     "messages": PURE,
     "recording": PURE | {"audio"},
     "notices": PURE,

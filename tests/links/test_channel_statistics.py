@@ -28,7 +28,9 @@ def crowd(stations: int) -> ChannelCore:
     return core
 
 
-def test_the_table_is_drawn_in_its_place() -> None:
+def test_the_table_is_drawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "40")
     terminal, core = io.StringIO(), crowd(2)
     board = TableBoard(terminal)
     board.show(core, 1.0)
@@ -48,7 +50,9 @@ def test_the_table_is_drawn_in_its_place() -> None:
     assert "s0>s1 (cut)" in terminal.getvalue()
 
 
-def test_a_crowd_does_not_flood_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_crowd_does_not_flood_the_screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "40")
     terminal, core = io.StringIO(), crowd(12)
     board = TableBoard(terminal)
     board.show(core, 1.0)
