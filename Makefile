@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SYSTEM := deploy/system-packages.sh
+# A test module runs in one process; two are busy at a time, for most wait for real time.
+TEST_OPTIONS := -n 2 --dist loadfile
 
 .PHONY: demo test bench forgeries fuzz lint env clean
 
@@ -13,7 +15,7 @@ demo: $(READY)
 
 test: $(READY)
 	sh $(SYSTEM) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
 bench: $(READY)
 	$(BIN)/clarilink bench

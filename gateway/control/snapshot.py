@@ -270,7 +270,8 @@ class Snapshot:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and msgpack."""
-        return plain(self)
+        values: dict[str, Any] = plain(self)
+        return values
 
 
 def plain(value: object) -> Any:
