@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -34,6 +35,9 @@ from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.recording.recorder import Recorder, open_recorder
+from gateway.service.control_socket import ControlSocket
+from gateway.service.exporter import MetricsExporter
+from gateway.service.systemd import Systemd
 from gateway.station.adaptation import LinkCare, always_added
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.mailbox import Mailbox
@@ -89,6 +93,8 @@ def run_station(path: Path) -> None:
     codec, pace = _load_codec(config, clock)
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
+        systemd = Systemd()
+        stack.callback(systemd.close)
         if keying is not None:
             stack.callback(keying.close)
         audio = open_audio(config.audio, clock, metrics, on_device)
@@ -139,6 +145,14 @@ def run_station(path: Path) -> None:
             recorder,
             hub,
         )
+        if config.control is not None:
+            control = ControlSocket(config.control, hub, log.info)
+            control.start()
+            stack.callback(control.stop)
+        if config.metrics is not None:
+            exporter = MetricsExporter(config.metrics, hub, metrics, log.info)
+            exporter.start()
+            stack.callback(exporter.stop)
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
             "station ready",
@@ -152,11 +166,13 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
-        media = MediaThread(station, log)
+        media = MediaThread(station, log, systemd.alive)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
         media.start()
+        systemd.ready("ready")
+        stack.callback(systemd.follow(hub))
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
             switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), log.warning)
             switch.start()
@@ -168,6 +184,7 @@ def run_station(path: Path) -> None:
                 while not stop.wait(KEYS_WAIT_S) and media.is_alive():
                     pass
         finally:
+            systemd.stopping("over; unkeys and stops")
             media.stop()
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
@@ -189,9 +206,12 @@ def _ptt_line(config: StationConfig) -> str:
 class MediaThread(threading.Thread):
     """Runs `Station.step`; the one catch-all of the program: it logs, unkeys, and hands the failure on."""
 
-    def __init__(self, station: Station, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(
+        self, station: Station, log: structlog.stdlib.BoundLogger, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """`alive` is called every turn."""
         super().__init__(name="media", daemon=True)
-        self._station, self._log = station, log
+        self._station, self._log, self._alive = station, log, alive
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
 
@@ -199,6 +219,7 @@ class MediaThread(threading.Thread):
         try:
             while not self._stopping.is_set():
                 self._station.step()
+                self._alive()
         except BaseException as error:
             self.failure = error
             self._log.exception("media thread failed; the transmitter is unkeyed")

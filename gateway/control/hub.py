@@ -83,8 +83,12 @@ class ControlHub:
 
     # For consoles.
 
-    def post(self, request: Request) -> bool:
-        """Ask; the answer is what snapshots and news then say. False: too much waits already, it was dropped."""
+    def post(self, request: Request) -> None:
+        """Ask; the answer is what snapshots and news then say."""
+        self.offer(request)
+
+    def offer(self, request: Request) -> bool:
+        """`post` for who wants to know: False where too much waits already and it was dropped."""
         with self._lock:
             if len(self._requests) >= MAX_WAITING:
                 self.dropped += 1

@@ -161,7 +161,7 @@ class Desk:
             # Whoever holds a key from here may die or hang: to latch it, `toggle` says so.
             request = replace(request, lease_s=LEASE_S)
         before, last = self._hub.snapshot, self._hub.last_news
-        if not self._hub.post(request):
+        if not self._hub.offer(request):
             raise RequestError("the station does not keep up with what it is asked")
         return {"number": 0 if before is None else before.number, "news": last}
 

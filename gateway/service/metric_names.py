@@ -1,7 +1,7 @@
 """What a station's counters and gauges are called in Prometheus, and what they mean. Pure.
 
-Rule: one table; a counter that is not in it is exported all the same, under a name made of its own. A dotted name's last
-part becomes a label where the part before is a `LABELLED` family.
+Rule: one table; a counter that is not in it is exported all the same, under a name made of its own. A dotted name's
+last part becomes a label where the part before is a `LABELLED` family.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ COUNTERS: Mapping[str, str] = MappingProxyType(
         "rx.frames_coarse": "Voice frames of which only the first half came.",
         "ptt.key_down": "Times the transmitter was unkeyed by the session.",
         "ptt.key_up": "Times the transmitter was keyed by the session.",
+        "link.tx_packets": "Packets the link took.",
+        "link.tx_bytes": "Bytes the link took.",
+        "link.rx_packets": "Packets the link brought.",
+        "link.rx_bytes": "Bytes the link brought.",
         "link.lost": "Times the link was lost.",
         "link.outages": "Times the link carried nothing for a while.",
         "keying.transmissions": "Times the transmitter was keyed.",
@@ -87,7 +91,7 @@ GAUGES: Mapping[str, str] = MappingProxyType(
 )
 
 _AUDIO = re.compile(r"audio\.(input|output)\.(\w+)")
-_AUDIO_HELP = {
+AUDIO_HELP = {
     "xruns": "Times a sound device ran dry or over.",
     "dropped_samples": "Samples dropped at a sound device.",
     "device_lost": "Times a sound device vanished.",
@@ -98,20 +102,20 @@ def counter_of(name: str) -> Metric:
     """How the counter `name` of a station is exported."""
     audio = _AUDIO.fullmatch(name)
     if audio is not None:
-        text = _AUDIO_HELP.get(audio[2], f"Counter audio.*.{audio[2]} of the station.")
-        return Metric(_plain(f"audio.{audio[2]}"), text, (("direction", audio[1]),))
+        text = AUDIO_HELP.get(audio[2], f"Counter audio.*.{audio[2]} of the station.")
+        return Metric(plain(f"audio.{audio[2]}"), text, (("direction", audio[1]),))
     for family, (label, text) in LABELLED.items():
         rest = name.removeprefix(family)
         if rest != name and rest[:1] in (".", "_"):
-            return Metric(_plain(family), text, ((label, rest[1:]),))
-    return Metric(_plain(name), COUNTERS.get(name, f"Counter {name} of the station."))
+            return Metric(plain(family), text, ((label, rest[1:]),))
+    return Metric(plain(name), COUNTERS.get(name, f"Counter {name} of the station."))
 
 
 def gauge_of(name: str) -> Metric:
     """How the gauge `name` of a station is exported."""
-    return Metric(_plain(name), GAUGES.get(name, f"Gauge {name} of the station."))
+    return Metric(plain(name), GAUGES.get(name, f"Gauge {name} of the station."))
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name that Prometheus takes; `_total` at the end is the client's to add."""
     return PREFIX + re.sub(r"[^a-zA-Z0-9_]", "_", name).removesuffix("_total")

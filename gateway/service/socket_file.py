@@ -37,7 +37,7 @@ class SocketFile:
 
 
 def listen(path: Path, *, group: bool) -> SocketFile:
-    """A new socket at `path`, for its owner, with `group` its group as well. Raises ConfigError naming control.socket."""
+    """A new socket at `path`, for its owner, with `group` also its group. Raises ConfigError naming control.socket."""
     if len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise ConfigError(
             f"control.socket: {path}: {len(os.fsencode(path))} bytes; a socket's path has at most {MAX_PATH_BYTES}"

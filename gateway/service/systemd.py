@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.clock import Clock, SystemClock
+from gateway.control.hub import ControlHub
+from gateway.service.words import state_line
 
 BEATS = 4
 """Beats within the time after which systemd gives up."""
@@ -57,6 +59,17 @@ class Systemd:
         if now_s >= self._status_due_s:
             self._status, self._status_due_s = _line(text), now_s + STATUS_EVERY_S
             self._tell(f"STATUS={self._status}")
+
+    def follow(self, hub: ControlHub) -> Callable[[], None]:
+        """Let the status be what the station does; returns what ends that."""
+
+        def tell() -> None:
+            # Often called, and the words take longer than looking at the clock.
+            snapshot = hub.snapshot
+            if snapshot is not None and self._clock.now() >= self._status_due_s:
+                self.status(state_line(snapshot.as_dict()))
+
+        return hub.listen(tell) if self.is_there else lambda: None
 
     def alive(self) -> None:
         """The work goes on: cheap, to be called every turn."""

@@ -26,7 +26,7 @@ BAR_CHARACTERS = 20
 QUIETEST_DB = -60.0
 
 
-def line(snap: Snap) -> str:
+def state_line(snap: Snap) -> str:
     """Who talks, else what keeps the station from talking, else that it listens; then the link."""
     ptt, link = snap.get("ptt", {}), snap.get("link", {})
     talker, parts = snap.get("talker"), []
@@ -73,7 +73,7 @@ def page(snap: Snap, now_wall_s: float) -> list[str]:
     rows = [
         ("station", f"{station.get('name')} ({station.get('id')}), group {station.get('group')}, "
                     f"up {duration(station.get('up_s', 0))}, clarilink {station.get('version') or '?'}"),
-        ("now", line(snap)),
+        ("now", state_line(snap)),
         ("last press", ptt.get("refusal")),
         ("link", _link(link)),
         ("sends", link.get("sending")),
@@ -104,7 +104,8 @@ def over(row: Mapping[str, Any]) -> str:
     """An over of the list."""
     lost, snr_db, index = row.get("lost"), row.get("snr_db"), row.get("index")
     return (
-        f"{clock(row.get('wall_s'))}  {row.get('side', ''):<6} {row.get('name', ''):<16} {row.get('duration_s', 0):5.1f} s"
+        f"{clock(row.get('wall_s'))}  {row.get('side', ''):<6} {row.get('name', ''):<16} "
+        f"{row.get('duration_s', 0):5.1f} s"
         + ("" if lost is None else f"  {100 * lost:3.0f} % lost")
         + ("" if snr_db is None else f"  {snr_db:.0f} dB SNR")
         + (f"  replay {index}" if index else "")
@@ -149,7 +150,11 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole < 86_400 else f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+    return (
+        f"{whole // 3600} h {whole % 3600 // 60} min"
+        if whole < 86_400
+        else f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+    )
 
 
 def _link(link: Snap) -> str:
@@ -166,7 +171,9 @@ def _delay(delay: Snap) -> str:
     total = delay.get("total_ms", 0)
     if not total:
         return ""
-    parts = [f"{key.removesuffix('_ms')} {value:.0f}" for key, value in delay.items() if key != "total_ms" and value >= 1]
+    parts = [
+        f"{key.removesuffix('_ms')} {value:.0f}" for key, value in delay.items() if key != "total_ms" and value >= 1
+    ]
     return f"{total / 1000:.1f} s from mouth to ear ({', '.join(parts)} ms)"
 
 
