@@ -29,7 +29,8 @@ from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
-from gateway.logs import configure_logging
+from gateway.errors import ConfigError
+from gateway.logs import LogFile, close_log, configure_logging
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
@@ -67,7 +68,7 @@ def build_cushion(config: StationConfig) -> AdaptiveCushion | None:
 def run_station(path: Path) -> None:
     """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
     config = with_profiles_key(path, load_toml(path, StationConfig))
-    configure_logging(config.log.level, config.log.format)
+    _start_logging(config)
     log = structlog.get_logger("clarilink.station")
     clock, metrics = SystemClock(), Metrics()
     hub = ControlHub(clock)
@@ -187,8 +188,18 @@ def run_station(path: Path) -> None:
             systemd.stopping("over; unkeys and stops")
             media.stop()
         log.info("station stopped", **metrics.snapshot())
+        close_log()
         if media.failure is not None:
             raise media.failure
+
+
+def _start_logging(config: StationConfig) -> None:
+    section = config.log
+    file = None if section.file is None else LogFile(section.file, section.max_bytes, section.keep)
+    try:
+        configure_logging(section.level, section.format, station=config.station.name, file=file)
+    except OSError as error:
+        raise ConfigError(f"log.file: {section.file}: {error.strerror or error}") from error
 
 
 def _ptt_line(config: StationConfig) -> str:
