@@ -28,13 +28,16 @@ from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
+from gateway.control.snapshot import Level
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.recording.recorder import Recorder, open_recorder
+from gateway.service.state import StateKeeper
 from gateway.station.adaptation import LinkCare, always_added
+from gateway.station.board import StationBoard
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.mailbox import Mailbox
 from gateway.station.secured import open_security
@@ -76,12 +79,19 @@ def run_station(path: Path) -> None:
         if recorder is not None:
             recorder.note(line)
 
-    def on_device(event: DeviceEvent) -> None:
-        log.warning(
-            "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
-        )
+    def tell(line: str, level: Level) -> None:
+        (log.info if level is Level.INFO else log.warning)(line)
+        hub.tell(line, level)
 
-    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning, station_beats=True)
+    def warn(line: str) -> None:
+        tell(line, Level.WARNING)
+
+    def on_device(event: DeviceEvent) -> None:
+        direction, state = event.direction.value, event.state.value
+        log.warning("sound", direction=direction, device=event.device, state=state, why=event.text)
+        hub.tell(f"sound {direction} {event.device} is {state}: {event.text}", Level.WARNING)
+
+    keying = None if config.keying is None else Keying(config.keying, metrics, warn, station_beats=True)
     link = build_link(config, clock, metrics, say, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
@@ -94,9 +104,15 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
             stack.callback(recorder.close)
-        security = open_security(config, log.warning)
+        kept = None
+        if config.state is not None:
+            keeper = StateKeeper(config.state, hub, tell)
+            kept = keeper.load()
+            keeper.start()
+            stack.callback(keeper.stop)
+        security = open_security(config, warn)
         stack.callback(security.close)
         transmitter = Transmitter(
             codec,
@@ -138,6 +154,7 @@ def run_station(path: Path) -> None:
             keying,
             recorder,
             hub,
+            StationBoard(config, clock, kept),
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
@@ -158,7 +175,7 @@ def run_station(path: Path) -> None:
             signal.signal(number, lambda *_: stop.set())
         media.start()
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), log.warning)
+            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), warn)
             switch.start()
             stack.callback(switch.stop)
         try:
