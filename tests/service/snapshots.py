@@ -35,6 +35,7 @@ class FakeStation:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> FakeStation:
+        self.hub.publish(self.snapshot)
         self._thread.start()
         return self
 

@@ -26,10 +26,9 @@ def test_what_is_packed_comes_out_with_its_version(message: dict[str, object]) -
 def test_any_bytes_are_a_map_or_refused(data: bytes) -> None:
     try:
         message = unpack(data)
-    except RequestError as error:
-        assert "map" in str(error)
-    else:
-        assert all(isinstance(key, str) for key in message)
+    except RequestError:
+        return
+    assert all(isinstance(key, str) for key in message)
 
 
 @pytest.mark.parametrize(
