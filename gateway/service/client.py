@@ -32,7 +32,7 @@ class ControlClient:
         self.path = path
         self._timeout_s = timeout_s
         self._clock = SystemClock() if clock is None else clock
-        self._last_id = 0
+        self._last_ref = 0
         self._is_gone = False
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
         self._context = zmq.Context[zmq.Socket[bytes]]()
@@ -63,13 +63,13 @@ class ControlClient:
         self._context.term()
 
     def tell(self, op: str, **fields: Any) -> int:
-        """Send a request without waiting; returns the id of the answer, which is left unread."""
-        self._last_id += 1
+        """Send a request without waiting; returns the `ref` of the answer, which is left unread."""
+        self._last_ref += 1
         try:
-            self._socket.send(pack({"id": self._last_id, "op": op, **fields}), zmq.NOBLOCK)
+            self._socket.send(pack({"ref": self._last_ref, "op": op, **fields}), zmq.NOBLOCK)
         except zmq.Again:
             raise LinkError(f"{self.path}: the station takes no more requests") from None
-        return self._last_id
+        return self._last_ref
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """The answer. Raises RequestError with what the station says against it, LinkError where no answer comes."""
@@ -78,7 +78,7 @@ class ControlClient:
         while (message := self._receive(give_up - self._clock.now())) is not None:
             if "event" in message:
                 self._events.append(message)
-            elif message.get("id") in (wanted, None):
+            elif message.get("ref") in (wanted, None):
                 if message.get("ok") is not True:
                     raise RequestError(str(message.get("error", "refused without a reason")))
                 return message

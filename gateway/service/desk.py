@@ -14,7 +14,7 @@ from gateway.control.hub import ControlHub
 from gateway.control.requests import LEASE_S, PressKey, request_of
 from gateway.control.snapshot import plain
 from gateway.errors import RequestError
-from gateway.service.messages import MAX_REQUEST_BYTES, check_version, id_of, pack, unpack
+from gateway.service.messages import MAX_REQUEST_BYTES, check_version, pack, ref_of, unpack
 
 RATE_PER_S = 50.0
 BURST = 100.0
@@ -68,21 +68,21 @@ class Desk:
             self.counts["too_many"] += 1
             was_told, known.is_told = known.is_told, True
             refusal = f"too many requests; needed: at most {RATE_PER_S:.0f} a second"
-            return None if was_told else pack({"id": None, "ok": False, "error": refusal})
+            return None if was_told else pack({"ref": None, "ok": False, "error": refusal})
         known.allowance -= 1
         known.is_told = False
-        answer_id: int | str | None = None
+        ref: int | str | None = None
         try:
             if len(data) > MAX_REQUEST_BYTES:
                 raise RequestError(f"{len(data)} bytes; needed: at most {MAX_REQUEST_BYTES}")
             message = unpack(data)
-            answer_id = id_of(message)
+            ref = ref_of(message)
             check_version(message)
-            answer = self._do(client, {k: v for k, v in message.items() if k not in ("v", "id")}, now_s)
+            answer = self._do(client, {k: v for k, v in message.items() if k not in ("v", "ref")}, now_s)
         except RequestError as error:
             self.counts["refused"] += 1
-            return pack({"id": answer_id, "ok": False, "error": str(error)})
-        return pack({"id": answer_id, "ok": True, **answer})
+            return pack({"ref": ref, "ok": False, "error": str(error)})
+        return pack({"ref": ref, "ok": True, **answer})
 
     def refuse_parts(self) -> None:
         """A message was no message of one part."""

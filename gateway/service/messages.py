@@ -14,7 +14,7 @@ from gateway.errors import RequestError
 
 VERSION = 1
 MAX_REQUEST_BYTES = 16_384
-MAX_ID_CHARACTERS = 64
+MAX_REF_CHARACTERS = 64
 SOCKET_NAME = "control.sock"
 """What the units and examples call it."""
 
@@ -36,13 +36,13 @@ def unpack(data: bytes) -> dict[str, Any]:
     return message
 
 
-def id_of(message: Mapping[str, Any]) -> int | str | None:
+def ref_of(message: Mapping[str, Any]) -> int | str | None:
     """What the answer is to be known by. Raises RequestError."""
-    found = message.get("id")
+    found = message.get("ref")
     is_number = isinstance(found, int) and not isinstance(found, bool)
-    if found is None or is_number or (isinstance(found, str) and len(found) <= MAX_ID_CHARACTERS):
+    if found is None or is_number or (isinstance(found, str) and len(found) <= MAX_REF_CHARACTERS):
         return found
-    raise RequestError(f"id: needed: a whole number or text of at most {MAX_ID_CHARACTERS} characters")
+    raise RequestError(f"ref: needed: a whole number or text of at most {MAX_REF_CHARACTERS} characters")
 
 
 def check_version(message: Mapping[str, Any]) -> None:

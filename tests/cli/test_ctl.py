@@ -128,7 +128,7 @@ def test_toggle_latches(station: FakeStation, path: Path) -> None:
     assert isinstance(asked, ToggleKey)
     assert asked.break_in
     assert good(path, "release") == f"let go: {asked.holder}\n"
-    assert station.asked[-1] == ReleaseKey(asked.holder)
+    until(lambda: station.asked[-1] == ReleaseKey(asked.holder))
     until(lambda: not station.snapshot.ptt.held_by)
     assert good(path, "release", "--all") == "no key is down\n"
 

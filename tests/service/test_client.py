@@ -52,8 +52,8 @@ def server(path: Path, answers: Callable[[dict[str, Any]], list[bytes]]) -> Iter
 def test_events_that_come_before_an_answer_are_kept(path: Path) -> None:
     def answers(asked: dict[str, Any]) -> list[bytes]:
         events = [msgpack.packb({"event": "news", "news": n}) for n in (1, 2)]
-        stale = msgpack.packb({"id": -1, "ok": True, "stale": True})
-        return [*events, stale, msgpack.packb({"id": asked["id"], "ok": True, "x": 1})]
+        stale = msgpack.packb({"ref": -1, "ok": True, "stale": True})
+        return [*events, stale, msgpack.packb({"ref": asked["ref"], "ok": True, "x": 1})]
 
     with server(path, answers), ControlClient(path, PATIENCE_S) as client:
         assert client.ask("anything", what=1)["x"] == 1
@@ -66,7 +66,7 @@ def test_events_that_come_before_an_answer_are_kept(path: Path) -> None:
 
 def test_a_refusal_is_the_stations_sentence(path: Path) -> None:
     def answers(asked: dict[str, Any]) -> list[bytes]:
-        return [msgpack.packb({"id": asked["id"], "ok": False, "error": "no, because"})]
+        return [msgpack.packb({"ref": asked["ref"], "ok": False, "error": "no, because"})]
 
     with server(path, answers), ControlClient(path, PATIENCE_S) as client:  # noqa: SIM117
         with pytest.raises(RequestError, match="no, because"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.control.hub import MAX_WAITING, ControlHub, HistoryPoint
-from gateway.control.requests import OPERATIONS, PressKey, SendText, ToggleKey
+from gateway.control.requests import OPERATIONS, DeleteMessage, PressKey, SendText, ToggleKey
 from gateway.service.desk import BURST, MAX_CLIENTS, MAX_WATCHERS, RATE_PER_S, ClientGone, Desk
 from gateway.service.messages import MAX_REQUEST_BYTES
 from tests.service.snapshots import ALPHA, manual_hub
@@ -57,17 +58,27 @@ def desk(hub: ControlHub) -> Desk:
 
 
 def test_the_snapshot_as_consoles_have_it(desk: Desk, hub: ControlHub) -> None:
-    assert ask(desk, {"op": "snapshot"}) == {"v": 1, "id": None, "ok": True, "snapshot": None, "refused": {}}
+    assert ask(desk, {"op": "snapshot"}) == {"v": 1, "ref": None, "ok": True, "snapshot": None, "refused": {}}
     hub.publish(ALPHA)
-    assert ask(desk, {"v": 1, "id": "a", "op": "snapshot"})["snapshot"] == ALPHA.as_dict()
+    assert ask(desk, {"v": 1, "ref": "a", "op": "snapshot"})["snapshot"] == ALPHA.as_dict()
 
 
 def test_requests_reach_the_hub_and_tell_where_to_look_for_their_effect(desk: Desk, hub: ControlHub) -> None:
     hub.publish(ALPHA)
     hub.tell("hello")
-    answer = ask(desk, {"id": 7, "op": "text", "text": "hi", "to": 2})
-    assert answer == {"v": 1, "id": 7, "ok": True, "number": 1, "news": 1}
+    answer = ask(desk, {"ref": 7, "op": "text", "text": "hi", "to": 2})
+    assert answer == {"v": 1, "ref": 7, "ok": True, "number": 1, "news": 1}
     assert hub.take() == [SendText("hi", 2)]
+
+
+def test_a_message_may_be_named_and_the_answer_known_by_another_key(desk: Desk, hub: ControlHub) -> None:
+    assert ask(desk, {"ref": 1, "op": "delete", "id": "1f"})["ref"] == 1
+    assert hub.take() == [DeleteMessage("1f")]
+
+
+def test_no_request_has_a_key_of_the_envelope() -> None:
+    for kind in OPERATIONS.values():
+        assert not {field.name for field in dataclasses.fields(kind)} & {"v", "ref", "op"}
 
 
 def test_a_press_without_a_lease_gets_one_and_a_latch_does_not(desk: Desk, hub: ControlHub) -> None:
@@ -92,7 +103,7 @@ def test_a_press_without_a_lease_gets_one_and_a_latch_does_not(desk: Desk, hub: 
         ({"op": "watch", "every_s": -1}, "watch.every_s: needed: a number from 0"),
         ({"op": "history", "after_wall_s": "now"}, "history.after_wall_s"),
         ({"op": "snapshot", "v": 2}, "speaks version 1"),
-        ({"op": "snapshot", "id": {}}, "id: needed"),
+        ({"op": "snapshot", "ref": {}}, "ref: needed"),
     ],
 )
 def test_what_is_wrong_is_named(desk: Desk, hub: ControlHub, message: dict[str, Any], told: str) -> None:
@@ -217,7 +228,22 @@ def test_what_is_too_long_is_refused(desk: Desk) -> None:
 
 values = st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats() | st.text(max_size=8) | st.binary(max_size=4)
 keys = st.sampled_from(
-    ["v", "id", "holder", "break_in", "lease_s", "text", "to", "index", "after", "every_s", "news_after", "is_on", "x"]
+    [
+        "v",
+        "ref",
+        "id",
+        "holder",
+        "break_in",
+        "lease_s",
+        "text",
+        "to",
+        "index",
+        "after",
+        "every_s",
+        "news_after",
+        "is_on",
+        "x",
+    ]
 )
 ops = st.sampled_from([*OPERATIONS, "snapshot", "news", "history", "watch", "unwatch", "nonsense"])
 

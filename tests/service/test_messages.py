@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import RequestError
-from gateway.service.messages import VERSION, check_version, id_of, pack, unpack
+from gateway.service.messages import VERSION, check_version, pack, ref_of, unpack
 
 plain_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -53,12 +53,12 @@ def test_what_is_no_map_is_refused(data: bytes) -> None:
         unpack(data)
 
 
-def test_ids_are_numbers_or_short_texts() -> None:
-    assert [id_of({"id": one}) for one in (None, 7, "a" * 64)] == [None, 7, "a" * 64]
-    assert id_of({}) is None
+def test_refs_are_numbers_or_short_texts() -> None:
+    assert [ref_of({"ref": one}) for one in (None, 7, "a" * 64)] == [None, 7, "a" * 64]
+    assert ref_of({}) is None
     for wrong in (True, 1.5, [], "a" * 65, b"x"):
-        with pytest.raises(RequestError, match="id: needed"):
-            id_of({"id": wrong})
+        with pytest.raises(RequestError, match="ref: needed"):
+            ref_of({"ref": wrong})
 
 
 def test_other_versions_are_refused_by_name() -> None:
