@@ -170,14 +170,14 @@ class _Over:
 
     def see(self, snap: Event, now_s: float) -> None:
         """A snapshot. Raises Refused if the key is not, or no longer, obeyed."""
-        ptt = snap["ptt"]
+        ptt, mode = snap["ptt"], snap["ptt"]["mode"]
         is_held = self.holder in ptt["held_by"]
-        if is_held and (ptt["mode"] in words.ON_AIR or ptt.get("is_recording", False)):
+        if is_held and (mode in words.ON_AIR or ptt.get("is_recording", False)):
             self.began_s = now_s if self.began_s is None else self.began_s
         elif is_held and ptt.get("waits_for_floor"):
             self.asked_s = now_s
-        elif not is_held and snap["number"] >= self.judged_from:
-            reason = ptt.get("refusal") or words.MODES.get(ptt["mode"], ptt["mode"])
+        elif snap["number"] >= self.judged_from and (not is_held or mode in words.LOCKED_OUT):
+            reason = ptt.get("refusal") or words.MODES.get(mode, mode)
             raise Refused(f"refused: {reason}" if self.began_s is None else f"the over was ended: {reason}")
 
 

@@ -16,8 +16,8 @@ from gateway.errors import ConfigError, LinkError
 
 OWNER_MODE, GROUP_MODE = 0o600, 0o660
 OWNER_FOLDER_MODE, GROUP_FOLDER_MODE = 0o700, 0o750
-MAX_PATH_BYTES = 90
-"""The kernel takes 107; the rest is for the name it has until it is in place."""
+MAX_PATH_BYTES = 107
+"""unix(7): sun_path, less its closing zero."""
 BACKLOG = 32
 
 
@@ -38,12 +38,11 @@ class SocketFile:
 
 def listen(path: Path, *, group: bool) -> SocketFile:
     """A new socket at `path`, for its owner, with `group` also its group. Raises ConfigError naming control.socket."""
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise ConfigError(
-            f"control.socket: {path}: {len(os.fsencode(path))} bytes; a socket's path has at most {MAX_PATH_BYTES}"
-        )
+    aside = path.with_name(f".{os.getpid()}")
+    length = max(len(os.fsencode(path)), len(os.fsencode(aside)))
+    if length > MAX_PATH_BYTES:
+        raise ConfigError(f"control.socket: {path}: {length} bytes; a socket's path has at most {MAX_PATH_BYTES}")
     _check_free(path)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(mode=GROUP_FOLDER_MODE if group else OWNER_FOLDER_MODE, parents=True, exist_ok=True)

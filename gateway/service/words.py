@@ -14,12 +14,16 @@ from typing import Any
 Snap = Mapping[str, Any]
 
 ON_AIR = frozenset({"talking", "tail"})
+LOCKED_OUT = frozenset({"busy_lockout", "locked_out"})
+"""A key may still be down, but is not obeyed."""
 MODES = {
     "idle": "idle",
-    "guard": "keying up",
+    "keying": "keying up",
     "talking": "TALKING",
     "tail": "TALKING, ends",
     "receiving": "receiving",
+    "waiting": "waits for a free channel",
+    "busy_lockout": "busy: let go of the key, and press it again when the channel is free",
     "locked_out": "locked out: let go of the key",
 }
 BAR_CHARACTERS = 20
@@ -43,7 +47,7 @@ def state_line(snap: Snap) -> str:
         )
     else:
         parts.append(MODES.get(mode, mode.replace("_", " ")))
-    if ptt.get("waits_for_floor"):
+    if ptt.get("waits_for_floor") and mode != "waiting":
         parts.append("waits for a free channel")
     if ptt.get("is_recording"):
         parts.append("records a message")

@@ -29,6 +29,8 @@ class FakeStation:
         self.asked: list[Request] = []
         self.refusal: str | None = None
         """Every press is refused for this."""
+        self.locks_out = False
+        """A refused key counts as down until it is let go."""
         self.cuts_after: int | None = None
         """Turns after which an over is ended by the station."""
         self._stopping = threading.Event()
@@ -62,7 +64,8 @@ class FakeStation:
     def _obey(self, request: Request) -> None:
         match request:
             case PressKey() if self.refusal is not None:
-                self._ptt(PttView(refusal=self.refusal))
+                held = (request.holder,) if self.locks_out else ()
+                self._ptt(PttView("busy_lockout" if held else "receiving", held_by=held, refusal=self.refusal))
                 self.hub.tell(f"refused: {self.refusal}", Level.WARNING)
             case PressKey(holder) | ToggleKey(holder) if not self.snapshot.ptt.held_by:
                 self._ptt(PttView("talking", held_by=(holder,), time_left_s=180.0))

@@ -56,8 +56,9 @@ def test_talking_for_a_while(operator: Operator, station: FakeStation) -> None:
     operator.until_sent()
 
 
-def test_a_refused_press_says_why(operator: Operator, station: FakeStation) -> None:
-    station.refusal = "busy"
+@pytest.mark.parametrize("locks_out", [False, True])
+def test_a_refused_press_says_why(operator: Operator, station: FakeStation, locks_out: bool) -> None:
+    station.refusal, station.locks_out = "busy", locks_out
     with pytest.raises(Refused, match=r"^refused: busy$"):
         operator.hold(5.0, lambda snap: None)
     station.refusal = None
