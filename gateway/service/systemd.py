@@ -1,6 +1,7 @@
 """What a service tells systemd (sd_notify(3)): ready, who talks, still alive, stopping.
 
-Rule: one datagram without waiting, and nothing at all where NOTIFY_SOCKET is not set; telling never stops the work.
+Rule: one datagram without waiting, and nothing at all where NOTIFY_SOCKET is not set; telling never stops the work, and
+what systemd had no room for is told with the next.
 `alive` is called by the loop that would unkey the transmitter, so that a loop that hangs is killed and started again.
 """
 
@@ -39,7 +40,7 @@ class Systemd:
         """How often `alive` should be called at least; None: nobody waits for it."""
         self._beat_due_s = float("-inf")
         self._status, self._status_due_s = "", float("-inf")
-        self._is_stopping = False
+        self._is_ready_owed = self._is_stopping = False
 
     @property
     def is_there(self) -> bool:
@@ -48,8 +49,8 @@ class Systemd:
 
     def ready(self, text: str = "") -> None:
         """What others need of this service is there from now on."""
-        self._status = _line(text)
-        self._tell("READY=1", *([f"STATUS={self._status}"] if text else []))
+        self._is_ready_owed = True
+        self._tell(*([f"STATUS={_line(text)}"] if text else []))
 
     def status(self, text: str) -> None:
         """What `systemctl status` shows; told when it changes, once a second at most."""
@@ -57,8 +58,9 @@ class Systemd:
             return
         now_s = self._clock.now()
         if now_s >= self._status_due_s:
-            self._status, self._status_due_s = _line(text), now_s + STATUS_EVERY_S
-            self._tell(f"STATUS={self._status}")
+            self._status_due_s = now_s + STATUS_EVERY_S
+            if self._tell(f"STATUS={_line(text)}"):
+                self._status = _line(text)
 
     def follow(self, hub: ControlHub) -> Callable[[], None]:
         """Let the status be what the station does; returns what ends that."""
@@ -93,14 +95,18 @@ class Systemd:
                 self._socket = None
                 self.beat_s = None
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str) -> bool:
+        """Whether it was taken; busy or gone, there is nobody else to tell."""
         with self._lock:
             if self._socket is None or self._address is None:
-                return
+                return False
+            ready = ("READY=1",) if self._is_ready_owed else ()
             try:
-                self._socket.sendto("\n".join(lines).encode(), self._address)
+                self._socket.sendto("\n".join((*ready, *lines)).encode(), self._address)
             except OSError:
-                return  # busy or gone: it will notice, and there is nobody else to tell
+                return False
+            self._is_ready_owed = False
+            return True
 
 
 def _address(path: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from tests.integration.programs import PATIENCE_S, Program, Start, free_port, pe
 
 
 class Manager:
-    """systemd's end of the notification socket."""
+    """systemd's end of the notification socket, read all the time."""
 
     def __init__(self) -> None:
         name = f"@clarilink-test-{secrets.token_hex(8)}"
@@ -30,18 +32,25 @@ class Manager:
         self._socket.settimeout(0.2)
         self.environ = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000000"}
         self.told: list[str] = []
+        self._stopping = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                self.told.append(self._socket.recv(4096).decode())
 
     def wait_for(self, told: str) -> None:
         """Until a message begins so."""
         give_up = time.monotonic() + PATIENCE_S
         while not any(message.startswith(told) for message in self.told):
             assert time.monotonic() < give_up, f"never told {told!r}: {self.told}"
-            try:
-                self.told.append(self._socket.recv(4096).decode())
-            except TimeoutError:
-                continue
+            time.sleep(0.05)
 
     def close(self) -> None:
+        self._stopping.set()
+        self._reader.join()
         self._socket.close()
 
 

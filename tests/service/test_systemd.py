@@ -53,6 +53,8 @@ def test_the_life_of_a_service(manager: Manager) -> None:
     assert systemd.is_there
     systemd.ready("listens")
     systemd.status("bravo talks")
+    clock.sleep(1.0)
+    systemd.status("bravo talks")
     systemd.stopping()
     systemd.status("too late")
     systemd.close()
@@ -135,6 +137,23 @@ def test_a_manager_that_has_gone_or_reads_nothing_holds_nobody_up(tmp_path_facto
     Path(path).unlink()
     systemd.alive()
     systemd.stopping()
+    systemd.close()
+
+
+def test_what_there_was_no_room_for_is_told_with_the_next(manager: Manager) -> None:
+    clock = ManualClock()
+    systemd = Systemd(manager.environ, clock)
+    for _ in range(5000):
+        systemd.alive()
+        clock.sleep(5)
+    systemd.ready()
+    systemd.status("one")
+    assert set(manager.told()) == {"WATCHDOG=1"}
+    systemd.alive()
+    assert manager.told() == ["READY=1\nWATCHDOG=1"]
+    clock.sleep(5)
+    systemd.status("one")
+    assert manager.told() == ["STATUS=one"]
     systemd.close()
 
 
