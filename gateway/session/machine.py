@@ -116,6 +116,11 @@ class SessionState:
         """What is heard of others is to be played."""
         return self.is_full_duplex or not self.is_keyed
 
+    @property
+    def is_key_down(self) -> bool:
+        """The key counts as held: an over runs by it, or its release is waited for."""
+        return self.mode in (Mode.TALKING, Mode.LOCKED_OUT)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionMachine:
