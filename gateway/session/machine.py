@@ -7,12 +7,13 @@ Theory of operation
 Half duplex: one talks or listens. A press in IDLE keys the transmitter (KEYING); when it is up the over begins, the
 permit tone is heard and the microphone is sent (TALKING). Where nothing has to be keyed KEYING has no length. A release
 does not end the over at once: the last word is still in the operator's mouth, so the microphone stays open for the
-release delay (TAIL); a press in that time goes on with the same over. Then the over is ended and the transmitter unkeyed.
+release delay (TAIL); a press in that time goes on with the same over. Then the over is ended and the transmitter
+unkeyed.
 
-A transmission, from key-up to tail, never lasts longer than the time-out. At the time-out it is unkeyed whatever the key
-does, and LOCKED_OUT lasts until the key is released, so that a jammed or forgotten key cannot block the net. A link that
-is lost while talking, or a transmitter that went off by itself, locks out in the same way: talk into a dead link would
-only seem to be heard.
+A transmission, from key-up to tail, never lasts longer than the time-out. At the time-out it is unkeyed whatever the
+key does, and LOCKED_OUT lasts until the key is released, so that a jammed or forgotten key cannot block the net. A link
+that is lost while talking, or a transmitter that went off by itself, locks out in the same way: talk into a dead link
+would only seem to be heard.
 
 While another station is heard (RECEIVING) a press is refused, and must be made again (BUSY_LOCKOUT): an operator who
 held the key since before cannot know when he went on the air. With floor control it waits (WAITING) and is told by a
@@ -24,7 +25,8 @@ never yields. It also gets an operator out of a lock-out, once until the key is 
 after the time-out, and a jammed emergency key still falls silent after two time-outs.
 
 A press by voice obeys the same rules, but where it is refused nothing is heard or said of it, or it would be at every
-syllable; it does not wait for the floor, as what was said is said.
+syllable. It waits for nothing, neither the transmitter nor the floor, as what is said is said: an over begins at once
+and without a tone, and the transmitter comes up while the first packet is being spoken.
 
 Full duplex: what is heard refuses no press and is no collision; `is_listening` tells whether it is to be played.
 
@@ -51,17 +53,12 @@ from gateway.session.events import (
     PttPressed,
     PttReleased,
     PttToggled,
-    Refusal,
-    Refused,
     Shutdown,
     Tick,
 )
 from gateway.session.floor import FloorRules, Verdict
-from gateway.session.table import KEYED_MODES, TABLE, TALK_MODES, Cause, To
+from gateway.session.table import KEY_DOWN_MODES, KEYED_MODES, TABLE, TALK_MODES, Cause, To
 from gateway.session.table import Mode as Mode
-
-_LATCHED_MODES = frozenset({Mode.KEYING, Mode.TALKING, Mode.WAITING, Mode.BUSY_LOCKOUT, Mode.LOCKED_OUT})
-"""Where a latching key is down, so that the next toggle is its release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +93,6 @@ class SessionState:
     """This transmission waited for the floor; of meaning while keyed."""
     is_contested: bool = False
     """Somebody began at the same time, and it is not known yet who."""
-    refusal: Refusal | None = None
-    """Why the last press was not obeyed, until the next one."""
     seed: int = 0
     """Of the next draw for the floor; to be set differently in each station of a net."""
 
@@ -118,8 +113,8 @@ class SessionState:
 
     @property
     def is_key_down(self) -> bool:
-        """The key counts as held: an over runs by it, or its release is waited for."""
-        return self.mode in (Mode.TALKING, Mode.LOCKED_OUT)
+        """The key counts as held: something is done by it, or its release is waited for."""
+        return self.mode in KEY_DOWN_MODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +186,7 @@ class SessionMachine:
                     return Cause.VOICE if state.link_is_up else None
                 return self._press(state, Cause.PRESS, break_in)
             case PttToggled(break_in=break_in):
-                is_down = state.mode in _LATCHED_MODES
+                is_down = state.is_key_down
                 if is_down and not (break_in and state.mode in (Mode.WAITING, Mode.BUSY_LOCKOUT)):
                     return Cause.RELEASE
                 return self._press(state, Cause.LATCH, break_in)
@@ -294,9 +289,6 @@ class SessionMachine:
             mode = state.mode
         if cause is Cause.TIME_OUT_NEAR:
             state = replace(state, warned=True)
-        for action in row.actions:
-            if isinstance(action, Refused):
-                state = replace(state, refusal=action.reason)
         return _enter(state, mode, cause, now_s), row.actions
 
 
@@ -315,8 +307,6 @@ def _enter(state: SessionState, mode: Mode, cause: Cause, now_s: float) -> Sessi
         state = replace(state, over_since_s=now_s, warned=False, is_break_in=is_break_in, was_granted=was_granted)
     if mode not in KEYED_MODES:
         state = replace(state, is_break_in=False, was_granted=False, is_contested=False)
-    if mode in (Mode.KEYING, Mode.WAITING):
-        state = replace(state, refusal=None)
-    if mode is Mode.TALKING and state.mode is Mode.KEYING:
+    if mode in TALK_MODES and not state.is_transmitting:
         state = replace(state, talking_since_s=now_s)
     return replace(state, mode=mode, since_s=now_s)

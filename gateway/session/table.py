@@ -97,6 +97,8 @@ KEYED_MODES = frozenset({Mode.KEYING, Mode.TALKING, Mode.TAIL})
 """The transmitter is on."""
 TALK_MODES = frozenset({Mode.TALKING, Mode.TAIL})
 """The microphone is sent."""
+KEY_DOWN_MODES = frozenset({Mode.KEYING, Mode.TALKING, Mode.WAITING, Mode.BUSY_LOCKOUT, Mode.LOCKED_OUT})
+"""The operator's key is down, latched or held; a latching one is released by its next press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ _ROWS: dict[Mode, dict[Cause, Row]] = {
     Mode.IDLE: {
         Cause.PRESS: _KEY_UP,
         Cause.LATCH: _KEY_UP,
-        Cause.VOICE: _KEY_UP,
+        Cause.VOICE: Row(Mode.TALKING, (KeyUp(), StartOver())),
         Cause.ASK: _KEY_UP,
         Cause.PRESS_DUPLEX: _KEY_UP,
         Cause.BREAK_IN: _KEY_UP,
