@@ -139,7 +139,7 @@ class Station:
             seed=0 if rng is None else rng.getrandbits(32),
         )
         self._hub = ControlHub(clock) if hub is None else hub
-        self._board = StationBoard(config, clock, metrics) if board is None else board
+        self._board = StationBoard(config, clock) if board is None else board
         self._keys = KeyBoard()
         self._refusal: str | None = None
         self._muted_play_s: float | None = None
