@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from gateway.config_file import StrictModel
 
@@ -87,6 +87,12 @@ PttInput = Annotated[SerialLineInput | EvdevInput | GpioInput | VoxInput, Field(
 ToneName = Literal["permit", "floor_granted", "refused", "warning", "timed_out", "roger"]
 """As gateway.session.events.Tone has them."""
 
+Tones = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[tuple[ToneName, ...], Tag("some")],
+    Discriminator(lambda value: "some" if isinstance(value, list | tuple) else "all"),
+]
+"""All, none, or those listed."""
+
 
 class PttSection(StrictModel):
     """Push-to-talk: where it comes from and the times of the session machine.
@@ -108,7 +114,7 @@ class PttSection(StrictModel):
     time_out_s: float = Field(default=180.0, gt=0, le=3600)
     warning_s: float = Field(default=15.0, ge=0)
     override_busy: bool = False
-    tones: bool | tuple[ToneName, ...] = True
+    tones: Tones = True
     duplex: Literal["auto", "half", "full"] = "auto"
     floor: Literal["off", "queue"] = "off"
     floor_order: tuple[Annotated[int, Field(ge=1, le=0xFFFF)], ...] = ()

@@ -117,6 +117,17 @@ def test_a_press_waits_and_begins_when_its_turn_comes() -> None:
     assert run.state.mode is Mode.TALKING
 
 
+def test_every_wait_has_its_own_limit() -> None:
+    run = Run(SessionMachine(release_s=0.0, floor=FloorRules(5, slots=1, wait_s=20.0)))
+    for begin_s in (0.0, 100.0):
+        run(OverStarted(1), begin_s)
+        run(PttPressed(), begin_s + 1.0)
+        assert run.machine.next_deadline_s(run.state) == begin_s + 21.0
+        assert KeyUp() in run(OverEnded(), begin_s + 5.0)
+        run(PttReleased(), begin_s + 10.0)
+        assert run.state.mode is Mode.IDLE
+
+
 def test_the_one_who_drew_less_goes_first_and_the_other_waits_on() -> None:
     seed = next(seed for seed in range(100) if RULES.hold_off_s(seed)[0] == 2 * SLOT_S)
     run = Run(seed=seed)
