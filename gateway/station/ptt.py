@@ -15,7 +15,7 @@ from gateway.station.adaptation import profile_of
 
 KEY_UP_LIMIT_S = 3.0
 """A transmitter that is not up this long after its delay will not come up: more than a radio has to answer (CAT)."""
-SLOT_MARGIN_S = 0.15
+SLOT_MARGIN_S = 0.25
 """What a loop turn, a sound block and a modem add to the detection time."""
 
 

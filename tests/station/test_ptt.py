@@ -70,7 +70,7 @@ def test_a_slot_is_the_time_until_others_hear_that_one_has_begun() -> None:
     assert slow is not None
     assert short is not None
     assert given is not None
-    assert fast.slot_s == pytest.approx(0.255 + 0.4 + 0.15)
+    assert fast.slot_s == pytest.approx(0.255 + 0.4 + 0.25)
     assert slow.slot_s == pytest.approx(fast.slot_s + 1.0 + 24 * 8 / 600)
     assert short.slot_s == pytest.approx(fast.slot_s - 0.32)
     assert (given.station_id, given.order, given.slot_s, given.slots, given.wait_s) == (1, (9,), 1.5, 1, 7)
