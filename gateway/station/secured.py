@@ -41,15 +41,7 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
     if section.mode == "none":
         return Secured(None, None, "security off: anybody can hear this net and talk on it")
     assert section.key_file is not None
-    shortest = config.packets.frames_per_packet
-    if config.adaptation.mode == "on":
-        shortest = min(shortest, config.adaptation.shortest)
-    packet_s = shortest * FRAME_MS / 1000
-    if config.ptt.time_out_s / packet_s >= MAX_PACKETS:
-        raise ConfigError(
-            f"ptt.time_out_s {config.ptt.time_out_s:g} is too long with security: an over has at most {MAX_PACKETS} "
-            f"packets, {MAX_PACKETS * packet_s:.0f} s of speech"
-        )
+    check_longest_over(config)
     keys = load_keys(section.key_file)
     suite = Suite(SecurityMode(section.mode), section.tag_bytes)
     state_file = section.state_file
@@ -72,6 +64,21 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
         f"tags of {suite.tag_bytes} bytes, accepting keys {', '.join(map(str, sorted(keys.accepted)))}"
     )
     return Secured(sealer, opener, told, state)
+
+
+def check_longest_over(config: StationConfig) -> None:
+    """Raise ConfigError where an over may be longer than one counter of security can seal (SPEC.md, 13)."""
+    if config.security.mode == "none":
+        return
+    shortest = config.packets.frames_per_packet
+    if config.adaptation.mode == "on":
+        shortest = min(shortest, config.adaptation.shortest)
+    packet_s = shortest * FRAME_MS / 1000
+    if config.ptt.time_out_s / packet_s >= MAX_PACKETS:
+        raise ConfigError(
+            f"ptt.time_out_s {config.ptt.time_out_s:g} is too long with security: an over has at most {MAX_PACKETS} "
+            f"packets, {MAX_PACKETS * packet_s:.0f} s of speech"
+        )
 
 
 def open_curve(section: CurveSection | ChannelCurveSection | None) -> Curve | None:
