@@ -13,7 +13,17 @@ BRIDGE = ROOT / "firmware_bridge"
 
 # Package or module of gateway -> those of ours it may import (besides itself). Absent: the top, may import anything
 # but the trainer.
-FOUNDATION = {"airtimes", "clock", "metrics", "config", "config_file", "ptt_config", "operator_config", "errors", "packaged"}
+FOUNDATION = {
+    "airtimes",
+    "clock",
+    "metrics",
+    "config",
+    "config_file",
+    "ptt_config",
+    "operator_config",
+    "errors",
+    "packaged",
+}
 PURE = {"protocol", "channel", "traces"} | FOUNDATION
 ALLOWED = {
     "airtimes": set(),

@@ -191,7 +191,7 @@ def _check_consoles(findings: Findings, config: StationConfig, around: Surroundi
         if config.web.certificate is not None and config.web.private_key is not None:
             check_certificate(findings, config.web.certificate, config.web.private_key, around)
     if config.control is not None:
-        check_socket_path(findings, "control.socket", config.control.socket)
+        check_socket_path(findings, "control.socket", config.control.socket, around)
     if config.metrics is not None:
         check_package(findings, "metrics", "prometheus_client", around, "metrics")
         check_bind(findings, "metrics.bind", config.metrics.bind, around)

@@ -48,7 +48,7 @@ def _once() -> Callable[[Path], None]:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """As it is, unless told otherwise. `quick` leaves devices, addresses and the codec's networks alone."""
+    """As it is, unless told otherwise. `quick` looks at files only: not at devices, addresses and folders."""
 
     quick: bool = False
     sound_devices: Callable[[], list[DeviceInfo]] = list_devices

@@ -15,7 +15,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 @click.command()
 @click.option("-c", "--config", "configs", type=PATH, multiple=True, help="File to check; more may follow it.")
 @click.argument("more", metavar="[FILE]...", type=PATH, nargs=-1)
-@click.option("--quick", is_flag=True, help="Files only: no sound devices, ports, addresses, networks of the codec.")
+@click.option("--quick", is_flag=True, help="Files only, for another machine: no devices, addresses, folders.")
 @click.option("--net", "is_one_net", is_flag=True, help="The files are of one net: also compare them with each other.")
 @click.option("--json", "is_json", is_flag=True, help="Print the findings as JSON.")
 def check(configs: tuple[Path, ...], more: tuple[Path, ...], quick: bool, is_one_net: bool, is_json: bool) -> None:

@@ -93,7 +93,7 @@ def test_somebody_answers_or_not() -> None:
 def test_socket_files(tmp_path: Path) -> None:
     def looked(path: Path) -> Level:
         findings = Findings(Path("x.toml"))
-        check_socket_path(findings, "control.socket", path)
+        check_socket_path(findings, "control.socket", path, HERE)
         return findings.all[0].level
 
     (tmp_path / "file").touch()

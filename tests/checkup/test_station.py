@@ -123,7 +123,7 @@ def test_folders(tmp_path: Path) -> None:
             '[state]\nfile = "file/state"\n',
         ]
     )
-    assert told(tmp_path, HEAD + MEMORY + sections) == [
+    assert told(tmp_path, HEAD + MEMORY + sections, quick=False) == [
         ("problem", "messages.spool"),
         ("problem", "record.folder"),
         ("problem", "trace.record"),
