@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tomllib
@@ -56,7 +57,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 FOLDERS = ("configs/", "docs/", "deploy/", "gateway/", "firmware_bridge/", "tests/")
-MADE_BY_THE_READER = re.compile(r"\.(key|curve|public|token|log|trace|wav)$|^configs/(exercise|spool|my)|/token$|[A-Z]{3}")
+MADE_BY_THE_READER = re.compile(r"\.(key|curve|public|token|log|trace|wav)$|^configs/(exercise|operator|spool|my)|/token$|[A-Z]{3}")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
@@ -163,11 +164,16 @@ class Shell:
         for text in block.run.shows:
             assert text in program.output, f"{where}: does not show {text!r}:\n{program.output}"
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End what runs in the background; it must still run, and must end when asked to."""
         with ExitStack() as stack:
             for program in self._programs:
                 stack.callback(program.stop)
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for program in self._programs:
+            program.kill()
 
 
 class Program:
@@ -222,7 +228,7 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, SIGKILL)
         self._process.wait()
-        self._close()
+        self._close()  # a second time does nothing
 
     def _close(self) -> None:
         assert self._process.stdin is not None
@@ -233,14 +239,17 @@ class Program:
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=name)
-def test_commands_run(path: Path, tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    try:
-        for block in blocks_of(path):
-            if block.run is not None:
-                shell.run(block)
-    finally:
-        shell.close()
+def test_commands_run(path: Path) -> None:
+    # A short name: the paths of sockets have few characters.
+    with tempfile.TemporaryDirectory(prefix="doc-") as folder:
+        shell = Shell(Path(folder))
+        try:
+            for block in blocks_of(path):
+                if block.run is not None:
+                    shell.run(block)
+            shell.end()
+        finally:
+            shell.close()
 
 
 def test_marks_that_mean_nothing_are_seen(tmp_path: Path) -> None:
