@@ -63,7 +63,9 @@ def blocks_of(file: Path) -> list[Block]:
             end = next(at for at in range(index + 1, len(lines)) if lines[at].startswith("```"))
             found.append(Block(file, index + 1, line[3:].strip(), "\n".join(lines[index + 1 : end]), run))
             run, index = None, end
-        elif line.startswith("    ") and (index == 0 or not lines[index - 1].strip() or MARK.fullmatch(lines[index - 1])):
+        elif line.startswith("    ") and (
+            index == 0 or not lines[index - 1].strip() or MARK.fullmatch(lines[index - 1])
+        ):
             end = index
             while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
                 end += 1

@@ -5,6 +5,7 @@ Rule: a secret is never shown, not even in part.
 
 from __future__ import annotations
 
+import re
 import ssl
 import stat
 from contextlib import suppress
@@ -20,7 +21,7 @@ from gateway.keys import load_keys, read_secret_file
 from gateway.protocol.security import check_value
 from gateway.station.secured import open_curve
 
-SHORT_TOKEN = 16
+TOKEN_CHARACTERS = 16, 200
 SOON = timedelta(days=30)
 
 
@@ -55,11 +56,10 @@ def check_token(findings: Findings, path: Path) -> None:
     """The web console's token."""
     with findings.looking_at("web.token_file"):
         token = read_secret_file(path).strip()
-        if not token or "\n" in token:
-            findings.problem("web.token_file", f"{path}: needs one line", "`clarilink token FILE` makes one")
-        elif len(token) < SHORT_TOKEN:
-            text = f"{path}: a token of {len(token)} characters can be guessed"
-            findings.warn("web.token_file", text, "`clarilink token FILE` makes a long one")
+        if not TOKEN_CHARACTERS[0] <= len(token) <= TOKEN_CHARACTERS[1] or re.fullmatch(r"[!-~]+", token) is None:
+            least, most = TOKEN_CHARACTERS
+            text = f"{path}: needs one line of {least} to {most} visible ASCII characters"
+            findings.problem("web.token_file", text, "`clarilink token FILE --force` makes one")
         else:
             findings.ok("web.token_file", f"{path} can be used")
 

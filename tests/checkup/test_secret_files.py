@@ -61,7 +61,7 @@ def test_curve_keys(tmp_path: Path) -> None:
     ("content", "level"),
     [
         ("a-long-token-of-many-signs\n", Level.OK),
-        ("aPq7\n", Level.WARNING),
+        ("aPq7\n", Level.PROBLEM),
         ("", Level.PROBLEM),
         ("a\nb", Level.PROBLEM),
     ],
