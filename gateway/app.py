@@ -17,7 +17,7 @@ import structlog
 from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.inputs import InputThread, name_of
 from firmware_bridge.ptt.keying import Keying
-from gateway.audio.base import DeviceEvent
+from gateway.audio.base import DeviceEvent, DeviceState
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
@@ -26,9 +26,11 @@ from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
+from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
-from gateway.logs import configure_logging
+from gateway.control.snapshot import Level
+from gateway.logs import configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
@@ -65,6 +67,7 @@ def run_station(path: Path) -> None:
     config = with_profiles_key(path, load_toml(path, StationConfig))
     configure_logging(config.log.level, config.log.format)
     log = structlog.get_logger("clarilink.station")
+    screen = config.ptt.source == "keyboard" and screen_wanted(config.console.kind)
     clock, metrics = SystemClock(), Metrics()
     hub = ControlHub(clock)
 
@@ -76,12 +79,18 @@ def run_station(path: Path) -> None:
         if recorder is not None:
             recorder.note(line)
 
+    def warn(line: str) -> None:
+        log.warning(line)
+        hub.tell(line, Level.WARNING)
+
     def on_device(event: DeviceEvent) -> None:
         log.warning(
             "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
         )
+        told = f"sound {event.direction.value}: {event.device} {event.state.value} {event.text}".rstrip()
+        hub.tell(told, Level.INFO if event.state is DeviceState.RUNNING else Level.WARNING)
 
-    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning, station_beats=True)
+    keying = None if config.keying is None else Keying(config.keying, metrics, warn, station_beats=True)
     link = build_link(config, clock, metrics, say, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
@@ -94,9 +103,9 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
             stack.callback(recorder.close)
-        security = open_security(config, log.warning)
+        security = open_security(config, warn)
         stack.callback(security.close)
         transmitter = Transmitter(
             codec,
@@ -158,12 +167,12 @@ def run_station(path: Path) -> None:
             signal.signal(number, lambda *_: stop.set())
         media.start()
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), log.warning)
+            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), warn)
             switch.start()
             stack.callback(switch.stop)
         try:
             if config.ptt.source == "keyboard":
-                serve_lines(hub, stop, media.is_alive)
+                _serve_operator(screen, hub, stop, media)
             else:
                 while not stop.wait(KEYS_WAIT_S) and media.is_alive():
                     pass
@@ -172,6 +181,14 @@ def run_station(path: Path) -> None:
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
             raise media.failure
+
+
+def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media: MediaThread) -> None:
+    if not screen:
+        serve_lines(hub, stop, media.is_alive)
+        return
+    with held_back():
+        run_screen(hub, stop, media.is_alive)
 
 
 def _ptt_line(config: StationConfig) -> str:

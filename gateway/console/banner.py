@@ -106,9 +106,10 @@ def _hearing(shot: Snapshot, *, refused_now: bool) -> Banner:
         return Banner(Role.CANNOT, f"REFUSED: {why}", "BUSY", f"{name} for {for_s} - wait, or b breaks in", for_s)
     if shot.ptt.waits_for_floor:
         return Banner(Role.BUSY, f"YOUR TURN COMES when {name} ends: key is down", "WAIT", f"{name} for {for_s}", for_s)
+    word = "SOMEBODY" if shot.talker is None or shot.talker.source is None else name
     group = "" if shot.talker is None or shot.talker.group is None else f" to group {shot.talker.group}"
     may = "you may talk too" if shot.ptt.is_full_duplex else "wait, or b breaks in"
-    return Banner(Role.BUSY, f"HEARD NOW: {name}{group}", name, f"for {for_s} - {may}", for_s)
+    return Banner(Role.BUSY, f"HEARD NOW: {name}{group}", word, f"for {for_s} - {may}", for_s)
 
 
 def _idle(shot: Snapshot, *, refused_now: bool) -> Banner:

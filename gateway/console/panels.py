@@ -48,13 +48,12 @@ def header(shot: Snapshot, width: int, glyphs: Glyphs) -> Line:
     station, ptt = shot.station, shot.ptt
     parts: list[str | tuple[str, Role]] = [
         (f" {glyphs.shown(station.name)}", Role.BAR),
-        (f"  id {station.id}  group {station.group}  ", Role.BAR),
+        (f"  id {station.id}  group {station.group}  {_net_in_a_word(shot)}  ", Role.BAR),
     ]
     flags = [
         (shot.audio.is_muted, "MUTED"),
         (ptt.is_parrot, "PARROT"),
         (ptt.is_recording, "RECORDING MESSAGE"),
-        (shot.security.mode == "none", "NO KEY"),
     ]
     for is_set, word in flags:
         if is_set:
@@ -62,8 +61,13 @@ def header(shot: Snapshot, width: int, glyphs: Glyphs) -> Line:
     return beside(line(*parts), line((f" {clock_time(shot.wall_s, with_seconds=True)} ", Role.BAR)), width, Role.BAR)
 
 
+def _net_in_a_word(shot: Snapshot) -> str:
+    mode = shot.security.mode
+    return "open net" if mode == "none" else "encrypted" if "encrypt" in mode else "signed"
+
+
 def alerts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Section]:
-    """What is wrong and would be missed: devices, keying, recording, link."""
+    """What is wrong and would be missed: devices, keying, recording."""
     found = []
     for name, device in (("MICROPHONE", shot.audio.input), ("SPEAKER", shot.audio.output)):
         if device.state in BROKEN_STATES:
@@ -72,8 +76,6 @@ def alerts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Section]:
         found.append(f"KEYING: {shot.keying.problem}")
     if shot.record is not None and shot.record.problem:
         found.append(f"NOT RECORDING: {shot.record.problem}")
-    if not shot.link.is_up or shot.link.outage:
-        found.append(f"LINK: {shot.link.outage or 'down'}")
     return [
         Section(0, tuple(line((f"! {row}" if n == 0 else f"  {row}", Role.BAD)) for n, row in enumerate(rows)))
         for rows in (wrapped(glyphs.shown(text), width - 2) for text in found)
@@ -83,7 +85,7 @@ def alerts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Section]:
 def microphone(shot: Snapshot, peak_db: float, width: int, glyphs: Glyphs) -> Section:
     """Level, peak and clipping: 29 cells of words, the rest a bar."""
     audio = shot.audio
-    bar = level_bar(audio.level_db, peak_db, max(4, width - LABEL - 14), glyphs)
+    bar = level_bar(audio.level_db, peak_db, max(4, width - LABEL - 15), glyphs)
     role = Role.BAD if audio.is_clipping else Role.WARN if peak_db > -3 else Role.GOOD
     end = (" CLIP ", Role.ALARM) if audio.is_clipping else ""
     return Section(1, (labelled("mic", (bar, role), f" {decibels(audio.level_db):<7} ", end),))
@@ -92,7 +94,7 @@ def microphone(shot: Snapshot, peak_db: float, width: int, glyphs: Glyphs) -> Se
 def speaker(shot: Snapshot, width: int, glyphs: Glyphs) -> Section:
     """Level of what is heard, volume, mute."""
     audio = shot.audio
-    bar = level_bar(audio.output_level_db, -100.0, max(4, width - LABEL - 14), glyphs)
+    bar = level_bar(audio.output_level_db, -100.0, max(4, width - LABEL - 15), glyphs)
     end = ("MUTED", Role.ALARM) if audio.is_muted else (f"vol {audio.volume_db:+.0f} dB", Role.TEXT)
     return Section(3, (labelled("speaker", (bar, Role.TEXT), " ", end),))
 

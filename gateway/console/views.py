@@ -35,19 +35,13 @@ HELP = (
     ("b", "break in: talk over others, in an emergency"),
     ("t", "text; Tab or @name picks for whom, Enter sends, Esc drops"),
     ("m", "record a voice message; m again ends and sends it"),
-    ("l", "play the last voice message"),
-    ("r", "hear the last over again"),
-    ("Esc", "stop playing"),
-    ("+ -", "volume"),
-    ("x", "mute the speaker, and back"),
+    ("l  r", "play the last voice message; hear the last over again; Esc stops"),
+    ("+ - x", "volume; mute, and back"),
     ("p", "parrot: hear yourself through the codec, nothing is sent"),
     ("n", "night colours (red), and back"),
-    ("1", "main view"),
-    ("2", "messages: up, down, Enter opens a menu"),
-    ("3", "link, charts of loss and delay"),
-    ("4", "devices (s tests the speaker, i the microphone), counters"),
-    ("F1 ?", "this page"),
-    ("q", "quit; so do Ctrl-C and Ctrl-D. Quitting ends an over"),
+    ("1 2 3 4", "main; messages (Enter opens a menu); link, charts; devices, counters"),
+    ("s i", "on page 4: test the speaker; the microphone"),
+    ("q", "quit (Ctrl-C, Ctrl-D too); quitting ends an over"),
 )
 
 
@@ -212,7 +206,7 @@ def _link_facts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Line]:
         labelled("voice", f"{glyphs.shown(view.fit)}{mtu}"),
     ]
     for label, seen in (("hearing", shot.reception), ("others", shot.sent_reception)):
-        rows += panels.reception(label, seen, 0, width, glyphs, in_full=True).lines
+        rows += panels.reception(label, seen, 0, width, glyphs, in_full=label == "hearing").lines
         if seen.expected:
             rows += continued(f"bursts of {seen.mean_burst:.1f}, {seen.expected} packets", width, Role.DIM)
     rows += panels.delay(shot, width).lines
@@ -296,9 +290,9 @@ def help_view(look: Look) -> list[Line]:
     """The keys; scrolls."""
     rows: list[Line] = [line(("KEYS", Role.TITLE))]
     for key, words in HELP:
-        first, *rest = wrapped(words, look.width - 8)
-        rows.append(line((f" {key:<6} ", Role.STRONG), first))
-        rows += [line(" " * 8, row) for row in rest]
+        first, *rest = wrapped(words, look.width - 10)
+        rows.append(line((f" {key:<8} ", Role.STRONG), first))
+        rows += [line(" " * 10, row) for row in rest]
     first_row = min(look.scrolled, max(0, len(rows) - look.height))
     return squared(rows[first_row:], look.width, look.height)
 
