@@ -151,9 +151,9 @@ def banner_lines(banner: Banner, width: int, height: int, glyphs: Glyphs) -> lis
     label, detail = (glyphs.shown(text) for text in (banner.label, banner.detail))
     if height < HEIGHT:
         word = " ".join(part for part in (glyphs.shown(banner.word).upper(), banner.figure) if part)
-        rows = [line((f" {word} ", role), (f" {label}", role)), line((f" {detail}", role)), line((f" {label}", role))]
-        order = [rows[0]] if height < 3 else [rows[2], line((f" {word}", role)), rows[1]]
-        return [fitted(row, width, role) for row in order[: max(0, height)]]
+        rows = [f" {label}", f" {word}", f" {detail}"] if height >= 3 else [f" {word}  {label}", f" {detail}"]
+        rows += [""] * (height - len(rows))
+        return [fitted(line((row, role)), width, role) for row in rows[: max(0, height)]]
     body = [fitted(row, width, role) for row in _big_rows(banner, inner, glyphs)]
     lines = [line((f" {label}", role)), *body, line((f" {detail}", role))]
     return [fitted(row, width, role) for row in lines]

@@ -111,7 +111,7 @@ def link(shot: Snapshot, width: int, glyphs: Glyphs) -> Section:
         rows += continued(glyphs.shown(view.outage), width, Role.BAD)
     if view.sending:
         rows += _wrapped_after("sending", glyphs.shown(view.sending), width)
-    if view.reason:
+    if view.reason and view.fit != "live":
         rows += continued(glyphs.shown(view.reason), width, Role.WARN)
     return Section(2, tuple(rows))
 
@@ -237,12 +237,12 @@ def overs(shot: Snapshot, width: int, glyphs: Glyphs, rows: int) -> Section:
 def _message_parts(message: MessageView, glyphs: Glyphs) -> tuple[Line, str, Span]:
     """When and who; what; how far it is, unless it is simply there."""
     is_own = message.direction in OWN_DIRECTIONS
-    state, role = message_state(message)
+    state, role = message_state(message, glyphs)
     is_there = message.kind == "text" and not is_own and message.share >= 1
     said = glyphs.shown(message.text)
     if message.duration_s is not None or not said:
         length = "" if message.duration_s is None else f" {duration(message.duration_s)}"
-        said = f"{message.kind}{length} {said}".rstrip()
+        said = f"{glyphs.shown(message.kind)}{length} {said}".rstrip()
     who = f"to {glyphs.shown(message.peer)}: " if is_own else f"{glyphs.shown(message.peer)}: "
     head = line((f"{clock_time(message.wall_s)} ", Role.DIM), (who, Role.STRONG))
     return head, said, Span("" if is_there or not state else f"[{state}]", role)
@@ -264,10 +264,10 @@ def message_rows(message: MessageView, width: int, glyphs: Glyphs) -> list[Line]
     return [line(*head, first), second]
 
 
-def message_state(message: MessageView) -> tuple[str, Role]:
+def message_state(message: MessageView, glyphs: Glyphs) -> tuple[str, Role]:
     """State in words, with progress while it is under way."""
-    state = message.state
-    role = STATE_ROLES.get(state, Role.WARN if message.share < 1 else Role.DIM)
+    state = glyphs.shown(message.state)
+    role = STATE_ROLES.get(message.state, Role.WARN if message.share < 1 else Role.DIM)
     return (f"{state} {100 * message.share:.0f} %".strip() if message.share < 1 else state), role
 
 
@@ -296,7 +296,7 @@ def news(lines_told: Iterable[NewsView], width: int, height: int, glyphs: Glyphs
 def device(label: str, view: DeviceView, width: int, glyphs: Glyphs) -> list[Line]:
     """A sound device in full."""
     role = Role.BAD if view.state in BROKEN_STATES else Role.GOOD
-    rows = [labelled(label, (view.state or "-", role), f" {glyphs.shown(view.name)}")]
+    rows = [labelled(label, (glyphs.shown(view.state) or "-", role), f" {glyphs.shown(view.name)}")]
     if view.text:
         rows += continued(glyphs.shown(view.text), width, role if role is Role.BAD else Role.TEXT)
     return [*rows, *continued(f"{view.xruns} xruns, {view.dropped_samples} samples dropped", width, Role.DIM)]

@@ -171,9 +171,10 @@ def messages_view(shot: Snapshot, look: Look) -> list[Line]:
 
 
 def _message_in_full(message: MessageView, look: Look) -> list[Line]:
-    state, role = panels.message_state(message)
-    when, peer = clock_time(message.wall_s, with_seconds=True), look.glyphs.shown(message.peer)
-    rows = [line((f"{message.kind} {message.direction} {peer} {when}  ", Role.STRONG), (state, role))]
+    state, role = panels.message_state(message, look.glyphs)
+    when = clock_time(message.wall_s, with_seconds=True)
+    what = look.glyphs.shown(f"{message.kind} {message.direction} {message.peer}")
+    rows = [line((f"{what} {when}  ", Role.STRONG), (state, role))]
     if message.duration_s is not None:
         rows[0] = (*rows[0], Span(f"  {duration(message.duration_s)}"))
     return rows + [line(row) for row in wrapped(look.glyphs.shown(message.text), look.width) if row]
@@ -204,6 +205,7 @@ def _link_facts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Line]:
         *panels.link(shot, width, glyphs).lines,
         labelled("name", glyphs.shown(view.name or "-")),
         labelled("voice", f"{glyphs.shown(view.fit)}{mtu}"),
+        *(continued(glyphs.shown(view.reason), width, Role.DIM) if view.reason and view.fit == "live" else ()),
     ]
     for label, seen in (("hearing", shot.reception), ("others", shot.sent_reception)):
         rows += panels.reception(label, seen, 0, width, glyphs, in_full=label == "hearing").lines
@@ -231,7 +233,7 @@ def _charts(history: Sequence[HistoryPoint], width: int, rows: int, glyphs: Glyp
         ("lost", [point.lost for point in history], 0.1, True),
         ("late", [point.late for point in history], 0.1, True),
         ("made up", [point.concealed for point in history], 0.1, True),
-        ("delay s", [None if p.delay_ms is None else p.delay_ms / 1000 for p in history], 1.0, False),
+        ("delay s", [p.delay_ms / 1000 if p.delay_ms else None for p in history], 1.0, False),
         ("SNR dB", [point.snr_db for point in history], 10.0, False),
     )
     for n, (name, values, least_top, is_share) in enumerate(curves):
