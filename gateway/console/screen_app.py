@@ -13,48 +13,34 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from rich.segment import Segment
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.driver import Driver
 from textual.events import Key, Paste, Resize
-from textual.geometry import Region
-from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
-from textual.widgets import Input
 
 from gateway.clock import Clock, SystemClock
 from gateway.console import panels, views
 from gateway.console.banner import HEIGHT, Banner, banner_lines, banner_of
-from gateway.console.latch import Latch
-from gateway.console.palette import DARK, MONO, NIGHT, Palette
+from gateway.console.palette import DARK, MONO, NIGHT
 from gateway.console.prompt import addressee_name, next_addressee, text_request
-from gateway.console.spans import Glyphs, Line, Role, fitted, line, plain
+from gateway.console.screen_keys import ConsoleKeys
+from gateway.console.spans import Glyphs, Line, Role, fitted, line
 from gateway.console.terminal import glyphs_for, is_hung_up
 from gateway.console.views import Look, View
+from gateway.console.widgets import Lines, TextLine
 from gateway.control.hub import ControlHub
 from gateway.control.requests import (
     MAX_TEXT_CHARACTERS,
     DeleteMessage,
     PlayMessage,
-    ReplayOver,
-    Request,
     RetryMessage,
-    SetMute,
-    SetParrot,
     SetVolume,
-    StopPlaying,
-    TestMicrophone,
-    TestTone,
-    ToggleKey,
-    ToggleRecording,
 )
 from gateway.control.snapshot import MessageView, Snapshot
 from gateway.errors import RequestError
 
-HOLDER = "keyboard"
 BUSY_DRAW_S = 0.1
 QUIET_DRAW_S = 0.25
 LOOK_S = 0.25
@@ -64,52 +50,6 @@ REFUSED_SHOWN_S = 3.0
 HINT_SHOWN_S = 4.0
 PEAK_HELD_S = 1.5
 WRITING_KEYS = " Enter sends   Esc drops   Tab or @name: for whom   Ctrl-C quits"
-VOLUME_STEP_DB = 3.0
-VOLUME_LEAST_DB, VOLUME_MOST_DB = -40.0, 20.0
-
-
-class Lines(Widget):
-    """Lines of spans; only those that changed are drawn again."""
-
-    DEFAULT_CSS = "Lines { width: 1fr; height: auto; }"
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._rows: list[Line] = []
-        self.palette: Palette = DARK
-
-    def show(self, rows: list[Line]) -> None:
-        """From now on these, as many as the widget is high."""
-        old, self._rows = self._rows, rows
-        for n in range(max(len(old), len(rows))):
-            if n >= len(old) or n >= len(rows) or old[n] != rows[n]:
-                self.refresh(Region(0, n, self.size.width, 1))
-
-    def painted(self, palette: Palette) -> None:
-        """In other colours."""
-        self.palette = palette
-        self.refresh()
-
-    @property
-    def words(self) -> str:
-        """What stands there, without colours."""
-        return "\n".join(plain(row) for row in self._rows)
-
-    def render_line(self, y: int) -> Strip:
-        row = fitted(self._rows[y] if y < len(self._rows) else (), self.size.width)
-        return Strip([Segment(span.text, self.palette.styles[span.role]) for span in row], self.size.width)
-
-
-class TextLine(Input):
-    """The line on which a text is written. It gives every key that is not editing to the screen, in the order in which
-    keys came: what follows an Enter at once must not end up in the text."""
-
-    def on_key(self, event: Key) -> None:
-        app = self.app
-        assert isinstance(app, ScreenApp)
-        if app.text_key(event, self.value):
-            event.prevent_default()
-            event.stop()
 
 
 class ScreenApp(App[None], inherit_bindings=False):
@@ -156,7 +96,7 @@ class ScreenApp(App[None], inherit_bindings=False):
         self._is_mono = "NO_COLOR" in environ
         self.palette = MONO if self._is_mono else DARK
         self.view = View.MAIN
-        self._latches = {False: Latch(), True: Latch()}
+        self._console_keys = ConsoleKeys()
         self._has_news = threading.Event()
         self._drawn: Snapshot | None = None
         self._drawn_s = self._published_s = self._clock.now()
@@ -165,7 +105,6 @@ class ScreenApp(App[None], inherit_bindings=False):
         self._refusal: tuple[str | None, float] = (None, float("-inf"))
         self._hint: tuple[str, float] = ("", float("-inf"))
         self._peak: tuple[float, float] = (-100.0, float("-inf"))
-        self._volume: tuple[float, float] = (0.0, float("-inf"))
         self._chosen = self._scrolled = 0
         self._chosen_key: tuple[Any, ...] | None = None
         self._menu: MessageView | None = None
@@ -179,7 +118,7 @@ class ScreenApp(App[None], inherit_bindings=False):
             yield Lines(id=name)
         with Horizontal(id="writing"):
             yield Lines(id="addressee")
-            yield TextLine(max_length=MAX_TEXT_CHARACTERS + 20, select_on_focus=False)
+            yield TextLine(self.text_key, MAX_TEXT_CHARACTERS + 20)
 
     def on_mount(self) -> None:
         line_of_text = self.query_one(TextLine)
@@ -335,73 +274,31 @@ class ScreenApp(App[None], inherit_bindings=False):
 
     def on_key(self, event: Key) -> None:
         """A key that the text line did not take."""
+        text = self.query_one(TextLine)
         if self._is_writing:
+            # Keys that were on their way before the line opened (typed ahead, or over a slow network) are its own.
+            if event is not text.last_key:
+                text.post_message(Key(event.key, event.character))
             return
         event.stop()
         key = (event.character or "").lower() if event.is_printable else event.key
         if self._menu is not None:
             self._menu_key(self._menu, key)
-        elif not (self._talk_key(key) or self._sound_key(key) or self._view_key(key)):
+        elif not (self._asking_key(key) or self._view_key(key)):
             self.hint("nothing is on that key; F1 shows the keys")
+
+    def _asking_key(self, key: str) -> bool:
+        """A key that asks the station for something."""
+        requests = self._console_keys.requests(key, self.view, self.hub.snapshot, self._clock.now())
+        for request in requests or ():
+            self.hub.post(request)
+            if isinstance(request, SetVolume):
+                self.hint(f"volume {request.volume_db:+.0f} dB")
+        return requests is not None
 
     def on_paste(self, event: Paste) -> None:
         """Pasted text is no row of commands."""
         event.stop()
-
-    def _post(self, *requests: Request) -> bool:
-        for request in requests:
-            self.hub.post(request)
-        return True
-
-    def _talk_key(self, key: str) -> bool:
-        match key:
-            case " " | "b":
-                # Even a press that the latch drops is taken: it means nothing else.
-                break_in = key == "b"
-                if self._latches[break_in].press(self._clock.now()):
-                    self._post(ToggleKey(HOLDER, break_in))
-                return True
-            case "m":
-                return self._post(ToggleRecording())
-            case "t":
-                self._open_text()
-                return True
-            case "q":
-                self.action_leave()
-                return True
-        return False
-
-    def _sound_key(self, key: str) -> bool:
-        shot = self.hub.snapshot
-        match key:
-            case "l":
-                return self._post(PlayMessage())
-            case "r":
-                return self._post(ReplayOver())
-            case "escape" if self.view is View.MAIN:
-                return self._post(StopPlaying())
-            case "p" if shot is not None:
-                return self._post(SetParrot(not shot.ptt.is_parrot))
-            case "x" if shot is not None:
-                return self._post(SetMute(not shot.audio.is_muted))
-            case "+" | "=" | "-" | "_" if shot is not None:
-                return self._change_volume(VOLUME_STEP_DB if key in "+=" else -VOLUME_STEP_DB, shot)
-            case "s" if self.view is View.DEVICES:
-                return self._post(TestTone())
-            case "i" if self.view is View.DEVICES:
-                return self._post(TestMicrophone())
-        return False
-
-    def _change_volume(self, step_db: float, shot: Snapshot) -> bool:
-        # Presses come faster than snapshots: go on from what was last asked for.
-        asked_db, asked_s = self._volume
-        now_s = self._clock.now()
-        base_db = asked_db if now_s - asked_s < 1.0 else shot.audio.volume_db
-        wanted_db = min(VOLUME_MOST_DB, max(VOLUME_LEAST_DB, base_db + step_db))
-        self._volume = (wanted_db, now_s)
-        self._post(SetVolume(wanted_db))
-        self.hint(f"volume {wanted_db:+.0f} dB")
-        return True
 
     def _view_key(self, key: str) -> bool:
         match key:
@@ -409,6 +306,10 @@ class ScreenApp(App[None], inherit_bindings=False):
                 self.show_view(View(key))
             case "?":
                 self.action_help()
+            case "t":
+                self._open_text()
+            case "q":
+                self.action_leave()
             case "escape":
                 self.show_view(View.MAIN)
             case "n":
@@ -443,14 +344,14 @@ class ScreenApp(App[None], inherit_bindings=False):
         self._menu = None
         match key:
             case "p" | "enter" if message.id is not None and message.kind != "text":
-                self._post(PlayMessage(message.id))
+                self.hub.post(PlayMessage(message.id))
             case "r" if message.id is not None and views.can_retry(message):
-                self._post(RetryMessage(message.id))
+                self.hub.post(RetryMessage(message.id))
             case "d" if message.id is not None:
-                self._post(DeleteMessage(message.id))
+                self.hub.post(DeleteMessage(message.id))
                 self._chosen_key = None
             case " ":
-                self._talk_key(key)
+                self._asking_key(key)
         self.draw()
 
     def show_view(self, view: View) -> None:
@@ -536,7 +437,7 @@ class ScreenApp(App[None], inherit_bindings=False):
             self.hint(str(error))
             return
         if request is not None:
-            self._post(request)
+            self.hub.post(request)
             self._to = request.to
         self._close_text()
 

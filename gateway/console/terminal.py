@@ -8,15 +8,18 @@ Draws on standard output: standard error is for logs, which may go to a file.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
 import select
+import signal
 import sys
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from gateway.console.spans import PLAIN, RICH, Glyphs
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from textual.app import App
 
 STALLED_S = 5.0
+INPUT_WAIT_S = 0.1
+"""An Escape with nothing behind it is the key itself after about this long."""
+READ_BYTES = 4096
 SIMPLE_TERMINALS = ("linux", "vt", "ansi", "dumb", "cons", "con")
 """Their fonts have letters but few blocks, and they may print what they do not know."""
 _MODERN = re.compile(r"\x1b\[(?:[<>]\d*u|\?\d+\$p)")
@@ -105,23 +111,43 @@ class TerminalDriver(LinuxDriver):
         self._is_simple = is_simple(os.environ)
         self._terminal = TerminalWriter(sys.__stdout__.fileno(), self.lost, ascii_only=not speaks_utf8(os.environ))  # type: ignore[union-attr]
         self._file = self._terminal  # type: ignore[assignment]
+        # A stopped process cannot unkey. And what the library does when it goes on would start it a second time when
+        # a terminal hangs up, which sends SIGCONT, too.
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)
 
     def write(self, data: str) -> None:
         if not (self._is_simple and _MODERN.search(data)):
             super().write(data)
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # The library believes COLUMNS and LINES, which stay what they were when a terminal is resized.
+        try:
+            size = os.get_terminal_size(self._terminal.fileno())
+        except OSError:
+            return super()._get_terminal_size()
+        return (size.columns, size.lines) if size.columns and size.lines else super()._get_terminal_size()
+
     def close(self) -> None:
         super().close()
         self._terminal.close()
 
-    def _run_input_thread(self) -> None:
+    def run_input_thread(self) -> None:
+        """As the library does it, but the end of the input is the loss of the terminal, and bytes that are no UTF-8
+        cost themselves alone."""
+        parser = XTermParser(self._debug)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set() and not self.lost.is_set():
             try:
-                self.run_input_thread()
-            except UnicodeDecodeError:
-                continue  # a terminal that is not set to UTF-8; that byte is dropped
+                ready, _, _ = select.select([self.fileno], [], [], INPUT_WAIT_S)
+                data = os.read(self.fileno, READ_BYTES) if ready else None
             except (OSError, ValueError):
+                data = b""
+            if data == b"":
                 self.lost.set()
+                break
+            for event in (*(parser.feed(decode(data)) if data else ()), *parser.tick()):
+                self.process_message(event)
 
 
 def driver_class(lost: threading.Event) -> type[TerminalDriver]:
