@@ -17,7 +17,7 @@ import structlog
 from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.inputs import InputThread, name_of
 from firmware_bridge.ptt.keying import Keying
-from gateway.audio.base import DeviceEvent
+from gateway.audio.base import DeviceEvent, DeviceState
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
@@ -27,11 +27,12 @@ from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
+from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
 from gateway.control.snapshot import Level
 from gateway.errors import ConfigError
-from gateway.logs import LogFile, close_log, configure_logging
+from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
 from gateway.recording.recorder import Recorder, open_recorder
@@ -60,6 +61,7 @@ def run_station(path: Path) -> None:
     config = with_profiles_key(path, load_toml(path, StationConfig))
     _start_logging(config)
     log = structlog.get_logger("clarilink.station")
+    screen = config.ptt.source == "keyboard" and screen_wanted(config.console.kind)
     clock, metrics = SystemClock(), Metrics()
     hub = ControlHub(clock)
 
@@ -81,7 +83,8 @@ def run_station(path: Path) -> None:
     def on_device(event: DeviceEvent) -> None:
         direction, state = event.direction.value, event.state.value
         log.warning("sound", direction=direction, device=event.device, state=state, why=event.text)
-        hub.tell(f"sound {direction} {event.device} is {state}: {event.text}", Level.WARNING)
+        level = Level.INFO if event.state is DeviceState.RUNNING else Level.WARNING
+        hub.tell(f"sound {direction} {event.device} is {state}: {event.text}".rstrip(": "), level)
 
     keying = None if config.keying is None else Keying(config.keying, metrics, warn, station_beats=True)
     link = build_link(config, clock, metrics, say, keying)
@@ -164,7 +167,7 @@ def run_station(path: Path) -> None:
             stack.callback(switch.stop)
         try:
             if config.ptt.source == "keyboard":
-                serve_lines(hub, stop, media.is_alive)
+                _serve_operator(screen, hub, stop, media)
             else:
                 while not stop.wait(KEYS_WAIT_S) and media.is_alive():
                     pass
@@ -183,6 +186,14 @@ def _start_logging(config: StationConfig) -> None:
         configure_logging(section.level, section.format, station=config.station.name, file=file)
     except OSError as error:
         raise ConfigError(f"log.file: {section.file}: {error.strerror or error}") from error
+
+
+def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media: MediaThread) -> None:
+    if not screen:
+        serve_lines(hub, stop, media.is_alive)
+        return
+    with held_back():
+        run_screen(hub, stop, media.is_alive)
 
 
 def _ptt_line(config: StationConfig) -> str:

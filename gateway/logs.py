@@ -1,7 +1,8 @@
 """structlog set up once per process: lines for people, or JSON for machines (journald, Loki), on standard error.
 
 Rule: every line has `event`, `level`, `timestamp` and, where one is named, `station`; no line holds a secret, and no
-line floods the others: of the same event only so many in a while are written, the rest are counted and told.
+line floods the others: of the same event only so many in a while are written, the rest are counted and told. While a
+screen is drawn on the terminal (`held_back`) no line is written over it; they come when it is gone.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -26,6 +29,7 @@ SAME_A_WINDOW = 20
 WINDOW_S = 10.0
 MAX_EVENTS = 512
 """Events counted at a time; the rest are written as they come."""
+LINES_HELD = 1000
 HELD_BACK = "log lines held back"
 HIDDEN = "(hidden)"
 
@@ -39,6 +43,45 @@ EventDict = structlog.typing.EventDict
 
 _gate: FloodGate | None = None
 _file: _QuietFile | None = None
+
+
+class _Out:
+    """Where lines go: `file`, or for a while nowhere."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.held: deque[str] | None = None
+
+    def write(self, text: str) -> int:
+        held = self.held
+        if held is None:
+            return self.file.write(text)
+        held.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.held is None:
+            self.file.flush()
+
+
+_out = _Out(sys.stderr)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Keep lines off a terminal, the last LINES_HELD of them until the end; lines to a file go on."""
+    out = _out
+    if not out.file.isatty():
+        yield
+        return
+    out.held = deque(maxlen=LINES_HELD)
+    try:
+        yield
+    finally:
+        held, out.held = out.held, None
+        with suppress(OSError):  # the terminal is gone, and with it whoever would read
+            out.file.writelines(held or ())
+            out.file.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +102,9 @@ def configure_logging(
     clock: Clock | None = None,
 ) -> None:
     """`level` debug, info, warning or error; `debug` holds nothing back. Raises OSError where `file` cannot be made."""
-    global _gate, _file
+    global _gate, _file, _out
     close_log()
+    _out = _Out(sys.stderr)
     gate = None if level == "debug" else FloodGate(SystemClock() if clock is None else clock)
     to_file = None if file is None else _QuietFile(file)
     renderer: structlog.typing.Processor = (
@@ -86,7 +130,7 @@ def configure_logging(
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _out)),
         cache_logger_on_first_use=False,
     )
     _gate, _file = gate, to_file
