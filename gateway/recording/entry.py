@@ -84,6 +84,17 @@ class OverEntry:
     is_complete: bool = False
     """Whether its end was written: False after a crash or on a full disk."""
 
+    @property
+    def number(self) -> int:
+        """Counts up through a folder; part of the file's name. 0 for a file named by somebody else."""
+        parts = self.path.stem.split("-")
+        return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
+
+    @property
+    def was_played(self) -> bool:
+        """Whether there is any sound: an over that nobody could hear is kept as packets alone."""
+        return not (self.is_complete and self.samples == 0)
+
 
 @dataclass(frozen=True, slots=True)
 class NoteEntry:

@@ -211,13 +211,13 @@ def test_what_waits_for_a_disk_that_hangs_is_bounded_and_the_rest_keeps_its_plac
     desk.recorder.said_begins(1)
     for _ in range(QUEUE_STEPS + 500):
         desk.recorder.said(block)  # returns, though nobody takes them
-    assert desk.recorder.dropped == 502  # the opening and the beginning took two places
+    assert desk.recorder.dropped == 503  # the opening, the beginning and the packets' header took three places
     desk.recorder.work()
     desk.recorder.said(block)
     desk.recorder.close()
     pcm = read_audio(next(tmp_path.glob("*.wav")))
     assert len(pcm) == (QUEUE_STEPS + 501) * 32
-    assert np.count_nonzero(pcm == 0) == 502 * 32
+    assert np.count_nonzero(pcm == 0) == 503 * 32
 
 
 def test_two_stations_cannot_share_a_folder(tmp_path: Path) -> None:
