@@ -33,6 +33,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
+from gateway.recording.facts import config_excerpt
 from gateway.recording.recorder import Recorder, open_recorder
 from gateway.station.adaptation import LinkCare, always_added
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
@@ -94,7 +95,15 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            recorder = open_recorder(
+                config.record,
+                config.station.name,
+                config.station.id,
+                clock,
+                log.warning,
+                excerpt=config_excerpt(config),
+                name_of=config.net.name_of,
+            )
             stack.callback(recorder.close)
         security = open_security(config, log.warning)
         stack.callback(security.close)
@@ -112,6 +121,7 @@ def run_station(path: Path) -> None:
             protection=protection,
             search=config.codec.search != "off",
             pace=pace,
+            tap=None if recorder is None else recorder.said_packet,
         )
         station = Station(
             config,
@@ -126,6 +136,7 @@ def run_station(path: Path) -> None:
                 cushion=build_cushion(config),
                 opener=security.opener,
                 protection=protection,
+                tap=recorder,
             ),
             link,
             (audio.input, audio.output),

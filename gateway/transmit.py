@@ -57,7 +57,7 @@ class Transmitter:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
         `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
         (None: no security); `protection` None is none; with `search` the codec searches each
-        packet, in no more steps than `pace` has time for; `tap` is shown each packet of an over before it is made secure,
+        packet, in no more steps than `pace` has time for; `tap` is shown each packet of an over before it is sealed,
         and its bytes on the air. Raises LocalProtocolError for both against bit errors."""
         if sealer is not None and protection is not None and protection.is_bit:
             raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")

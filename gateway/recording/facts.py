@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gateway.protocol.packets import FRAME_S, ParityPacket, SessionBlock, VoicePacket
+from gateway.protocol.packets import FRAME_S, ParityPacket, SessionBlock
 from gateway.recording.packets import OverHeader, OverPacket
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ class OverPacket:
     snr_db: float | None = None
 
     def item(self) -> bytes:
-        """As it stands in the file: [mono_s, bytes, air_bytes, snr_db, frames], what is not known at the end left out."""
+        """As it stands in the file: [mono_s, bytes, air_bytes, snr_db, frames] without what is not known at the end."""
         heard = self.packet.heard if isinstance(self.packet, VoicePacket) else None
         doubts = None if heard is None else [_frame_item(frame) for frame in heard]
         snr_db = None if self.snr_db is None else round(self.snr_db, 2)
@@ -106,9 +106,7 @@ def parse_over(data: bytes, path: Path) -> OverFile | None:
     if isinstance(first, dict) and first.get("format") == FORMAT:
         version = whole(first.get("version"))
         if version is None or version > VERSION:
-            raise AudioError(
-                f"{path}: packets of version {first.get('version')!r}; this program reads up to {VERSION}"
-            )
+            raise AudioError(f"{path}: packets of version {first.get('version')!r}; this program reads up to {VERSION}")
         found = OverFile(path, _header(first))
     elif first is not None and any(_packet(item) is not None for item in items):
         found = OverFile(path, OverHeader(_side_of(path)))  # the header is damaged, packets are not
