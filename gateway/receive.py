@@ -158,6 +158,7 @@ class Receiver:
         that for repairs is learnt as well, from each talker's last over.
         """
         self._codec = codec
+        self._frames_per_packet = frames_per_packet
         self._protection = Protection() if protection is None else protection
         self._crc = crc
         self._cushion_s = cushion_s
@@ -173,6 +174,19 @@ class Receiver:
         self._ids_heard_s: dict[int, float] = {}
         self._repair_packets: dict[int | None, int] = {}  # by talker: how far its redundancy reaches back
         self._cut_off: Played | None = None  # the last sound of an over that had to make room
+
+    def twin(self) -> Receiver:
+        """A fresh one of the same codec and settings for packets that never were on the air: without security and tap,
+        and what it counts is nobody's."""
+        return Receiver(
+            self._codec,
+            frames_per_packet=self._frames_per_packet,
+            crc=self._crc,
+            cushion_s=self._cushion_s,
+            cap_s=self._cap_s,
+            metrics=Metrics(),
+            protection=self._protection,
+        )
 
     @property
     def busy(self) -> bool:

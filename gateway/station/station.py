@@ -15,17 +15,19 @@ from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.keying import Keying
 from firmware_bridge.ptt.vox import Vox
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
-from gateway.clock import Clock
+from gateway.clock import Clock, calendar_s
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
 from gateway.control.hub import ControlHub
 from gateway.control.keys import KeyBoard, KeyRequest
 from gateway.control.requests import (
+    DeleteMessage,
     HoldKey,
     PlayMessage,
     PressKey,
     ReleaseKey,
     Request,
+    RetryMessage,
     SendText,
     ToggleKey,
     ToggleRecording,
@@ -79,6 +81,9 @@ from gateway.station.adaptation import LinkCare, change_line
 from gateway.station.board import StationBoard, decibels
 from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
+from gateway.station.parrot import Parrot
+from gateway.station.sounds import LocalSounds
+from gateway.station.speaker import Speaker
 from gateway.station.tones import tone_pcm
 from gateway.station.view import ViewMaker
 from gateway.transmit import Transmitter
@@ -123,7 +128,8 @@ class Station:
         is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
         self._transmitter, self._receiver = transmitter, receiver
-        self._input, self._output = audio
+        self._input, self._output = audio[0], Speaker(audio[1])
+        audio = self._input, self._output
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
         self._recorder = recorder
@@ -142,6 +148,9 @@ class Station:
         self._keying = keying
         vox = config.ptt.input
         self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
+        release_s, time_out_s = config.ptt.release_ms / 1000, config.ptt.time_out_s
+        parrot = Parrot(transmitter, receiver, clock, release_s=release_s, time_out_s=time_out_s)
+        self._sounds = LocalSounds(self._output, parrot, clock, say, self._fresh_microphone)
         self._shown_s = self._history_s = float("-inf")
         self._shown_mode = self._state.mode
         self._link = LinkKeeper(link, clock, metrics, say, self._session)
@@ -158,6 +167,8 @@ class Station:
             mailbox,
             keying,
             security,
+            self._sounds,
+            recorder,
         )
 
     def post(self, request: Request) -> None:
@@ -175,9 +186,10 @@ class Station:
             self._key_event(event)
         self._hear_microphone()
         self._hear_link()
+        self._sounds.tick(self._busy)
         self._send_messages()
         self._session(Tick())
-        if not (self._state.is_key_down or self._records_by_key):
+        if not self._is_key_obeyed:
             self._keys.clear()  # whoever still holds a key that is not obeyed has to press it again
         self._play()
         self._show()
@@ -197,25 +209,47 @@ class Station:
                 self._key_request(request)
             case SendText(text, to):
                 self._send_text(text, to)
+            case _ if self._sounds.request(request):
+                pass
             case _ if mailbox is None:
                 self._say("no messages here: the station file has no [messages] section")
             case ToggleRecording():
                 self._record(not mailbox.is_recording)
-            case PlayMessage():
-                mailbox.play_last()
+            case PlayMessage(message_id):
+                if (found := mailbox.sound_of(message_id)) is not None:
+                    self._sounds.play(*found)
+            case RetryMessage(message_id):
+                mailbox.retry(message_id)
+            case DeleteMessage(message_id):
+                mailbox.delete(message_id)
 
     def _key_request(self, request: KeyRequest) -> None:
-        is_on = self._state.is_key_down or self._records_by_key
-        for event in self._keys.handle(request, self._clock.now(), is_on=is_on):
+        for event in self._keys.handle(request, self._clock.now(), is_on=self._is_key_obeyed):
             self._key_event(event)
 
     def _key_event(self, event: PttPressed | PttReleased) -> None:
         if isinstance(event, PttPressed):
             self._refusal = None
+        if self._sounds.key(event):
+            return
         if self._talks_buffered:
             self._record(isinstance(event, PttPressed))
         elif self._can_key(event) and self._fits_live(event):
             self._session(event)
+
+    @property
+    def _is_key_obeyed(self) -> bool:
+        """Whether something goes on that a key began and that ends when it is let go."""
+        return self._state.is_key_down or self._records_by_key or self._sounds.parrot.is_key_down
+
+    @property
+    def _busy(self) -> str | None:
+        """Why nothing but the air may be heard now, in words."""
+        if self._state.is_transmitting:
+            return "on the air"
+        if self._state.is_hearing:
+            return f"{self._board.talker or 'somebody'} talks"
+        return "a message is recorded" if self._mailbox is not None and self._mailbox.is_listening else None
 
     @property
     def _records_by_key(self) -> bool:
@@ -230,10 +264,14 @@ class Station:
         elif self._state.is_transmitting:
             self._say("not recorded: on the air")
         else:
-            self._output.clear()
-            self._input.rewind()
-            self._act(PlayTone(Tone.PERMIT))
+            self._fresh_microphone()
             self._mailbox.record(self._clock.now())
+
+    def _fresh_microphone(self) -> None:
+        """Something begins that is said into it."""
+        self._output.clear()
+        self._input.rewind()
+        self._act(PlayTone(Tone.PERMIT))
 
     def _session(self, event: Event) -> None:
         self._state, actions = self._machine.handle(self._state, event, self._clock.now())
@@ -366,13 +404,13 @@ class Station:
             if self._recorder is not None:
                 self._recorder.said(pcm)
             self._send(self._transmitter.push(pcm))
-        elif self._mailbox is not None:
+        elif not self._sounds.hear(pcm) and self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
 
     def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
         """Let the operator's voice be his key; returns what is to be sent if it is."""
         level_db = decibels(float(np.mean(np.square(pcm, dtype=np.float64))))
-        is_played_to = self._state.is_hearing and not self._state.is_transmitting
+        is_played_to = (self._state.is_hearing and not self._state.is_transmitting) or self._sounds.is_occupied
         match vox.hear(pcm, level_db, self._clock.now(), is_played_to=is_played_to):
             case Move.PRESSED:
                 self._request(PressKey(VOX))
@@ -460,13 +498,14 @@ class Station:
             if played is not None:
                 self._record_heard(played)
             self._tell(notices)
-            pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
+            pcm = played.pcm if played is not None else self._sounds.next_pcm()
             if pcm is None:
                 return
             self._output.write(pcm)
 
     def _record_heard(self, played: Played) -> None:
         self._board.played(concealed=played.concealed)
+        self._sounds.ring.hear(played.pcm)
         if self._recorder is not None:
             queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
             self._recorder.heard(
@@ -478,9 +517,11 @@ class Station:
             match notice:
                 case RemoteOverStarted():
                     self._board.over_begins()
+                    self._sounds.ring.begins(self._board.talker or "somebody", calendar_s())
                     self._session(OverStarted())
                 case RemoteTalker(session):
                     name = self._board.talker_known(session.source, session.group)
+                    self._sounds.ring.talker(name)
                     if self._recorder is not None:
                         self._recorder.talker(session.source)
                     self._session(OverStarted(session.source))
@@ -490,6 +531,7 @@ class Station:
                     self._say(f"{self._board.talker} sends {codec}: not heard")
                 case RemoteOverEnded(reception):
                     self._board.over_ends(reception)
+                    self._sounds.ring.ends()
                     self._session(OverEnded())
                     if self._recorder is not None:
                         self._recorder.heard_ends(reception)
