@@ -128,7 +128,8 @@ class Station:
         is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
         self._transmitter, self._receiver = transmitter, receiver
-        self._input, self._output = audio[0], Speaker(audio[1])
+        self._input = audio[0]
+        self._output = audio[1] if isinstance(audio[1], Speaker) else Speaker(audio[1])
         audio = self._input, self._output
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
@@ -136,7 +137,7 @@ class Station:
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
         self._hub = ControlHub(clock) if hub is None else hub
-        self._board = StationBoard(config, clock, metrics) if board is None else board
+        self._board = StationBoard(config, clock) if board is None else board
         self._keys = KeyBoard()
         self._refusal: str | None = None
         self._muted_play_s: float | None = None

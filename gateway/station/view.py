@@ -64,7 +64,7 @@ class ViewMaker:
     _counters: tuple[tuple[str, float], ...] = ()
     _spooled: tuple[MessageView, ...] = ()
     _messages: tuple[MessageView, ...] = ()
-    _messages_of: tuple[int, tuple[MessageView, ...]] = (-1, ())
+    _messages_of: tuple[MessageView | None, tuple[MessageView, ...] | None] = (None, None)
 
     def snapshot(
         self, state: SessionState, *, refusal: str | None, talks_buffered: bool, is_full_duplex: bool
@@ -110,9 +110,11 @@ class ViewMaker:
 
     def _all_messages(self) -> tuple[MessageView, ...]:
         """Short texts and what is in the spool, newest first; put together only when one of both has changed."""
-        if self._messages_of[0] != self.board.changes or self._messages_of[1] is not self._spooled:
-            self._messages_of = (self.board.changes, self._spooled)
-            both = (*self.board.texts, *self._spooled)
+        texts = self.board.texts
+        newest = texts[0] if texts else None
+        if self._messages_of[0] is not newest or self._messages_of[1] is not self._spooled:
+            self._messages_of = (newest, self._spooled)
+            both = (*texts, *self._spooled)
             self._messages = tuple(sorted(both, key=lambda view: view.wall_s, reverse=True))
         return self._messages
 
