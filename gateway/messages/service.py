@@ -478,10 +478,13 @@ class MessageService:
             self._told[about] = news
             self._say(line)
 
+    def is_own(self, head: MessageHead) -> bool:
+        """Whether this station sends it."""
+        return head.source == self._identity.station
+
     def peer(self, head: MessageHead) -> str:
         """The other side of a message: who sent it or whom it is for."""
-        is_own = head.source == self._identity.station
-        return self._whom(head) if is_own else self._identity.name_of(head.source)
+        return self._whom(head) if self.is_own(head) else self._identity.name_of(head.source)
 
     def _whom(self, head: MessageHead) -> str:
         if head.addressee is Addressee.STATION:

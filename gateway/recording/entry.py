@@ -60,7 +60,8 @@ class OverEntry:
     clock, `wall_s` the same by the calendar; the delay of the sound card is in neither. `key_s` is when the key went
     down. `source` is the talker's station id. Heard: `first_frame` is the first frame (80 ms) played, `concealed` were
     guessed by the decoder, `absent` never played, `pauses` are silences (before which frame, how many samples) in which
-    the speaker had to wait; `expected`, `lost` and `late` count packets, None where not known.
+    the speaker had to wait; `sequence` are the places (frame, first sample) at which frames do not follow each other
+    without a gap, the first included; `expected`, `lost` and `late` count packets, None where not known.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class OverEntry:
     concealed: Runs = ()
     absent: Runs = ()
     pauses: tuple[tuple[int, int], ...] = ()
+    sequence: tuple[tuple[int, int], ...] = ()
     expected: int | None = None
     lost: int | None = None
     late: int | None = None

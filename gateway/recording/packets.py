@@ -22,7 +22,7 @@ from gateway.errors import AudioError, LocalProtocolError
 from gateway.protocol.frames import FRAME_BITS, PartialFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.packets import FRAME_BYTES, Dropped, ParityPacket, SessionBlock, VoicePacket, parse
 from gateway.recording.entry import Side, number, whole
-from gateway.traces.framing import Unpacker, pack
+from gateway.traces.framing import MARK, Unpacker, pack
 
 FORMAT = "clarilink over"
 VERSION = 1
@@ -141,7 +141,7 @@ def read_over(path: Path) -> OverFile:
         raise AudioError(f"{path}: cannot read: {error.strerror or error}") from error
     found = parse_over(data, path)
     if found is None:
-        what = "empty" if not data else "no packets of an over"
+        what = "cut off or damaged before its first packet" if data.startswith(MARK) else "no packets of an over"
         raise AudioError(f"{path}: {what}; needed: a {SUFFIX} file of a folder of recordings")
     return found
 

@@ -91,10 +91,13 @@ class _Heard:
     source: int | None = None
     log: PacketLog | None = None
     begin: dict[str, Any] = field(default_factory=dict)
+    last_frame: int = -2
     samples: int = 0
     concealed: list[list[int]] = field(default_factory=list)
     absent: list[list[int]] = field(default_factory=list)
     pauses: list[list[int]] = field(default_factory=list)
+    sequence: list[list[int]] = field(default_factory=list)
+    """Where frames do not follow each other without a gap: [frame, its first sample]."""
 
 
 class Recorder:
@@ -229,12 +232,16 @@ class Recorder:
             _add_run(heard.absent, heard.next_frame, frame)
         if concealed:
             _add_run(heard.concealed, frame, frame + 1)
-        heard.next_frame = max(heard.next_frame, frame + 1)
+        is_next = frame == heard.last_frame + 1
+        heard.last_frame, heard.next_frame = frame, max(heard.next_frame, frame + 1)
         due = round((at_s - heard.start_s) * SAMPLE_RATE_HZ)
         if due - heard.samples > CONTINUOUS_S * SAMPLE_RATE_HZ:
             if len(heard.pauses) < MOST_RUNS:
                 heard.pauses.append([frame, due - heard.samples])
             heard.samples = due
+            is_next = False
+        if not is_next and len(heard.sequence) < MOST_RUNS:
+            heard.sequence.append([frame, heard.samples])
         self._sound(Side.HEARD, heard.samples, pcm)
         heard.samples += len(pcm)
 
@@ -255,6 +262,7 @@ class Recorder:
             "concealed": heard.concealed or None,
             "absent": heard.absent or None,
             "pauses": heard.pauses or None,
+            "sequence": heard.sequence or None,
         }
         if reception is not None:
             values |= {

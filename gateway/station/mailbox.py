@@ -261,7 +261,8 @@ class Mailbox:
             self._say(f"{name}: made by a codec that is not here")
             return None
         part = f", {missing * FRAME_S:.1f} s of it missing" if missing else ""
-        self._say(f"playing {name} from {self._service.peer(message.head)}, {len(frames) * FRAME_S:.1f} s{part}")
+        whose = f"{'to' if self._service.is_own(message.head) else 'from'} {self._service.peer(message.head)}"
+        self._say(f"playing {name} {whose}, {len(frames) * FRAME_S:.1f} s{part}")
         return name, self._decoded(frames)
 
     def _decoded(self, frames: Sequence[bytes | None]) -> Iterator[Pcm]:

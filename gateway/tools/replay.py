@@ -33,6 +33,8 @@ from gateway.station.again import hear_again
 DEFAULT_CUSHION_MS, DEFAULT_CAP_MS, DEFAULT_PACKET_MS = 60.0, 1500.0, 480.0
 """As [jitter] and [packets] have them: for overs said, which no jitter buffer has seen."""
 SILENT_POWER = 1e-10
+LONGEST_PAUSE_SAMPLES = 60 * SAMPLE_RATE_HZ
+MOST_FRAMES = 100_000
 MAX_FACTS_BYTES = 1_000_000
 
 
@@ -59,6 +61,8 @@ class Replayed:
     first_frame: int | None = None
     end_frame: int = 0
     pauses: int = 0
+    sequence: list[tuple[int, int]] = field(default_factory=list)
+    """As in gateway.recording.entry."""
     reception: Reception | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -120,6 +124,10 @@ def find_over(path: Path, over: str | None) -> Found:
             raise AudioError(f"{path}: no such file or folder")
         if over is not None:
             raise AudioError(f"{path}: is one over; --over chooses from a folder")
+        if path.suffix not in (".wav", PACKETS, ".json"):
+            raise AudioError(
+                f"{path}: no recording; needed: a folder of recordings, or its .wav or {PACKETS} of one over"
+            )
         sound = path.with_suffix(".wav")
         index = read_recordings(path.parent).overs if (path.parent / "index.jsonl").is_file() else []
         return Found(sound, next((entry for entry in index if entry.path.name == sound.name), None))
@@ -176,14 +184,19 @@ def decode_anew(over: OverFile, codec: Codec, waits: Waits | None = None) -> Rep
         metrics=metrics,
     )
     done = Replayed(np.zeros(0, np.float32))
+    samples, last = 0, -2
     for heard in hear_again(receiver, over.packets, notices):
         played = heard.played
         if done.first_frame is None:
             done.first_frame = played.frame_index
-        if heard.pause:
-            done.pauses += heard.pause
-            said.append(np.zeros(min(heard.pause, 60 * SAMPLE_RATE_HZ), np.float32))
+        pause = min(heard.pause, LONGEST_PAUSE_SAMPLES)
+        if pause:
+            done.pauses += pause
+            said.append(np.zeros(pause, np.float32))
+        if pause or played.frame_index != last + 1:
+            done.sequence.append((played.frame_index, samples + pause))
         said.append(played.pcm)
+        samples, last = samples + pause + len(played.pcm), played.frame_index
         done.played += 1
         done.end_frame = max(done.end_frame, played.frame_index + 1)
         if played.concealed:
@@ -222,43 +235,64 @@ def words(over: OverFile, done: Replayed) -> list[str]:
 
 
 def compare(found: Found, over: OverFile, done: Replayed, recorded: FloatArray) -> list[str]:
-    """How the over decoded anew differs from its recording; one line says so if it does not."""
+    """How the over decoded anew differs from its recording, frame by frame, so that a wait of the speaker moves
+    nothing; the last line is about the sound."""
     if over.header.side is Side.SAID:
-        return [
-            "  recorded is the microphone, decoded is what arrives over a link without loss: "
-            + _apart(recorded, done.pcm)
-        ]
+        return ["  the recording is of the microphone, not of a decoder: listen to both (--as-recorded)"]
     entry, lines = found.entry, list[str]()
-    if len(recorded) != len(done.pcm):
-        lines.append(f"  length: recorded {len(recorded) / SAMPLE_RATE_HZ:.2f} s, anew {done.duration_s:.2f} s")
-    if entry is not None and entry.is_complete:
-        was = [frame for begin, end in entry.concealed for frame in range(begin, min(end, begin + 100_000))]
+    is_known = entry is not None and entry.is_complete and bool(entry.sequence)
+    was_frames = _frames(recorded, entry.sequence if entry is not None and is_known else ((done.first_frame or 0, 0),))
+    if entry is not None and is_known:
+        was = [frame for begin, end in entry.concealed for frame in range(begin, min(end, begin + MOST_FRAMES))]
         _differ(lines, "first frame", entry.first_frame, done.first_frame)
         _differ(lines, "end frame", entry.end_frame, done.end_frame)
-        _differ(lines, "silence in pauses, samples", sum(samples for _, samples in entry.pauses), done.pauses)
+        waited = sum(samples for _, samples in entry.pauses)
+        if waited != done.pauses:
+            lines.append(
+                f"  silence while the speaker waited: recorded {1000 * waited / SAMPLE_RATE_HZ:.0f} ms, "
+                f"anew {1000 * done.pauses / SAMPLE_RATE_HZ:.0f} ms"
+            )
         if was != done.concealed:
             more, fewer = sorted(set(done.concealed) - set(was)), sorted(set(was) - set(done.concealed))
             lines.append(f"  concealed: recorded {len(was)} frames, anew {len(done.concealed)}")
             lines += [f"    only anew: {_listed(more)}"] if more else []
             lines += [f"    only recorded: {_listed(fewer)}"] if fewer else []
-    sound = _apart(recorded, done.pcm)
-    return [*lines, f"  sound: {sound}"]
+    else:
+        lines.append("  how it was played is not known (its end was not written): compared from the first sample on")
+    return [*lines, f"  sound: {_apart(was_frames, _frames(done.pcm, tuple(done.sequence)))}"]
 
 
-def _apart(recorded: FloatArray, anew: FloatArray) -> str:
-    """How far two sounds are from each other, over what both have."""
-    length = min(len(recorded), len(anew))
-    if not length:
-        return "nothing to compare"
-    a, b = to_int16(recorded[:length]).astype(np.float64), to_int16(anew[:length]).astype(np.float64)
-    if np.max(np.abs(a - b)) <= 1:
-        return "the same, sample for sample" if len(recorded) == len(anew) else f"the same in {length} samples"
-    frames = length // FRAME_SAMPLES
-    shaped = np.abs(a - b)[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES).max(1) > 1 if frames else []
-    first = f", first in frame {int(np.argmax(shaped))} of it" if np.any(shaped) else ""
+def _frames(pcm: FloatArray, sequence: Sequence[tuple[int, int]]) -> dict[tuple[int, int], FloatArray]:
+    """The frames (1280,) of a sound by index and, for one that was played twice, by how often before."""
+    found: dict[tuple[int, int], FloatArray] = {}
+    played: Counter[int] = Counter()
+    ends = [at for _, at in sequence[1:]] + [len(pcm)]
+    for (frame, begin), end in zip(sequence, ends, strict=True):
+        for at in range(begin, end - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+            found[frame, played[frame]] = pcm[at : at + FRAME_SAMPLES]
+            played[frame] += 1
+            frame += 1
+    return found
+
+
+def _apart(recorded: dict[tuple[int, int], FloatArray], anew: dict[tuple[int, int], FloatArray]) -> str:
+    """How far two sounds are from each other in the frames that both have."""
+    both = sorted(recorded.keys() & anew.keys())
+    if not both:
+        return "no frame is in both"
+    a = to_int16(np.concatenate([recorded[key] for key in both])).astype(np.float64).reshape(len(both), -1)
+    b = to_int16(np.concatenate([anew[key] for key in both])).astype(np.float64).reshape(len(both), -1)
+    differs = np.abs(a - b).max(axis=1) > 1
+    if not differs.any():
+        what = "the same, sample for sample"
+        return what if recorded.keys() == anew.keys() else f"{what}, in the {len(both)} frames that both have"
     power, rest = float(np.mean(a**2)), float(np.mean((a - b) ** 2))
     distance_db = 10 * np.log10((rest + SILENT_POWER) / (power + SILENT_POWER))
-    return f"differs in {int(np.sum(shaped))} of {frames} frames{first}; the difference is {distance_db:+.1f} dB of it"
+    first = both[int(np.argmax(differs))][0]
+    return (
+        f"differs in {int(differs.sum())} of {len(both)} frames, first in frame {first}; "
+        f"the difference is {distance_db:+.1f} dB of it"
+    )
 
 
 def _differ(lines: list[str], what: str, was: int | None, now: int | None) -> None:
