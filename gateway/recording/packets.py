@@ -141,7 +141,9 @@ def read_over(path: Path) -> OverFile:
         raise AudioError(f"{path}: cannot read: {error.strerror or error}") from error
     found = parse_over(data, path)
     if found is None:
-        what = "cut off or damaged before its first packet" if data.startswith(MARK) else "no packets of an over"
+        is_cut = data.startswith(MARK) and not Unpacker().feed(data)
+        what = "cut off or damaged before its first packet" if is_cut else "no packets of an over"
+        what = what if data else "empty"
         raise AudioError(f"{path}: {what}; needed: a {SUFFIX} file of a folder of recordings")
     return found
 

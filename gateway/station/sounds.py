@@ -135,8 +135,8 @@ class LocalSounds:
 
     def play(self, title: str, sound: Iterator[FloatArray]) -> None:
         """Let blocks of sound (samples,) be heard in place of what plays now; refused, and told, while busy."""
-        if self._busy is not None:
-            self._say(f"{title}: not now: {self._busy}")
+        if (why := self._why_not) is not None:
+            self._say(f"{title}: not now: {why}")
             return
         self._test = None
         self._title, self._playing = title, sound
@@ -160,6 +160,11 @@ class LocalSounds:
         """What plays, in words."""
         return self._title if self._playing is not None else None
 
+    @property
+    def _why_not(self) -> str | None:
+        """Why nothing may begin to play now, in words."""
+        return "the parrot listens" if self.parrot.is_speaking else self._busy
+
     def _interrupt(self, why: str, *, even_parrot: bool = True) -> None:
         """End what is going on; without `why` somebody asked for it and need not be told."""
         ended = self.playing
@@ -182,7 +187,7 @@ class LocalSounds:
             return
         at = datetime.fromtimestamp(over.wall_s).strftime("%H:%M:%S")
         title = f"replay of {over.name} at {at}"
-        if self._busy is None:
+        if self._why_not is None:
             self._say(f"{title}, {over.duration_s:.1f} s")
         self.play(title, over.sound())
 
@@ -196,8 +201,8 @@ class LocalSounds:
             self._say("parrot off: overs go on the air")
 
     def _test_microphone(self) -> None:
-        if self._busy is not None or self.parrot.is_speaking:
-            self._say(f"microphone test: not now: {self._busy or 'the parrot listens'}")
+        if (why := self._why_not) is not None:
+            self._say(f"microphone test: not now: {why}")
             return
         self._playing = None
         self._fresh_microphone()

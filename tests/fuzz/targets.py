@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from firmware_bridge.driver import ModemDriver, ModemStatus, PacketHeard, PacketLost, PacketSent
 from firmware_bridge.drivers.benthos import BenthosDriver
@@ -51,6 +52,7 @@ from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 from gateway.ptt_config import CatKey
+from gateway.recording.packets import parse_over
 from gateway.traces.flights import flights_of
 from gateway.traces.framing import Unpacker, pack
 from gateway.traces.record import header_from_map, record_from_list, record_to_list
@@ -380,6 +382,18 @@ def trace_files(data: bytes) -> None:
             header_from_map(item)
 
 
+def over_files(data: bytes) -> None:
+    """The packets kept of an over, from a disk that did anything to them; what was read is the same once more."""
+    with suppress(GatewayError):
+        over = parse_over(data, Path("1-heard.packets"))
+        if over is not None:
+            again = b"".join((over.header.item(), *(one.item() for one in over.packets)))
+            found = parse_over(again, over.path)
+            assert found is not None
+            assert found.header.side is over.header.side
+            assert [one.packet for one in found.packets] == [one.packet for one in over.packets]
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -400,6 +414,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     input_events,
     radio_answers,
     trace_files,
+    over_files,
 )
 
 
