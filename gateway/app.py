@@ -21,6 +21,7 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
+from gateway.codec.memory import give_back
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
@@ -84,6 +85,7 @@ def run_station(path: Path) -> None:
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
     codec, pace = _load_codec(config, clock)
+    give_back()
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         if keying is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
 from gateway.cli.replay import replay
+from gateway.cli.soak import soak
 from gateway.cli.study import study
 from gateway.cli.trace import trace
 from gateway.cli.waveform import waveform
@@ -285,23 +287,31 @@ def ports(config: Path | None, log: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
-@click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
-@click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
+@click.option("--serial", "kind", flag_value="serial", help="Instead: throughput and idle load of serial modems.")
+@click.option(
+    "--channel", "kind", flag_value="channel", help="Instead: the channel emulator's own delay, and simulated time."
+)
+@click.option(
+    "--station", "kind", flag_value="station", help="Instead: a whole station: start, memory, load idle and talking."
+)
 @weights_option
-def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
+def bench(json_path: Path | None, kind: str | None, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of another part."""
     from gateway.tools.bench import run_bench, table
 
-    if serial and channel:
-        raise click.UsageError("one of --serial and --channel at a time")
-    if channel:
+    figures: Mapping[str, Any]
+    if kind == "channel":
         from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
-    elif serial:
+    elif kind == "serial":
         from gateway.tools.bench_serial import serial_figures
 
         figures = serial_figures()
+    elif kind == "station":
+        from gateway.tools.bench_station import station_figures
+
+        figures = station_figures()
     else:
         figures = run_bench(weights).as_dict()
     if json_path is not None:
@@ -458,6 +468,7 @@ main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
 main.add_command(replay)
+main.add_command(soak)
 main.add_command(study)
 main.add_command(trace)
 main.add_command(waveform)
