@@ -6,11 +6,8 @@ is told once, recordings stop, and each new over tries again.
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,55 +19,16 @@ from gateway.protocol.jitter import JitterConfig
 from gateway.protocol.packets import ParityPacket, VoicePacket
 from gateway.protocol.report import Reception
 from gateway.recording.entry import VERSION, Event, Side, line_of
-from gateway.recording.facts import MAX_WAITING_BYTES, PacketLog, facts_json
-from gateway.recording.packets import SUFFIX, OverHeader, OverPacket, end_item
+from gateway.recording.facts import MAX_WAITING_BYTES, PacketLog
+from gateway.recording.packets import OverHeader, OverPacket, end_item
 from gateway.recording.shelf import Shelf
+from gateway.recording.writer import BeginStep, EndStep, LineStep, PacketsStep, RecordingWriter, SoundStep
 
-FLUSH_S = 1.0
-"""The most sound that a killed station loses."""
-QUEUE_STEPS = 4000
-"""Blocks that wait for a slow disk: some 40 s of one side."""
 CONTINUOUS_S = 0.02
 """A pause of the speaker up to this is none: block after block, with the jitter of the loop."""
 MOST_RUNS = 2000
 MOST_COMING = 4
 """Overs whose packets are kept before they are played: the receiver queues two."""
-CLOSE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    side: Side
-    wall_s: float
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    side: Side
-    at_sample: int
-    samples: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Packets:
-    side: Side
-    items: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    side: Side
-    values: dict[str, Any]
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    line: bytes
-
-
-_Step = _Begin | _Sound | _Packets | _End | _Line
 
 
 @dataclass(slots=True)
@@ -117,33 +75,36 @@ class Recorder:
     ) -> None:
         """`say` gets at most a line for each time that recording stops, from the recorder's thread; `excerpt` of the
         configuration and the names of stations go into the facts of each recording."""
-        self._shelf, self._clock, self._say, self._wall = shelf, clock, say, wall
+        self._clock, self._wall = clock, wall
+        self._writer = RecordingWriter(shelf, clock, say)
         self._keeps_said, self._keeps_heard = said, heard
         self._excerpt, self._name_of = excerpt, name_of
         self._station: dict[str, Any] = {}
-        self._steps: queue.Queue[_Step | None] = queue.Queue(QUEUE_STEPS)
         self._said: _Said | None = None
         self._heard: _Heard | None = None
         self._talker: int | None = None  # of the over that is heard, or of the next one
         self._coming: dict[int, PacketLog] = {}  # by the receiver's count of overs
         self._last: tuple[int | None, int] = (None, 0)
-        self._thread: threading.Thread | None = None
-        self._has_told = False
-        self.dropped = 0
-        """Steps that a slow disk cost."""
-        self.problem: str | None = None
-        """Why nothing is recorded now."""
 
     @property
     def folder(self) -> Path:
         """Where recordings lie."""
-        return self._shelf.folder
+        return self._writer.folder
+
+    @property
+    def dropped(self) -> int:
+        """Steps that a slow disk cost."""
+        return self._writer.dropped
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is recorded now."""
+        return self._writer.problem
 
     def start(self, station: str, station_id: int, machine: str = "") -> None:
         """Say in the index who records, and begin to write by a thread."""
         self.opened(station, station_id, machine)
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        self._writer.start()
 
     def opened(self, station: str, station_id: int, machine: str = "") -> None:
         """The index line of a start."""
@@ -273,29 +234,19 @@ class Recorder:
             }
         self._end(Side.HEARD, values, heard.log, heard.begin)
 
+    def note_problem(self, problem: str | None) -> None:
+        """The folder cannot be used, and that was told."""
+        self._writer.problem = problem
+
     def close(self) -> None:
         """End what is recorded and give the folder back; waits at most 5 s for the disk."""
         self.said_ends()
         self.heard_ends()
-        if self._thread is not None:
-            try:
-                self._steps.put(None, timeout=CLOSE_S)
-            except queue.Full:
-                return
-            self._thread.join(CLOSE_S)
-            if self._thread.is_alive():
-                return
-        else:
-            self.work()
-        self._shelf.close()
+        self._writer.close()
 
     def work(self) -> None:
         """Write what is queued; what the recorder's thread does all the time."""
-        while not self._steps.empty():
-            step = self._steps.get()
-            if step is not None:
-                self._carry_out(step)
-        self._guarded(self._shelf.flush)
+        self._writer.work()
 
     def _log_of(self, over_id: int | None) -> PacketLog | None:
         """Of the overs that came in and were not heard yet, the first with this id."""
@@ -311,15 +262,15 @@ class Recorder:
         """Begin a recording; the values that its index line has."""
         wall_s = self._wall() + start_s - self._clock.now()
         values = {"mono_s": round(start_s, 4), "wall_s": round(wall_s, 4), **values}
-        self._put(_Begin(side, wall_s, values))
+        self._writer.put(BeginStep(side, wall_s, values))
         if log is not None:
-            self._put(_Packets(side, bytes(log.waiting)))
+            self._writer.put(PacketsStep(side, bytes(log.waiting)))
             log.waiting.clear()
         return values
 
     def _items(self, side: Side, log: PacketLog, item: bytes, *, has_begun: bool) -> None:
         if has_begun:
-            self._put(_Packets(side, item))
+            self._writer.put(PacketsStep(side, item))
         elif len(log.waiting) + len(item) <= MAX_WAITING_BYTES:
             log.waiting += item
 
@@ -328,82 +279,19 @@ class Recorder:
         learnt = {} if log is None else log.values()
         if log is not None:
             told = {key: values.get(key) for key in ("source", "expected", "lost", "late", "snr_db")}
-            self._put(_Packets(side, end_item({key: value for key, value in told.items() if value is not None})))
+            self._writer.put(
+                PacketsStep(side, end_item({key: value for key, value in told.items() if value is not None}))
+            )
         talker = None if source is None else {"id": source, "name": self._name_of(source)}
         facts = {"side": side.value, "station": self._station, "talker": talker, **begin, **values, **learnt}
-        self._put(_End(side, values, {**facts, "config": self._excerpt}))
+        self._writer.put(EndStep(side, values, {**facts, "config": self._excerpt}))
 
     def _sound(self, side: Side, at_sample: int, pcm: FloatArray) -> None:
-        self._put(_Sound(side, at_sample, to_int16(pcm).astype("<i2").tobytes()))
+        self._writer.put(SoundStep(side, at_sample, to_int16(pcm).astype("<i2").tobytes()))
 
     def _line(self, event: Event, **values: Any) -> None:
         at_s, wall_s = round(self._clock.now(), 4), round(self._wall(), 4)
-        self._put(_Line(line_of(event, mono_s=at_s, wall_s=wall_s, **values)))
-
-    def _put(self, step: _Step) -> None:
-        try:
-            self._steps.put_nowait(step)
-        except queue.Full:
-            self.dropped += 1
-
-    def _run(self) -> None:
-        flushed_s = self._clock.now()
-        while True:
-            try:
-                step = self._steps.get(timeout=FLUSH_S)
-            except queue.Empty:
-                pass
-            else:
-                if step is None:
-                    self._guarded(self._shelf.flush)
-                    return
-                self._carry_out(step)
-            if self._clock.now() - flushed_s >= FLUSH_S:
-                flushed_s = self._clock.now()
-                self._guarded(self._shelf.flush)
-
-    def _carry_out(self, step: _Step) -> None:
-        match step:
-            case _Begin(side, wall_s, values):
-                self._guarded(lambda: self._begin_file(side, wall_s, values))
-            case _Sound(side, at_sample, samples):
-                self._shelf.write(side, at_sample, samples)
-            case _Packets(side, items):
-                self._shelf.write_packets(side, items)
-            case _End(side, values, facts):
-                self._guarded(lambda: self._end_file(side, values, facts))
-            case _Line(line):
-                self._guarded(lambda: self._shelf.append(line))
-
-    def _begin_file(self, side: Side, wall_s: float, values: dict[str, Any]) -> None:
-        stamp = datetime.fromtimestamp(max(0.0, wall_s), UTC).strftime("%Y%m%dT%H%M%S")
-        name, removed = self._shelf.begin(side, stamp, wall_s)
-        if removed:
-            self._shelf.append(line_of(Event.REMOVED, files=removed))
-        self._shelf.append(line_of(Event.BEGIN, side=side.value, file=name, **values))
-
-    def _end_file(self, side: Side, values: dict[str, Any], facts: dict[str, Any]) -> None:
-        done = self._shelf.end(side)
-        if done is not None:
-            name, samples = done
-            files = {"file": name, "packets_file": Path(name).with_suffix(SUFFIX).name}
-            duration_s = round(samples / SAMPLE_RATE_HZ, 3)
-            self._shelf.write_facts(name, facts_json({**files, "duration_s": duration_s, **facts}))
-            self._shelf.append(line_of(Event.END, side=side.value, file=name, samples=samples, **values))
-            if self._has_told:  # not before a whole over was kept: a disk that is just full is told once
-                self._has_told, self.problem = False, None
-                self._say("recording again")
-
-    def _guarded(self, act: Callable[[], object]) -> None:
-        """A disk that fails costs the recordings, never the station."""
-        try:
-            act()
-        except OSError as error:
-            self._shelf.drop_open()
-            self.problem = error.strerror or str(error)
-            if not self._has_told:
-                self._has_told = True
-                self._say(f"not recording: {self._shelf.folder}: {error.strerror or error}")
+        self._writer.put(LineStep(line_of(event, mono_s=at_s, wall_s=wall_s, **values)))
 
 
 def _add_run(runs: list[list[int]], first: int, end: int) -> None:
@@ -454,6 +342,6 @@ def open_recorder(
     recorder = Recorder(
         shelf, said=section.said, heard=section.heard, clock=clock, say=say, excerpt=excerpt, name_of=name_of
     )
-    recorder.problem = problem
+    recorder.note_problem(problem)
     recorder.start(station, station_id, machine_id())
     return recorder

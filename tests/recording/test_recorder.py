@@ -26,8 +26,9 @@ from gateway.recording.entry import read_line
 from gateway.recording.facts import MAX_WAITING_BYTES
 from gateway.recording.packets import read_over
 from gateway.recording.reader import read_recording
-from gateway.recording.recorder import QUEUE_STEPS, open_recorder
+from gateway.recording.recorder import open_recorder
 from gateway.recording.shelf import Shelf
+from gateway.recording.writer import QUEUE_STEPS
 
 FRAME = np.full(1280, 0.25, np.float32)
 

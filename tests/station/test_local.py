@@ -175,7 +175,7 @@ def test_stop_is_silence(talk: Talk) -> None:
 def test_recording_is_shown_with_what_is_wrong(talk: Talk) -> None:
     assert talk.alpha.shown.record is not None
     assert (talk.alpha.shown.record.folder, talk.alpha.shown.record.problem) == (str(talk.alpha.folder), None)
-    talk.alpha.recorder.problem = "No space left on device"
+    talk.alpha.recorder.note_problem("No space left on device")
     record = talk.alpha.shown.record
     assert record is not None
     assert record.problem == "No space left on device"
