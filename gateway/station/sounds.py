@@ -24,7 +24,7 @@ from gateway.control.requests import (
     TestMicrophone,
     TestTone,
 )
-from gateway.session.events import PttPressed, PttReleased
+from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station.over_ring import OverRing
 from gateway.station.parrot import LASTS_S, Parrot
 from gateway.station.speaker import Speaker
@@ -85,7 +85,7 @@ class LocalSounds:
                 return False
         return True
 
-    def key(self, event: PttPressed | PttReleased) -> bool:
+    def key(self, event: PttPressed | PttReleased | PttToggled) -> bool:
         """The key moves: what plays ends. True if the over that it begins or ends is the parrot's, not the air's."""
         if isinstance(event, PttReleased):
             was_down = self.parrot.is_key_down
