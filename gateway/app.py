@@ -35,6 +35,7 @@ from gateway.errors import ConfigError
 from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
+from gateway.recording.facts import config_excerpt
 from gateway.recording.recorder import Recorder, open_recorder
 from gateway.service.control_socket import ControlSocket
 from gateway.service.exporter import MetricsExporter
@@ -103,7 +104,15 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
+            recorder = open_recorder(
+                config.record,
+                config.station.name,
+                config.station.id,
+                clock,
+                warn,
+                excerpt=config_excerpt(config),
+                name_of=config.net.name_of,
+            )
             stack.callback(recorder.close)
         if config.control is not None:
             control = ControlSocket(config.control, hub, log.info)
