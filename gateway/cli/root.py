@@ -20,6 +20,7 @@ from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
 from gateway.cli.study import study
+from gateway.cli.token import token
 from gateway.cli.trace import trace
 from gateway.cli.waveform import waveform
 from gateway.errors import GatewayError
@@ -457,5 +458,6 @@ main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
 main.add_command(study)
+main.add_command(token)
 main.add_command(trace)
 main.add_command(waveform)
