@@ -20,7 +20,6 @@ import secrets
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 SESSION_S = 30 * 86_400.0
 FREE_TRIES = 5
@@ -41,7 +40,7 @@ class Doors:
     def __init__(self, *, loopback: bool, origins: Iterable[str] = ()) -> None:
         self._is_loopback = loopback
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
-        self._names = frozenset(urlsplit(origin).netloc for origin in self._origins)
+        self._names = frozenset(origin.partition("://")[2] for origin in self._origins)
 
     def knows_host(self, host: str | None) -> bool:
         """Whether a request for `host` is for us. On loopback only names of this machine are: any port, for a tunnel
@@ -58,10 +57,8 @@ class Doors:
         if origin is None:
             return True
         given = origin.lower()
-        if given in self._origins:
-            return True
-        split = urlsplit(given) if given.isprintable() else None
-        return split is not None and split.scheme in ("http", "https") and split.netloc == (host or "").lower()
+        own = (host or "").lower()
+        return given in self._origins or (bool(own) and given in (f"http://{own}", f"https://{own}"))
 
 
 class Sessions:

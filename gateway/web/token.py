@@ -1,6 +1,6 @@
 """The web console's token: what lets a phone in that does not sit at this machine.
 
-Rule: as for keys, it is read from a file that only its owner can read, and never shown but by the command that makes it.
+Rule: as for keys, it is read from a file that only its owner can read, and only the command that makes it shows it.
 """
 
 from __future__ import annotations

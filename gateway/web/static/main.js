@@ -11,6 +11,7 @@ const TABS = ["talk", "messages", "heard", "link", "station"];
 const HISTORY_MS = 10000;
 const LEVEL_S = 60;
 const NEWS_KEPT = 200;
+const REFUSAL_MS = 4000; // a refusal is shown while the key is down, and for so long after it
 
 let tab = "talk";
 let news = [];
@@ -18,6 +19,8 @@ let history = [];
 let levels = [];
 let spokenBefore = "";
 let volumeTouchedAt = -Infinity;
+let refusalBefore = null;
+let refusalAt = -Infinity;
 let asked = 0;
 const waiting = new Map(); // number of a request -> what to do with the answer
 
@@ -80,7 +83,7 @@ function drawState(snapshot, parts, isFirst) {
   }
   const has = (...names) => isFirst || names.some((name) => parts.includes(name));
   if (has("station")) text(by("station"), snapshot.station.name);
-  if (has("ptt", "talker", "link", "keying", "station")) {
+  if (has("ptt", "talker", "link", "keying", "station", "wall_s")) {
     drawBanner();
     talk.update();
   }
@@ -120,7 +123,11 @@ function drawTab(has) {
 
 function drawBanner() {
   const { snapshot, holder } = connection;
-  const state = describe(snapshot, holder);
+  const now = performance.now();
+  const refusal = snapshot?.ptt.refusal ?? null;
+  if (refusal !== refusalBefore || talk?.isDown) refusalAt = now;
+  refusalBefore = refusal;
+  const state = describe(snapshot, holder, now - refusalAt < REFUSAL_MS);
   by("state").dataset.state = state.look;
   document.body.dataset.state = state.look;
   attribute(by("state-icon"), "href", `#i-${state.icon}`);

@@ -38,13 +38,15 @@ const REFUSALS = {
   no_key: "The transmitter cannot be keyed",
   too_slow: "The link is too slow for live voice",
 };
-const refusalWords = (refusal) => REFUSALS[refusal] ?? refusal.replaceAll("_", " ");
+const refusalWords = (refusal) => REFUSALS[refusal.replaceAll(" ", "_")] ?? sentence(refusal.replaceAll("_", " "));
 
-// {look, icon, title, sub}: look chooses the colour. `holder` is this page's key, null while there is no connection.
-export function describe(snapshot, holder) {
+// {look, icon, title, sub}: look chooses the colour. `holder` is this page's key, null while there is no connection;
+// `isFresh`: the refusal in the snapshot is of now and not of a press long ago.
+export function describe(snapshot, holder, isFresh = true) {
   if (!snapshot || !holder) return { look: "lost", icon: "lost", title: "Not connected", sub: "Not transmitting" };
   const { ptt, talker, link, keying, station } = snapshot;
   const isOwn = ptt.held_by.includes(holder);
+  const refusal = isFresh ? ptt.refusal : null;
   if (ptt.is_recording) return { look: "rec", icon: "rec", title: "Recording", sub: "A message; it is sent when you end it" };
   if (["talking", "tail"].includes(ptt.mode)) {
     const others = ptt.held_by.filter((name) => name !== holder).map(holderName);
@@ -62,16 +64,14 @@ export function describe(snapshot, holder) {
   if (ptt.mode === "receiving" || talker) {
     const name = talker?.name || "somebody";
     const to = talker && talker.group !== null ? ` to ${groupName(talker.group)}` : "";
-    const refused = ptt.refusal && ptt.refusal !== "locked_out" ? `${refusalWords(ptt.refusal)}; arm Break in to talk over` : null;
-    return {
-      look: refused && isOwn ? "busy" : "rx", icon: refused && isOwn ? "busy" : "rx",
-      title: refused && isOwn ? "Busy" : `Receiving ${name}`,
-      sub: refused && isOwn ? refused : `Talking${to} for ${lasting(talker?.talking_s ?? ptt.mode_s)}`,
-    };
+    if (refusal) {
+      return { look: "busy", icon: "busy", title: `Busy: ${name}`, sub: `${refusalWords(refusal)}; arm Break in to talk over` };
+    }
+    return { look: "rx", icon: "rx", title: `Receiving ${name}`, sub: `Talking${to} for ${lasting(talker?.talking_s ?? ptt.mode_s)}` };
   }
   if (!link.is_up || link.outage) return { look: "nolink", icon: "nolink", title: "No link", sub: link.outage || "The link is down" };
   if (keying?.problem) return { look: "nolink", icon: "lost", title: "Cannot transmit", sub: keying.problem };
-  if (ptt.refusal) return { look: "busy", icon: "busy", title: "Refused", sub: refusalWords(ptt.refusal) };
+  if (refusal) return { look: "busy", icon: "busy", title: "Refused", sub: refusalWords(refusal) };
   if (!["idle", "ready"].includes(ptt.mode)) {
     return { look: "busy", icon: "busy", title: sentence(ptt.mode.replaceAll("_", " ")), sub: "" };
   }
