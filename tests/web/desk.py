@@ -157,7 +157,7 @@ class Consoles:
     """Starts web consoles that stop with the test."""
 
     def __init__(self, desk: Desk, folder: Path) -> None:
-        self.desk, self.folder = desk, folder
+        self.hub, self.folder = desk.hub, folder
         self.said: list[str] = []
         self.metrics = Metrics()
         self._running: list[WebConsole] = []
@@ -170,7 +170,7 @@ class Consoles:
             "say": self.said.append,
             "metrics": self.metrics,
         } | changes
-        console = WebConsole(section or WebSection(bind="127.0.0.1:0"), self.desk.hub, **settings)
+        console = WebConsole(section or WebSection(bind="127.0.0.1:0"), self.hub, **settings)
         self._running.append(console)
         console.start()
         return console

@@ -25,7 +25,9 @@ from gateway.web.guard import (
 TOKEN = "abcde-abcde-abcde-abcde"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8300", "127.0.0.1", "localhost:9000", "LOCALHOST", "[::1]:8300", "127.1.2.3"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8300", "127.0.0.1", "localhost:9000", "LOCALHOST", "[::1]:8300", "127.1.2.3"]
+)
 def test_names_of_this_machine_are_known_on_loopback(host: str) -> None:
     assert Doors(loopback=True).knows_host(host)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def test_a_link_out_of_the_folder_is_no_recording(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "secret").write_bytes(b"secret")
     name = "20260101T000000-0001-said.wav"
-    os.symlink(tmp_path / "secret", tmp_path / "shelf" / name)
+    (tmp_path / "shelf" / name).symlink_to(tmp_path / "secret")
     assert RecordingList(tmp_path / "shelf").path(name) is None
 
 
