@@ -19,6 +19,7 @@ from gateway.cli.channel_plot import channel_plot
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.soak import soak
 from gateway.cli.study import study
 from gateway.cli.token import token
 from gateway.cli.trace import trace
@@ -457,6 +458,7 @@ main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(soak)
 main.add_command(study)
 main.add_command(token)
 main.add_command(trace)

@@ -130,7 +130,7 @@ class Station:
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
         self._hub = ControlHub(clock) if hub is None else hub
-        self._board = StationBoard(config, clock, metrics) if board is None else board
+        self._board = StationBoard(config, clock) if board is None else board
         self._keys = KeyBoard()
         self._refusal: str | None = None
         self._muted_play_s: float | None = None
