@@ -15,6 +15,8 @@ from gateway.control.snapshot import Snapshot
 from gateway.web.wire import Parts
 
 INTERVAL_S = 0.1
+ALONE_S = 1.0
+"""How often there is a look at the station while no browser is connected."""
 
 
 class Feed:
@@ -27,11 +29,14 @@ class Feed:
         self._is_new = asyncio.Event()
         self._turn = asyncio.Condition()
         self._is_told = False
+        self._watchers = 0
+        self._joined = asyncio.Event()
         self._last: Snapshot | None = None
         self.published_s = float("-inf")
         """When the station published last, by the loop's clock."""
         self._stop_listening: Callable[[], None] = hub.listen(self._told)
         self._is_new.set()
+        self._look()
 
     @property
     def version(self) -> int:
@@ -47,20 +52,43 @@ class Feed:
         async with self._turn:
             await self._turn.wait_for(lambda: self._parts.version > version or bool(self._hub.news(news)))
 
+    def join(self) -> None:
+        """One more looks on; what is now is ready at once."""
+        self._watchers += 1
+        self._joined.set()
+        self._look()
+
+    def leave(self) -> None:
+        """One less looks on."""
+        self._watchers -= 1
+        if not self._watchers:
+            self._joined.clear()
+
     async def run(self) -> None:
         """Pass on what is new until cancelled."""
         passed_s = float("-inf")
         while True:
-            await self._news_of_hub(None)
-            while not self._is_urgent() and (left_s := passed_s + INTERVAL_S - self._loop.time()) > 0:
-                await self._news_of_hub(left_s)
+            if self._watchers:
+                await self._news_of_hub(None)
+                while not self._is_urgent() and (left_s := passed_s + INTERVAL_S - self._loop.time()) > 0:
+                    await self._news_of_hub(left_s)
+            else:
+                # Nothing is made for nobody; the flag stays up, so that the media thread does not even call.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._joined.wait(), ALONE_S)
             passed_s = self._loop.time()
-            snapshot = self._hub.snapshot
-            if snapshot is not None and snapshot is not self._last:
-                self.published_s, self._last = passed_s, snapshot
-                self._parts.take(snapshot)
+            self._look()
             async with self._turn:
                 self._turn.notify_all()
+
+    def _look(self) -> None:
+        snapshot = self._hub.snapshot
+        if snapshot is None:
+            return
+        if snapshot is not self._last:
+            self.published_s, self._last = self._loop.time(), snapshot
+        if self._watchers:
+            self._parts.take(snapshot)
 
     async def _news_of_hub(self, patience_s: float | None) -> None:
         with contextlib.suppress(TimeoutError):

@@ -25,8 +25,9 @@ from gateway.web.wire import json_text
 MAX_MESSAGE_BYTES = 4096
 REQUESTS_A_SECOND = 20.0
 REQUESTS_AT_ONCE = 40.0
-REFUSED_UNTIL_CLOSED = 200
-"""Refused in a row for coming too fast, before the socket is closed."""
+REFUSED_A_SECOND = 5.0
+REFUSED_AT_ONCE = 200.0
+"""Who is refused more often than this for coming too fast is thrown out."""
 HOLD_S = 0.3
 """How often a browser is to say that its key is still down."""
 SEND_PATIENCE_S = 10.0
@@ -44,11 +45,13 @@ class Viewer:
         self._socket, self._holder, self._station = socket, holder, station
         self._hub, self._feed, self._clock = hub, feed, clock
         self._allowance = Allowance(REQUESTS_A_SECOND, REQUESTS_AT_ONCE, clock.now())
+        self._patience = Allowance(REFUSED_A_SECOND, REFUSED_AT_ONCE, clock.now())
         self._is_down = False
-        self._refused = 0
+        self._has_lost_patience = False
 
     async def run(self, metrics: Metrics) -> None:
         """Serve until the socket ends."""
+        self._feed.join()
         writer = asyncio.create_task(self._write())
         try:
             async for message in self._socket:
@@ -56,7 +59,7 @@ class Viewer:
                 answer = self._take(message)
                 if "error" in answer:
                     metrics.count("web.messages_refused")
-                if self._refused >= REFUSED_UNTIL_CLOSED:
+                if self._has_lost_patience:
                     await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many messages")
                 elif answer:
                     await self._send(json_text(answer))
@@ -64,6 +67,7 @@ class Viewer:
             pass  # it is gone, which is what the rest is about
         finally:
             self.let_go()
+            self._feed.leave()
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
@@ -119,9 +123,8 @@ class Viewer:
             self.let_go()
             return {}
         if not self._allowance.take(self._clock.now()):
-            self._refused += 1
+            self._has_lost_patience = not self._patience.take(self._clock.now())
             return {"error": "too many messages; slower, please"}
-        self._refused = 0
         number = data.pop("n", None) if isinstance(data, dict) else None
         answer = {"n": number} if isinstance(number, int) and abs(number) < 2**53 else {}
         try:

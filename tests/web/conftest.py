@@ -12,18 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.web.chromium import chromium
 from tests.web.desk import Consoles, Desk
-
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -42,20 +32,7 @@ def consoles(desk: Desk, tmp_path: Path) -> Iterator[Consoles]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Real Chromium; where there is none the tests say so, in CI they fail."""
-    why = None if CHROMIUM.exists() else f"{CHROMIUM} is not there (apt install chromium)"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        why = "playwright is not installed (pip install playwright)"
-    if why is not None:
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
-        yield started
-        started.close()
+    yield from chromium()
 
 
 @pytest.fixture
