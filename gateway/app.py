@@ -126,7 +126,7 @@ def run_station(path: Path) -> None:
             )
             web.start()
             stack.callback(web.stop)
-            log.info("web console", address=web.address, token="needed" if config.web.token_file else "not needed")
+            log.info("web console", address=web.address)
             hub.tell(f"web console at {web.address}")
         kept = None
         if config.state is not None:

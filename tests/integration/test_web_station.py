@@ -89,9 +89,10 @@ def test_an_over_keyed_in_the_browser_is_understood_at_the_other_station(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     (tmp_path / "net.toml").write_text(f'endpoint = "{endpoint}"\nseed = 5\n[channel]\npreset = "{preset}"\n')
     start("channel", "-c", str(tmp_path / "net.toml"))
-    a, b = (start("run", "-c", station(tmp_path, name, n, endpoint)) for n, name in ((1, "alpha"), (2, "bravo")))
-    for program in (a, b):
-        program.wait_for("station ready")
+    a = start("run", "-c", station(tmp_path, "alpha", 1, endpoint))
+    a.wait_for("station ready")
+    b = start("run", "-c", station(tmp_path, "bravo", 2, endpoint))
+    b.wait_for("station ready")
     context = browser.new_context(viewport={"width": 390, "height": 844})
     try:
         here, there = (open_console(context, program) for program in (a, b))
