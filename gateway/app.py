@@ -46,6 +46,7 @@ from gateway.station.build import StationParts, build_station
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.secured import open_security
 from gateway.station.station import Station
+from gateway.web.server import WebConsole
 
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
@@ -122,6 +123,20 @@ def run_station(path: Path) -> None:
             exporter = MetricsExporter(config.metrics, hub, metrics, log.info)
             exporter.start()
             stack.callback(exporter.stop)
+        if config.web is not None:
+            web = WebConsole(
+                config.web,
+                hub,
+                station=config.station.name,
+                recordings=None if config.record is None else config.record.folder,
+                config=config.model_dump,
+                say=warn,
+                metrics=metrics,
+            )
+            web.start()
+            stack.callback(web.stop)
+            log.info("web console", address=web.address)
+            hub.tell(f"web console at {web.address}")
         kept = None
         if config.state is not None:
             keeper = StateKeeper(config.state, hub, tell)

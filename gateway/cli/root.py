@@ -25,6 +25,7 @@ from gateway.cli.modem import modem_sim, modem_table, modem_test
 from gateway.cli.replay import replay
 from gateway.cli.soak import soak
 from gateway.cli.study import study
+from gateway.cli.token import token
 from gateway.cli.trace import trace
 from gateway.cli.waveform import waveform
 from gateway.errors import GatewayError
@@ -474,5 +475,6 @@ main.add_command(modem_test)
 main.add_command(replay)
 main.add_command(soak)
 main.add_command(study)
+main.add_command(token)
 main.add_command(trace)
 main.add_command(waveform)
