@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,14 +25,15 @@ from gateway.codec import Codec, SearchPace, SearchSettings
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
-from gateway.console.keyboard import Keyboard, PlayLast, Quit, RecordToggled, SendText, TextEdited, UnknownKey
+from gateway.console.lines import serve_lines
+from gateway.control.hub import ControlHub
+from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
 from gateway.receive import Receiver
 from gateway.recording.recorder import Recorder, open_recorder
-from gateway.session.events import PttPressed, PttReleased, PttToggled
 from gateway.station.adaptation import LinkCare, always_added
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.mailbox import Mailbox
@@ -43,10 +43,11 @@ from gateway.transmit import Transmitter
 
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
-MOVES: dict[Move, PttPressed | PttReleased | PttToggled] = {
-    Move.PRESSED: PttPressed(),
-    Move.RELEASED: PttReleased(),
-    Move.TOGGLED: PttToggled(),
+SWITCH = "switch"
+MOVES: dict[Move, PressKey | ReleaseKey | ToggleKey] = {
+    Move.PRESSED: PressKey(SWITCH),
+    Move.RELEASED: ReleaseKey(SWITCH),
+    Move.TOGGLED: ToggleKey(SWITCH),
 }
 
 
@@ -65,11 +66,13 @@ def run_station(path: Path) -> None:
     configure_logging(config.log.level, config.log.format)
     log = structlog.get_logger("clarilink.station")
     clock, metrics = SystemClock(), Metrics()
+    hub = ControlHub(clock)
 
     recorder: Recorder | None = None
 
     def say(line: str) -> None:
         log.info(line)
+        hub.tell(line)
         if recorder is not None:
             recorder.note(line)
 
@@ -134,6 +137,7 @@ def run_station(path: Path) -> None:
             random.SystemRandom(),
             keying,
             recorder,
+            hub,
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
@@ -154,12 +158,12 @@ def run_station(path: Path) -> None:
             signal.signal(number, lambda *_: stop.set())
         media.start()
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: station.post(MOVES[move]), log.warning)
+            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), log.warning)
             switch.start()
             stack.callback(switch.stop)
         try:
             if config.ptt.source == "keyboard":
-                _serve_keys(station, media, stop)
+                serve_lines(hub, stop, media.is_alive)
             else:
                 while not stop.wait(KEYS_WAIT_S) and media.is_alive():
                     pass
@@ -205,33 +209,6 @@ class MediaThread(threading.Thread):
         """Let the running step end, unkey, and join."""
         self._stopping.set()
         self.join(JOIN_S)
-
-
-def _serve_keys(station: Station, media: MediaThread, stop: threading.Event) -> None:
-    with Keyboard() as keyboard:
-        while not stop.is_set() and media.is_alive():
-            for event in keyboard.poll(KEYS_WAIT_S):
-                match event:
-                    case Quit():
-                        stop.set()
-                    case PttToggled() | SendText() | RecordToggled() | PlayLast():
-                        station.post(event)
-                    case TextEdited(text):
-                        _draw_line(text)
-                    case UnknownKey():
-                        _draw_hint()
-
-
-def _draw_line(text: str | None) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K" + ("" if text is None else f"message> {text}"))
-        sys.stderr.flush()
-
-
-def _draw_hint() -> None:
-    sys.stderr.write(
-        "keys: space talks and ends, b breaks in, t text message, m records a message, l plays the last, q quits\n"
-    )
 
 
 def _load_codec(config: StationConfig, clock: Clock) -> tuple[Codec, SearchPace | None]:

@@ -15,7 +15,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.console.keyboard import RecordToggled, SendText
+from gateway.control.requests import SendText, ToggleKey, ToggleRecording
 from gateway.errors import LocalProtocolError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
@@ -31,7 +31,6 @@ from gateway.protocol.protection_file import load_protection
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
 from gateway.receive import Receiver
-from gateway.session.events import PttToggled
 from gateway.station.adaptation import LinkCare
 from gateway.station.mailbox import Mailbox
 from gateway.station.secured import ForgetfulState
@@ -125,15 +124,15 @@ def pair(small_codec: Codec, speechlike: np.ndarray, tmp_path: Path) -> tuple[Ma
 
 def test_voice_reports_texts_and_messages_of_one_net_with_security(pair: tuple[ManualClock, Bench, Bench]) -> None:
     clock, a, b = pair
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 2.0, a, b)
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 0.5, a, b)
     # The message waits while there is live voice, and goes on in the gaps.
     for _ in range(3):
-        a.station.post(PttToggled())
+        a.station.post(ToggleKey("key"))
         run(clock, 5.0, a, b)
-        a.station.post(PttToggled())
+        a.station.post(ToggleKey("key"))
         run(clock, 4.0, a, b)
     b.station.post(SendText("heard you"))
     until = clock.now() + 120
@@ -157,12 +156,12 @@ def test_reports_texts_and_messages_under_bit_protection(
     """One bit in a hundred is wrong: everything is wrapped, and messages know how long that makes them."""
     noisy = ChannelSpec("noisy", rate_bps=1200, half_duplex=True, bit_error_rate=0.01, mtu_bytes=128)
     clock, a, b = two(small_codec, speechlike, tmp_path, noisy, load_protection("robust-transparent"))
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 2.0, a, b)
-    a.station.post(RecordToggled())
-    a.station.post(PttToggled())
+    a.station.post(ToggleRecording())
+    a.station.post(ToggleKey("key"))
     run(clock, 6.0, a, b)
-    a.station.post(PttToggled())
+    a.station.post(ToggleKey("key"))
     run(clock, 4.0, a, b)
     b.station.post(SendText("heard you " * 15))
     until = clock.now() + 120
@@ -189,13 +188,13 @@ def test_nothing_of_it_is_of_use_without_the_key(
 
     monkeypatch.setattr(b.station._receiver, "on_packet", overhear)
     a.station.post(SendText("under seal"))
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 1.0, a, b)
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 8.0, a, b)
-    a.station.post(PttToggled())
+    a.station.post(ToggleKey("key"))
     run(clock, 3.0, a, b)
-    a.station.post(PttToggled())
+    a.station.post(ToggleKey("key"))
     run(clock, 1.0, a, b)
     assert len(heard) > 5
     assert not any(b"under seal" in data for data in heard)

@@ -35,7 +35,7 @@ ALLOWED = {
     "audio": PURE,
     "links": PURE,
     "control": FOUNDATION | {"session"},
-    "console": FOUNDATION | {"control"},
+    "console": FOUNDATION | {"control", "session"},
     "web": FOUNDATION | {"control", "recording", "audio"},
     "service": FOUNDATION | {"control"},
     "messages": PURE,

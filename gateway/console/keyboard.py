@@ -5,10 +5,10 @@ puts it back as it was on any way out.
 
 On a terminal, keys act at once: space latches the push-to-talk on and off (a terminal reports no release), `b` does
 so over a station that is heard (break-in), `t` opens a line for a text message (Enter sends, Escape drops), `m` begins
-and ends the recording of a voice message, `l` plays the last one that came, `q` or Ctrl-D quits; Ctrl-C stays an
-interrupt. Where standard input is a pipe or a file, it is read by lines: `p` toggles the push-to-talk, `b` breaks in,
-`t WORDS` sends a text, `m` and `l` as above, `q` or the end of the input quits. A service without an operator has
-`source = "none"` in [ptt] and no keyboard at all.
+and ends the recording of a voice message, `l` plays the last one that came, `r` the last over again, `q` or Ctrl-D
+quits; Ctrl-C stays an interrupt. Where standard input is a pipe or a file, it is read by lines: `p` toggles the
+push-to-talk, `b` breaks in, `t WORDS` sends a text, `m`, `l` and `r` as above, `q` or the end of the input quits. A
+service without an operator has `source = "none"` in [ptt] and no keyboard at all.
 """
 
 from __future__ import annotations
@@ -23,32 +23,23 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
-from gateway.session.events import PttToggled
+from gateway.control.requests import (
+    MAX_TEXT_CHARACTERS,
+    PlayMessage,
+    ReplayOver,
+    SendText,
+    ToggleKey,
+    ToggleRecording,
+    clean_text,
+)
 
-MAX_TEXT_CHARACTERS = 200
+HOLDER = "keyboard"
 _READ_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Quit:
     """The operator wants the program to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendText:
-    """A text message is complete."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordToggled:
-    """Begin or end the recording of a voice message."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlayLast:
-    """Let the last voice message be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class UnknownKey:
     typed: str
 
 
-KeyEvent = PttToggled | Quit | SendText | RecordToggled | PlayLast | TextEdited | UnknownKey
+KeyEvent = ToggleKey | Quit | SendText | ToggleRecording | PlayMessage | ReplayOver | TextEdited | UnknownKey
 
 
 class KeyMap(Protocol):
@@ -78,11 +69,6 @@ class KeyMap(Protocol):
     def end(self) -> list[KeyEvent]:
         """The events that the end of the input causes."""
         ...
-
-
-def _clean(text: str) -> str:
-    """Without control characters, which the air protocol does not carry."""
-    return "".join(character for character in text if character.isprintable()).strip()
 
 
 class KeyPresses:
@@ -132,13 +118,15 @@ class KeyPresses:
     def _command(self, character: str) -> list[KeyEvent]:
         match character.lower():
             case " ":
-                return [PttToggled()]
+                return [ToggleKey(HOLDER)]
             case "b":
-                return [PttToggled(break_in=True)]
+                return [ToggleKey(HOLDER, break_in=True)]
             case "m":
-                return [RecordToggled()]
+                return [ToggleRecording()]
             case "l":
-                return [PlayLast()]
+                return [PlayMessage()]
+            case "r":
+                return [ReplayOver()]
             case "q":
                 return [Quit()]
             case "t":
@@ -151,7 +139,7 @@ class KeyPresses:
 
     def _edit(self, line: str, character: str) -> list[KeyEvent]:
         if character in "\r\n":
-            text = _clean(line)
+            text = clean_text(line)
             return [*self._close_line(), *([SendText(text)] if text else [])]
         if character in "\x7f\b":
             line = line[:-1]
@@ -194,17 +182,19 @@ class CommandLines:
             case "":
                 return []
             case "p":
-                return [PttToggled()]
+                return [ToggleKey(HOLDER)]
             case "b":
-                return [PttToggled(break_in=True)]
+                return [ToggleKey(HOLDER, break_in=True)]
             case "m":
-                return [RecordToggled()]
+                return [ToggleRecording()]
             case "l":
-                return [PlayLast()]
+                return [PlayMessage()]
+            case "r":
+                return [ReplayOver()]
             case "q":
                 return [Quit()]
             case "t":
-                text = _clean(words)[:MAX_TEXT_CHARACTERS]
+                text = clean_text(words)[:MAX_TEXT_CHARACTERS]
                 return [SendText(text)] if text else [UnknownKey("t")]
             case _:
                 return [UnknownKey(line.strip()[:64])]

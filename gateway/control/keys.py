@@ -23,27 +23,28 @@ class KeyBoard:
         """Keys that are down, in the order in which they went down."""
         return tuple(self._held)
 
-    def handle(self, request: KeyRequest, now_s: float) -> list[PttPressed | PttReleased]:
-        """A key moved."""
-        was_down = bool(self._held)
+    def handle(self, request: KeyRequest, now_s: float, *, is_on: bool) -> list[PttPressed | PttReleased]:
+        """A key moved; `is_on`: the session counts the key as down (talking, waiting, locked out)."""
         match request:
             case PressKey(holder, break_in, lease_s):
                 is_new = holder not in self._held
                 self._hold(holder, lease_s, now_s)
-                # A second key on an over that runs changes nothing, but a break-in is meant.
-                return [PttPressed(break_in)] if not was_down or (is_new and break_in) else []
+                # A second key on an over that runs changes nothing, unless a break-in is meant.
+                return [PttPressed(break_in)] if not is_on or (is_new and break_in) else []
             case HoldKey(holder):
                 if holder in self._leases:
                     self._held[holder] = now_s + self._leases[holder]
                 return []
             case ReleaseKey(holder):
+                was_down = holder in self._held
                 self._drop(holder)
+                return [PttReleased()] if was_down and not self._held else []
             case ToggleKey(holder, break_in):
-                if not was_down:
-                    self._hold(holder, None, now_s)
-                    return [PttPressed(break_in)]
-                self.clear()
-        return [PttReleased()] if was_down and not self._held else []
+                if is_on:
+                    self.clear()
+                    return [PttReleased()]
+                self._hold(holder, None, now_s)
+                return [PttPressed(break_in)]
 
     def tick(self, now_s: float) -> list[PttReleased]:
         """Let go of keys whose lease has run out."""
@@ -53,7 +54,7 @@ class KeyBoard:
         return [PttReleased()] if gone and not self._held else []
 
     def clear(self) -> None:
-        """All keys are up: the session has ended the over by itself and a latched key must not begin another."""
+        """All keys count as up, whether or not they are: they have to be pressed again."""
         self._held.clear()
         self._leases.clear()
 

@@ -379,15 +379,15 @@ class MessageService:
 
     # For the operator.
 
-    def queue(self, message_type: int, content: bytes) -> None:
-        """Send `content` to the configured station or group; says so, or why not."""
-        section, station = self._section, self._identity.station
-        to_station = section.to is not None
+    def queue(self, message_type: int, content: bytes, to: int | None = None) -> None:
+        """Send `content` to station `to` (None: the configured station or group); says so, or why not."""
+        station = self._identity.station
+        to = self._section.to if to is None else to
         head = MessageHead(
             self._rng.getrandbits(32),
             station,
-            Addressee.STATION if to_station else Addressee.GROUP,
-            self._identity.group if section.to is None else section.to,
+            Addressee.GROUP if to is None else Addressee.STATION,
+            self._identity.group if to is None else to,
             message_type,
             len(content) + 4,
             block_size(self._pace.room_bytes),

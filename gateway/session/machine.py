@@ -178,6 +178,11 @@ class SessionState:
         """The transmitter is on and the microphone is sent."""
         return self.mode in _ON_AIR
 
+    @property
+    def is_key_down(self) -> bool:
+        """The key counts as held: an over runs by it, or its release is waited for."""
+        return self.mode in (Mode.TALKING, Mode.LOCKED_OUT)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionMachine:

@@ -192,10 +192,10 @@ class Mailbox:
         self.stop()
         self._disk.close()
 
-    def send_text(self, text: str) -> None:
-        """Put a text into the outbox."""
+    def send_text(self, text: str, to: int | None = None) -> None:
+        """Put a text into the outbox, for station `to` (None: for whom [messages] says)."""
         try:
-            self._service.queue(TYPE_TEXT, text.encode())
+            self._service.queue(TYPE_TEXT, text.encode(), to)
         except LocalProtocolError as error:
             self._say(f"message not sent: {error}")
 

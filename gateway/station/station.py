@@ -1,15 +1,13 @@
-"""A live station as one loop body: microphone, keys and link in; link, speaker and notices out.
+"""A live station as one loop body: microphone, requests and link in; link, speaker, snapshots and lines out.
 
 Rule: `step` belongs to the media thread and is the only code that touches transmitter, receiver, session and link;
-other threads speak to it through `post` and look at `snapshot`.
+other threads speak to it through its `ControlHub`, and look there.
 """
 
 from __future__ import annotations
 
-import queue
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,8 +18,20 @@ from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
 from gateway.clock import Clock
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
-from gateway.console.keyboard import PlayLast, RecordToggled, SendText
-from gateway.errors import LinkError, LocalProtocolError, SecurityError
+from gateway.control.hub import ControlHub
+from gateway.control.keys import KeyBoard, KeyRequest
+from gateway.control.requests import (
+    HoldKey,
+    PlayMessage,
+    PressKey,
+    ReleaseKey,
+    Request,
+    SendText,
+    ToggleKey,
+    ToggleRecording,
+)
+from gateway.control.snapshot import SecurityView, Snapshot
+from gateway.errors import LocalProtocolError, SecurityError
 from gateway.links.base import Link
 from gateway.metrics import Metrics
 from gateway.notices import (
@@ -52,15 +62,12 @@ from gateway.session.events import (
     KeyDown,
     KeyLost,
     KeyUp,
-    LinkLost,
-    LinkRestored,
     Notify,
     OverEnded,
     OverStarted,
     PlayTone,
     PttPressed,
     PttReleased,
-    PttToggled,
     Refused,
     Shutdown,
     StartOver,
@@ -69,35 +76,22 @@ from gateway.session.events import (
 )
 from gateway.session.machine import Mode, SessionMachine, SessionState
 from gateway.station.adaptation import LinkCare, change_line
+from gateway.station.board import StationBoard, decibels
+from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
 from gateway.station.tones import tone_pcm
+from gateway.station.view import ViewMaker
 from gateway.transmit import Transmitter
 
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 LOW_WATER_SAMPLES = SAMPLE_RATE_HZ * 40 // 1000
 """The speaker's queue is topped up when less than this is left: two loop turns of 20 ms."""
-WAIT_S = 0.01
-"""How long one step waits for a packet: half an audio block."""
-PACKETS_A_STEP = 64
-RETRY_LINK_S = 2.0
 FIRST_REPORT_S = 0.3
 """After an over no report comes sooner (15.4)."""
 
-
-Request = Event | SendText | RecordToggled | PlayLast
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a console draws."""
-
-    mode: Mode
-    talker: str | None
-    level_db: float
-    link: str
-    link_is_up: bool
-    sending: str = ""
-    """Packet size and protection of the next over."""
+VOX = "vox"
+SHOWN_EVERY_S = 0.1
+HISTORY_EVERY_S = 10.0
 
 
 class Station:
@@ -118,27 +112,29 @@ class Station:
         rng: random.Random | None = None,
         keying: Keying | None = None,
         recorder: Recorder | None = None,
+        hub: ControlHub | None = None,
+        board: StationBoard | None = None,
+        security: SecurityView | None = None,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
         link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
         `rng` draws the first id of short texts, which must not be those sent before a restart;
         `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it; `recorder` keeps what
-        is said and heard (None: nothing is)."""
+        is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
-        self._transmitter, self._receiver, self._link = transmitter, receiver, link
+        self._transmitter, self._receiver = transmitter, receiver
         self._input, self._output = audio
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
         self._recorder = recorder
         self._machine = SessionMachine.from_config(config.ptt)
         self._state = SessionState(since_s=clock.now())
-        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._talker: str | None = None
-        self._level_db = -100.0
+        self._hub = ControlHub(clock) if hub is None else hub
+        self._board = StationBoard(config, clock, metrics) if board is None else board
+        self._keys = KeyBoard()
+        self._refusal: str | None = None
         self._muted_play_s: float | None = None
         self._message_id = 0 if rng is None else rng.randrange(256)
-        self._retry_s: float | None = None
-        self._has_outage = False
         self._reports_until_s = float("-inf")
         # A loopback without another station is full duplex: the operator is to hear himself while he talks.
         self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
@@ -146,32 +142,45 @@ class Station:
         self._keying = keying
         vox = config.ptt.input
         self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
-        self._link.open()
+        self._shown_s = self._history_s = float("-inf")
+        self._shown_mode = self._state.mode
+        self._link = LinkKeeper(link, clock, metrics, say, self._session)
+        self._views = ViewMaker(
+            config,
+            clock,
+            metrics,
+            self._board,
+            self._link,
+            self._machine,
+            self._keys,
+            audio,
+            care,
+            mailbox,
+            keying,
+            security,
+        )
 
     def post(self, request: Request) -> None:
-        """Hand over a key event or a text from any thread."""
-        self._requests.put(request)
-
-    def snapshot(self) -> Snapshot:
-        """The state now; safe from any thread."""
-        state = self._state
-        sending = "" if self._care is None else self._care.sending
-        if self._talks_buffered:
-            sending = "recorded messages"
-        return Snapshot(state.mode, self._talker, self._level_db, self._link.info.name, state.link_is_up, sending)
+        """Ask something of the station, from any thread; the same as `post` of its hub."""
+        self._hub.post(request)
 
     def step(self) -> None:
-        """One turn: take keys, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
-        self._watch_link()
+        """One turn: take requests, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
+        self._link.watch()
         self._tend_key()
         self._tend_link()
-        for _ in range(self._requests.qsize()):
-            self._request(self._requests.get())
+        for request in self._hub.take():
+            self._request(request)
+        for event in self._keys.tick(self._clock.now()):
+            self._key_event(event)
         self._hear_microphone()
         self._hear_link()
         self._send_messages()
         self._session(Tick())
+        if not (self._state.is_key_down or self._records_by_key):
+            self._keys.clear()  # whoever still holds a key that is not obeyed has to press it again
         self._play()
+        self._show()
 
     def close(self) -> None:
         """Unkey, end the over on the air, keep a message being recorded, close the link."""
@@ -179,39 +188,52 @@ class Station:
         if self._mailbox is not None:
             self._mailbox.close()
         self._link.close()
+        self._show()
 
     def _request(self, request: Request) -> None:
         mailbox = self._mailbox
         match request:
-            case SendText(text):
-                self._send_text(text)
-            case RecordToggled() | PlayLast() if mailbox is None:
+            case PressKey() | HoldKey() | ReleaseKey() | ToggleKey():
+                self._key_request(request)
+            case SendText(text, to):
+                self._send_text(text, to)
+            case _ if mailbox is None:
                 self._say("no messages here: the station file has no [messages] section")
-            case RecordToggled():
-                assert mailbox is not None
-                self._record(request)
-            case PlayLast():
-                assert mailbox is not None
+            case ToggleRecording():
+                self._record(not mailbox.is_recording)
+            case PlayMessage():
                 mailbox.play_last()
-            case PttPressed() | PttReleased() | PttToggled() if self._talks_buffered:
-                self._record(request)
-            case _:
-                if self._can_key(request) and self._fits_live(request):
-                    self._session(request)
 
-    def _record(self, request: RecordToggled | PttPressed | PttReleased | PttToggled) -> None:
+    def _key_request(self, request: KeyRequest) -> None:
+        is_on = self._state.is_key_down or self._records_by_key
+        for event in self._keys.handle(request, self._clock.now(), is_on=is_on):
+            self._key_event(event)
+
+    def _key_event(self, event: PttPressed | PttReleased) -> None:
+        if isinstance(event, PttPressed):
+            self._refusal = None
+        if self._talks_buffered:
+            self._record(isinstance(event, PttPressed))
+        elif self._can_key(event) and self._fits_live(event):
+            self._session(event)
+
+    @property
+    def _records_by_key(self) -> bool:
+        """Whether a message is being recorded that the key began."""
+        return self._mailbox is not None and self._mailbox.is_recording and self._talks_buffered
+
+    def _record(self, begin: bool) -> None:
         """Nothing goes on the air while a message is recorded, so that the session has no part in it."""
         assert self._mailbox is not None
-        if isinstance(request, PttPressed) or (not isinstance(request, PttReleased) and not self._mailbox.is_recording):
-            if self._state.is_transmitting:
-                self._say("not recorded: on the air")
-                return
+        if not begin:
+            self._mailbox.release(self._clock.now())
+        elif self._state.is_transmitting:
+            self._say("not recorded: on the air")
+        else:
             self._output.clear()
             self._input.rewind()
             self._act(PlayTone(Tone.PERMIT))
             self._mailbox.record(self._clock.now())
-        else:
-            self._mailbox.release(self._clock.now())
 
     def _session(self, event: Event) -> None:
         self._state, actions = self._machine.handle(self._state, event, self._clock.now())
@@ -242,12 +264,14 @@ class Station:
                     return
                 if self._recorder is not None:
                     self._recorder.said_begins(self._transmitter.over_id)
+                self._board.own_over_begins()
                 self._say("talking")
             case EndOver():
                 if self._transmitter.active:
                     self._send(self._transmitter.finish())
                     if self._recorder is not None:
                         self._recorder.said_ends()
+                    self._board.own_over_ends()
                     self._say("over sent")
                     if self._config.adaptation.mode == "on":
                         self._reports_until_s = (
@@ -259,8 +283,7 @@ class Station:
             case Notify(notice):
                 self._say(notice.value.replace("_", " "))
             case Refused(reason):
-                self._metrics.count(f"ptt.refused.{reason.value}")
-                self._say(f"refused: {reason.value.replace('_', ' ')}")
+                self._refuse(reason.value, reason.value.replace("_", " "))
 
     @property
     def _talks_buffered(self) -> bool:
@@ -270,16 +293,21 @@ class Station:
         verdict = None if self._care is None else self._care.verdict
         return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
 
+    def _refuse(self, counter: str, why: str) -> None:
+        """A press of the key is not obeyed, and the operator is told why."""
+        self._metrics.count(f"ptt.refused.{counter}")
+        self._refusal = why
+        self._say(f"refused: {why}")
+
     def _begins(self, event: Event) -> bool:
-        return isinstance(event, PttPressed | PttToggled) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+        return isinstance(event, PttPressed) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
 
     def _can_key(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the transmitter can be keyed."""
         problem = None if self._keying is None else self._keying.problem
         if problem is None or not self._begins(event):
             return True
-        self._metrics.count("ptt.refused.no_key")
-        self._say(f"refused: the transmitter cannot be keyed: {problem}")
+        self._refuse("no_key", f"the transmitter cannot be keyed: {problem}")
         self._act(PlayTone(Tone.REFUSED))
         return False
 
@@ -297,8 +325,7 @@ class Station:
         verdict = None if self._care is None else self._care.verdict
         if not begins or verdict is None or verdict.fit is Fit.LIVE:
             return True
-        self._metrics.count("ptt.refused.too_slow")
-        self._say(f"refused: {verdict.reason}")
+        self._refuse("too_slow", verdict.reason)
         self._act(PlayTone(Tone.REFUSED))
         return False
 
@@ -314,25 +341,9 @@ class Station:
             if choice.is_news:
                 self._say(change_line(choice))
 
-    def _watch_link(self) -> None:
-        """A link that stays open may carry nothing for a while (a modem unplugged, dialling): it says so itself."""
-        outage = None if self._retry_s is not None else self._link.outage()
-        if (outage is not None) == self._has_outage:
-            return
-        self._has_outage = outage is not None
-        if outage is not None:
-            self._metrics.count("link.outages")
-            self._session(LinkLost(outage))
-        elif self._retry_s is None:
-            self._session(LinkRestored())
-
-    @property
-    def _has_link(self) -> bool:
-        return self._retry_s is None and not self._has_outage
-
     def _tend_link(self) -> None:
         """Learn the link's figures, some of which come from its other side, and report on overs in the gaps."""
-        if self._care is None or self._retry_s is not None:
+        if self._care is None or not self._link.is_open:
             return
         verdict = self._care.use_link(self._link.info)
         if verdict is not None and self._mailbox is not None:
@@ -340,7 +351,7 @@ class Station:
         if verdict is not None and verdict.fit is not Fit.LIVE:
             records = "; what is said is recorded and sent as a message" if self._talks_buffered else ""
             self._say(verdict.reason + records)
-        busy = self._state.is_transmitting or self._receiver.receiving or not self._link.ready()
+        busy = self._state.is_transmitting or self._receiver.receiving or not self._link.is_ready
         report = self._care.report_due(self._clock.now(), busy)
         if report is not None:
             self._send_packets([report])
@@ -348,7 +359,7 @@ class Station:
     def _hear_microphone(self) -> None:
         pcm = self._input.read()
         if len(pcm):
-            self._level_db = float(10 * np.log10(np.mean(np.square(pcm, dtype=np.float64)) + 1e-10))
+            self._board.microphone.hear(pcm, self._clock.now())
             if self._vox is not None:
                 pcm = self._hear_voice(self._vox, pcm)
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
@@ -360,18 +371,19 @@ class Station:
 
     def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
         """Let the operator's voice be his key; returns what is to be sent if it is."""
+        level_db = decibels(float(np.mean(np.square(pcm, dtype=np.float64))))
         is_played_to = self._state.is_hearing and not self._state.is_transmitting
-        match vox.hear(pcm, self._level_db, self._clock.now(), is_played_to=is_played_to):
+        match vox.hear(pcm, level_db, self._clock.now(), is_played_to=is_played_to):
             case Move.PRESSED:
-                self._request(PttPressed())
+                self._request(PressKey(VOX))
                 return np.concatenate([vox.before, pcm])
             case Move.RELEASED:
-                self._request(PttReleased())
+                self._request(ReleaseKey(VOX))
         return pcm
 
     def _send_messages(self) -> None:
         """One packet of a message, if the air is free for it; live voice goes first."""
-        if self._mailbox is None or self._retry_s is not None or not self._link.ready():
+        if self._mailbox is None or not self._link.is_ready:
             return
         now = self._clock.now()
         voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
@@ -391,28 +403,21 @@ class Station:
         return True
 
     def _send(self, packets: list[bytes]) -> None:
-        if self._retry_s is not None:
-            self._metrics.count("tx.dropped.no_link", len(packets))
-            return
-        for packet in packets:
-            try:
-                self._link.send(packet)
-            except LinkError as error:
-                self._lose_link(error)
-                return
-            except LocalProtocolError as error:
-                # A packet over the MTU: said once per over by the count, never a reason to stop talking.
-                self._metrics.count("tx.dropped.mtu")
-                self._say(str(error))
+        for packet in self._link.send(packets):
+            self._board.sent(len(packet), self._link.info.airtime_s(len(packet)))
 
-    def _send_text(self, text: str) -> None:
+    def _send_text(self, text: str, to: int | None = None) -> None:
         station = self._config.station
-        if self._mailbox is not None and (not self._has_link or len(text.encode()) > MAX_TEXT_BYTES):
-            self._mailbox.send_text(text)
+        has_link = self._link.is_up
+        if self._mailbox is not None and (to is not None or not has_link or len(text.encode()) > MAX_TEXT_BYTES):
+            self._mailbox.send_text(text, to)
             return
-        if not self._has_link:
+        if not has_link:
             self._say("message not sent: no link")
             return
+        if to is not None:
+            # A short text goes to the whole group (clause 6): whom it is for stands in it.
+            text = f"@{self._config.net.name_of(to)} {text}"
         try:
             packets = split_text(
                 text,
@@ -430,44 +435,14 @@ class Station:
             return
         if self._mailbox is not None and self._mailbox.asks_acks:
             self._mailbox.await_acks(packets, self._clock.now())
+        self._board.text("out", f"group {station.group}", text, "sent")
         self._say(f"message sent: {text}")
 
     def _hear_link(self) -> None:
-        now = self._clock.now()
-        if self._retry_s is not None:
-            self._clock.sleep(WAIT_S)
-            if now >= self._retry_s:
-                self._open_again()
-            return
-        try:
-            received = self._link.receive(WAIT_S)
-            for _ in range(PACKETS_A_STEP):
-                if received is None:
-                    return
-                self._tell(
-                    self._receiver.on_packet(
-                        received.data, self._clock.now(), received.snr_db, received.one_probability
-                    )
-                )
-                received = self._link.receive(0.0)
-        except LinkError as error:
-            self._lose_link(error)
-
-    def _lose_link(self, error: LinkError) -> None:
-        self._metrics.count("link.lost")
-        self._say(f"link lost: {error}")
-        self._retry_s = self._clock.now() + RETRY_LINK_S
-        self._session(LinkLost(str(error)))
-
-    def _open_again(self) -> None:
-        self._link.close()
-        try:
-            self._link.open()
-        except LinkError:
-            self._retry_s = self._clock.now() + RETRY_LINK_S
-            return
-        self._retry_s = None
-        self._session(LinkRestored())
+        for received in self._link.receive():
+            self._tell(
+                self._receiver.on_packet(received.data, self._clock.now(), received.snr_db, received.one_probability)
+            )
 
     def _play(self) -> None:
         now = self._clock.now()
@@ -491,6 +466,7 @@ class Station:
             self._output.write(pcm)
 
     def _record_heard(self, played: Played) -> None:
+        self._board.played(concealed=played.concealed)
         if self._recorder is not None:
             queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
             self._recorder.heard(
@@ -501,20 +477,19 @@ class Station:
         for notice in notices:
             match notice:
                 case RemoteOverStarted():
-                    self._talker = "unknown talker"
+                    self._board.over_begins()
                     self._session(OverStarted())
                 case RemoteTalker(session):
-                    self._talker = self._config.net.name_of(session.source)
+                    name = self._board.talker_known(session.source, session.group)
                     if self._recorder is not None:
                         self._recorder.talker(session.source)
                     self._session(OverStarted(session.source))
-                    self._say(f"{self._talker} to group {session.group}")
+                    self._say(f"{name} to group {session.group}")
                 case CodecUnknown(session):
-                    self._say(
-                        f"{self._talker} sends codec {session.codec_id} version {session.codec_version}: not heard"
-                    )
+                    codec = f"codec {session.codec_id} version {session.codec_version}"
+                    self._say(f"{self._board.talker} sends {codec}: not heard")
                 case RemoteOverEnded(reception):
-                    self._talker = None
+                    self._board.over_ends(reception)
                     self._session(OverEnded())
                     if self._recorder is not None:
                         self._recorder.heard_ends(reception)
@@ -525,6 +500,7 @@ class Station:
                 case CushionChanged(cushion_s):
                     self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
                 case ReportReceived(report):
+                    self._board.reported(report)
                     counted = self._care is not None and self._care.report_heard(report)
                     if counted and report.lost:
                         self._say(
@@ -534,7 +510,9 @@ class Station:
                     listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
                     self._say(f"packets refused: {listed}")
                 case TextReceived(message):
-                    self._say(f"message from {self._config.net.name_of(message.source)}: {message.text}")
+                    name = self._config.net.name_of(message.source)
+                    self._board.text("in", name, message.text, "received")
+                    self._say(f"message from {name}: {message.text}")
                 case MessageHeard(heard) if self._mailbox is not None:
                     self._mailbox.on_message(heard, self._clock.now())
                 case MessageHeard():
@@ -543,3 +521,24 @@ class Station:
                     self._mailbox.on_ack_wanted(packet)
                 case AckHeard(ack) if self._mailbox is not None:
                     self._mailbox.on_ack(ack)
+
+    def _show(self) -> None:
+        """Publish what consoles draw: ten times a second, and at once when the push-to-talk changes."""
+        now = self._clock.now()
+        if now - self._shown_s < SHOWN_EVERY_S and self._state.mode is self._shown_mode:
+            return
+        self._shown_s, self._shown_mode = now, self._state.mode
+        snapshot = self.snapshot()
+        self._hub.publish(snapshot)
+        if now - self._history_s >= HISTORY_EVERY_S:
+            self._history_s = now
+            self._hub.remember(self._board.history_point(snapshot.delay.total_ms))
+
+    def snapshot(self) -> Snapshot:
+        """The state now. For the media thread; others read the hub."""
+        return self._views.snapshot(
+            self._state,
+            refusal=self._refusal,
+            talks_buffered=self._talks_buffered,
+            is_full_duplex=self._full_duplex,
+        )

@@ -13,22 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.console.keyboard import (
-    MAX_TEXT_CHARACTERS,
     CommandLines,
     Keyboard,
     KeyEvent,
     KeyMap,
     KeyPresses,
-    PlayLast,
     Quit,
-    RecordToggled,
-    SendText,
     TextEdited,
     UnknownKey,
 )
-from gateway.session.events import PttToggled
+from gateway.control.requests import MAX_TEXT_CHARACTERS, PlayMessage, SendText, ToggleKey, ToggleRecording
 
-TALK = PttToggled()
+TALK = ToggleKey("keyboard")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +32,8 @@ TALK = PttToggled()
     [
         (b" ", [TALK]),
         (b"  ", [TALK, TALK]),
-        (b"b", [PttToggled(break_in=True)]),
-        (b"mL", [RecordToggled(), PlayLast()]),
+        (b"b", [ToggleKey("keyboard", break_in=True)]),
+        (b"mL", [ToggleRecording(), PlayMessage()]),
         (b"q", [Quit()]),
         (b"Q", [Quit()]),
         (b"\x03", [Quit()]),
@@ -82,11 +78,11 @@ def test_lines() -> None:
         TALK,
         SendText("hello there"),
         UnknownKey("t"),
-        PttToggled(break_in=True),
+        ToggleKey("keyboard", break_in=True),
         UnknownKey("nonsense here"),
     ]
     assert lines.feed(b"\r\n") == [Quit()]
-    assert lines.feed(b"m\nl\n") == [RecordToggled(), PlayLast()]
+    assert lines.feed(b"m\nl\n") == [ToggleRecording(), PlayMessage()]
     assert lines.feed(b"p") == []
     assert lines.end() == [TALK, Quit()]
     assert lines.end() == [Quit()]

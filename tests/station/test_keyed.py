@@ -20,13 +20,12 @@ from gateway.audio.paced import FileInput, NullInput, NullOutput
 from gateway.clock import Clock, ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.console.keyboard import SendText
+from gateway.control.requests import PressKey, ReleaseKey, SendText
 from gateway.errors import LinkError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
-from gateway.session.events import PttPressed, PttReleased
 from gateway.session.machine import Mode
 from gateway.station.station import Station
 from gateway.transmit import Transmitter
@@ -160,7 +159,7 @@ class Bench:
 
     @property
     def mode(self) -> Mode:
-        return self.station.snapshot().mode
+        return Mode(self.station.snapshot().ptt.mode)
 
     def run(self, seconds: float) -> None:
         until = self.clock.now() + seconds
@@ -184,10 +183,10 @@ def clock() -> ManualClock:
 def test_an_over_is_one_transmission_around_its_packets(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock)
     pressed_s = clock.now()
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(3.0)
     assert b.radio.is_on
-    b.station.post(PttReleased())
+    b.station.post(ReleaseKey("key"))
     b.run(2.0)
     assert b.mode is Mode.IDLE
     assert len(b.radio.spans) == 1
@@ -200,9 +199,9 @@ def test_an_over_is_one_transmission_around_its_packets(small_codec: Codec, cloc
 
 def test_held_by_packets_each_packet_is_a_transmission(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock, hold="packet", delay_ms=100, tail_ms=150)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(5.0)
-    b.station.post(PttReleased())
+    b.station.post(ReleaseKey("key"))
     b.run(2.0)
     # The last two are formed at once, at the end of the over.
     assert len(b.radio.spans) == len(b.air.sent) - 1 > 8
@@ -223,7 +222,7 @@ def test_a_transmitter_that_goes_off_ends_the_over_until_the_key_is_let_go(
     small_codec: Codec, clock: ManualClock
 ) -> None:
     b = Bench(small_codec, clock)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(2.0)
     b.radio.events.append(Unkeyed("the program has hung for 3.0 s"))
     b.run(0.1)
@@ -234,8 +233,8 @@ def test_a_transmitter_that_goes_off_ends_the_over_until_the_key_is_let_go(
     sent = len(b.air.sent)
     b.run(3.0)
     assert len(b.air.sent) == sent
-    b.station.post(PttReleased())
-    b.station.post(PttPressed())
+    b.station.post(ReleaseKey("key"))
+    b.station.post(PressKey("key"))
     b.run(1.0)
     assert b.radio.is_on
     assert b.mode is Mode.TALKING
@@ -244,7 +243,7 @@ def test_a_transmitter_that_goes_off_ends_the_over_until_the_key_is_let_go(
 
 def test_the_keys_own_limit_comes_after_the_sessions(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock, ptt={"time_out_s": 10, "warning_s": 2}, time_out_s=16)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(20.0)
     assert b.mode is Mode.LOCKED_OUT
     ((on_s, off_s),) = b.radio.spans
@@ -257,7 +256,7 @@ def test_a_press_is_refused_while_the_transmitter_cannot_be_keyed(small_codec: C
     b = Bench(small_codec, clock)
     b.radio.events.append(SwitchLost("/dev/ttyUSB0: No such device"))
     b.run(0.1)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(0.1)
     assert b.mode is Mode.IDLE
     assert b.said == [
@@ -270,16 +269,16 @@ def test_a_press_is_refused_while_the_transmitter_cannot_be_keyed(small_codec: C
     assert b.radio.spans == []
     assert b.air.sent == []
     b.radio.events.append(SwitchReady())
-    b.station.post(PttReleased())
+    b.station.post(ReleaseKey("key"))
     b.run(0.1)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(1.0)
     assert b.radio.is_on
 
 
 def test_a_lost_link_unkeys(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(2.0)
     b.air.is_broken = True
     b.run(1.0)
@@ -289,7 +288,7 @@ def test_a_lost_link_unkeys(small_codec: Codec, clock: ManualClock) -> None:
 
 def test_closing_sends_the_end_of_the_over_and_unkeys(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(2.0)
     sent = len(b.air.sent)
     b.station.close()
@@ -300,7 +299,7 @@ def test_closing_sends_the_end_of_the_over_and_unkeys(small_codec: Codec, clock:
 
 def test_a_station_that_fails_unkeys(small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     b = Bench(small_codec, clock)
-    b.station.post(PttPressed())
+    b.station.post(PressKey("key"))
     b.run(2.0)
     assert b.radio.is_on
 

@@ -15,7 +15,8 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.console.keyboard import PlayLast, RecordToggled, SendText
+from gateway.control.requests import PlayMessage, PressKey, ReleaseKey, SendText, ToggleKey, ToggleRecording
+from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub
@@ -26,8 +27,6 @@ from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.bulk_packets import TYPE_TEXT, voice_type
 from gateway.protocol.carriage import Carriage
 from gateway.receive import Receiver
-from gateway.session.events import PttPressed, PttReleased, PttToggled
-from gateway.session.machine import Mode
 from gateway.station.adaptation import LinkCare
 from gateway.station.mailbox import Mailbox, takes
 from gateway.station.station import Station
@@ -129,11 +128,11 @@ def test_on_a_link_too_slow_for_live_voice_the_key_records_and_the_operator_is_t
     run(clock, 0.1, a, b)
     assert a.told("slow is too slow for live voice")
     assert a.told("; what is said is recorded and sent as a message")
-    assert a.station.snapshot().sending == "recorded messages"
-    a.station.post(PttPressed())
+    assert a.station.snapshot().link.sending == "recorded messages"
+    a.station.post(PressKey("key"))
     run(clock, len(speechlike) / 16_000, a, b)
-    assert a.station.snapshot().mode is Mode.IDLE
-    a.station.post(PttReleased())
+    assert a.station.snapshot().ptt.mode == "idle"
+    a.station.post(ReleaseKey("key"))
     run_until(clock, 300.0, "delivered to bravo", a, a, b)
     (sent,), (received,) = a.spool.entries([Folder.SENT]), b.spool.entries([Folder.INBOX])
     assert received.message.content == sent.message.content
@@ -149,10 +148,10 @@ def test_a_message_is_recorded_sent_announced_and_played(
     mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
     a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2)
     b = Bench(small_codec, clock, link_b, 2, tmp_path, (NullInput(clock), ears))
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, len(speechlike) / 16_000, a, b)
-    assert a.station.snapshot().mode is Mode.IDLE
-    a.station.post(RecordToggled())
+    assert a.station.snapshot().ptt.mode == "idle"
+    a.station.post(ToggleRecording())
     run_until(clock, 60.0, "delivered to bravo", a, a, b)
     assert b.told("voice message ")
     assert b.told("from alpha: 3.")
@@ -160,7 +159,7 @@ def test_a_message_is_recorded_sent_announced_and_played(
     (sent,), (received,) = a.spool.entries([Folder.SENT]), b.spool.entries([Folder.INBOX])
     assert received.message.content == sent.message.content
     # Played when asked, and it is the sound that the codec makes of these frames.
-    b.station.post(PlayLast())
+    b.station.post(PlayMessage())
     run_until(clock, 1.0, "playing message", b, a, b)
     run(clock, 5.0, a, b)
     ears.close()
@@ -178,7 +177,7 @@ def test_the_key_records_where_voice_is_buffered(small_codec: Codec, clock: Manu
     link_a, link_b = links(clock)
     a = Bench(small_codec, clock, link_a, 1, tmp_path, voice="buffered")
     b = Bench(small_codec, clock, link_b, 2, tmp_path)
-    for press, release in ((PttPressed(), PttReleased()), (PttToggled(), PttToggled())):
+    for press, release in ((PressKey("key"), ReleaseKey("key")), (ToggleKey("key"), ToggleKey("key"))):
         a.station.post(press)
         run(clock, 2.0, a, b)
         a.station.post(release)
@@ -197,13 +196,13 @@ def test_live_voice_goes_before_messages_on_the_air(small_codec: Codec, clock: M
     b = Bench(small_codec, clock, link_b, 2, tmp_path)
     a.station.post(SendText("x" * 2000))
     run_until(clock, 30.0, "25 % received", b, a, b)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 0.5, a, b)
     before = a.metrics.counter("message.tx_packets")
     run(clock, 5.0, a, b)
-    assert b.station.snapshot().mode is Mode.RECEIVING
+    assert b.station.snapshot().ptt.mode == "receiving"
     assert a.metrics.counter("message.tx_packets") == before
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run_until(clock, 90.0, "delivered to bravo", a, a, b)
     assert b.told("message from alpha: xxx")
     assert b.metrics.counter("rx.overs") == 1
@@ -217,14 +216,14 @@ def test_what_is_here_of_a_message_can_be_heard(
     mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
     a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2, packet_bytes=20)
     b = Bench(small_codec, clock, link_b, 2, tmp_path)
-    b.station.post(PlayLast())
+    b.station.post(PlayMessage())
     run(clock, 0.1, b)
     assert b.said == ["no voice message to play"]
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 6.0, a, b)
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run_until(clock, 30.0, "50 % received", b, a, b)
-    b.station.post(PlayLast())
+    b.station.post(PlayMessage())
     run(clock, 0.2, b)
     (line,) = [line for line in b.said if line.startswith("playing message")]
     assert line.endswith("s of it missing")
@@ -238,20 +237,20 @@ def test_a_recording_ends_by_itself_by_talking_and_by_the_end(
     link_a, link_b = links(clock)
     a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2)
     link_b.open()
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 21.0, a)
     assert a.told("recording ends: it is as long as one may be")
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 1.0, a)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 1.0, a)
-    assert a.station.snapshot().mode is Mode.TALKING
-    a.station.post(RecordToggled())
+    assert a.station.snapshot().ptt.mode == "talking"
+    a.station.post(ToggleRecording())
     run(clock, 0.1, a)
     assert a.said[-1] == "not recorded: on the air"
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run(clock, 2.0, a)
-    a.station.post(RecordToggled())
+    a.station.post(ToggleRecording())
     run(clock, 1.0, a)
     a.station.close()
     assert sum("to bravo is in the outbox" in line for line in a.said) == 3
@@ -262,7 +261,7 @@ def test_a_recording_ends_by_itself_by_talking_and_by_the_end(
 def test_without_a_link_a_text_waits_in_the_outbox(small_codec: Codec, clock: ManualClock, tmp_path: Path) -> None:
     link_a, _ = links(clock)
     a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2)
-    a.station._retry_s = clock.now() + 100
+    a.station._link._lose(LinkError("pulled out"))
     a.station.post(SendText("later"))
     run(clock, 0.1, a)
     assert a.told("to bravo is in the outbox")
@@ -275,7 +274,7 @@ def test_a_station_without_messages_says_so(small_codec: Codec, clock: ManualClo
     link_a, _ = links(clock)
     a = Bench(small_codec, clock, link_a, 1, tmp_path)
     a.station._mailbox = None
-    for request in (RecordToggled(), PlayLast()):
+    for request in (ToggleRecording(), PlayMessage()):
         a.station.post(request)
         run(clock, 0.1, a)
         assert a.said[-1] == "no messages here: the station file has no [messages] section"

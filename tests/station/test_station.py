@@ -16,7 +16,7 @@ from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.console.keyboard import SendText
+from gateway.control.requests import PressKey, ReleaseKey, SendText, ToggleKey
 from gateway.errors import LinkError, SecurityError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
@@ -27,7 +27,7 @@ from gateway.protocol.protection_file import load_protection
 from gateway.receive import Receiver
 from gateway.recording import Recorder, Side, read_recordings
 from gateway.recording.shelf import Shelf
-from gateway.session.events import PttPressed, PttReleased, PttToggled, Tone
+from gateway.session.events import Tone
 from gateway.session.machine import Mode
 from gateway.station.adaptation import LinkCare
 from gateway.station.station import Station
@@ -98,7 +98,7 @@ class Bench:
 
     @property
     def mode(self) -> Mode:
-        return self.station.snapshot().mode
+        return Mode(self.station.snapshot().ptt.mode)
 
 
 def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
@@ -132,11 +132,11 @@ def test_what_one_says_the_other_hears_to_the_end(
         audio=(FileInput(tmp_path / "said.wav", clock), NullOutput(clock, metrics)),
     )
     b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears))
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, len(speechlike) / 16_000, a, b)
     assert (a.mode, b.mode) == (Mode.TALKING, Mode.RECEIVING)
-    assert b.station.snapshot().talker == "alpha"
-    a.station.post(PttReleased())
+    assert b.station.snapshot().talker.name == "alpha"
+    a.station.post(ReleaseKey("key"))
     run(clock, 3.0, a, b)
     assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
     assert b.station.snapshot().talker is None
@@ -172,9 +172,9 @@ def test_what_is_said_and_heard_is_kept_with_its_times(
     b = Bench(small_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), ears), recorder=recorders[1])
     run(clock, 1.0, a, b)
     pressed_s = clock.now()
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, len(speechlike) / 16_000, a, b)
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run(clock, 3.0, a, b)
     ears.close()
     for recorder in recorders:
@@ -199,7 +199,7 @@ def test_delay_of_the_running_station(small_codec: Codec, clock: ManualClock) ->
     """From the key to the first sound: codec + packet + at most 120 ms, as the station's own loops take it."""
     a, b = two(small_codec, clock)
     started = clock.now()
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     while b.metrics.counter("rx.frames_played") == 0:
         run(clock, 0.01, a, b)
         assert clock.now() < started + 3
@@ -209,27 +209,27 @@ def test_delay_of_the_running_station(small_codec: Codec, clock: ManualClock) ->
 
 def test_half_duplex_mutes_while_talking_and_says_who_is_in_the_way(small_codec: Codec, clock: ManualClock) -> None:
     a, b = two(small_codec, clock)
-    a.station.post(PttToggled())
+    a.station.post(ToggleKey("key"))
     run(clock, 1.5, a, b)
-    b.station.post(PttToggled())
+    b.station.post(ToggleKey("key"))
     run(clock, 0.1, a, b)
     assert b.said[-1] == "refused: busy"
     assert b.mode is Mode.RECEIVING
-    b.station.post(PttToggled(break_in=True))
+    b.station.post(ToggleKey("key", break_in=True))
     run(clock, 1.0, a, b)
     assert (a.mode, b.mode) == (Mode.TALKING, Mode.TALKING)
     before = b.metrics.counter("rx.packets")
     run(clock, 2.0, a, b)
     assert b.metrics.counter("rx.packets") > before  # taken off the link, not left to pile up
     for bench in (a, b):
-        bench.station.post(PttToggled())
+        bench.station.post(ToggleKey("key"))
     run(clock, 8.0, a, b)
     assert (a.mode, b.mode) == (Mode.IDLE, Mode.IDLE)
 
 
 def test_a_key_held_for_an_hour_is_timed_out(small_codec: Codec, clock: ManualClock) -> None:
     a, b = two(small_codec, clock, time_out_s=20.0, warning_s=5.0)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 22.0, a, b)
     assert a.mode is Mode.LOCKED_OUT
     sent = a.metrics.counter("tx.packets")
@@ -237,8 +237,8 @@ def test_a_key_held_for_an_hour_is_timed_out(small_codec: Codec, clock: ManualCl
     run(clock, 2.0, a, b)
     assert a.metrics.counter("tx.packets") == sent
     assert a.metrics.counter("ptt.key_up") == a.metrics.counter("ptt.key_down") == 1
-    a.station.post(PttReleased())
-    a.station.post(PttPressed())
+    a.station.post(ReleaseKey("key"))
+    a.station.post(PressKey("key"))
     run(clock, 1.0, a, b)
     assert a.mode is Mode.TALKING
 
@@ -247,7 +247,7 @@ def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualC
     a, b = two(small_codec, clock)
     a.station.post(SendText("Standing by on two."))
     run(clock, 0.2, a, b)
-    b.station.post(PttToggled())
+    b.station.post(ToggleKey("key"))
     run(clock, 1.0, a, b)
     b.station.post(SendText("Ça va — 漢字"))
     run(clock, 0.5, a, b)
@@ -275,9 +275,9 @@ def test_stations_understand_each_other_under_protection(
         for seed, name in enumerate("ab", start=5)
     ]
     a, b = (Bench(small_codec, clock, link, n, protection=protection) for n, link in enumerate(links, start=1))
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 12.0, a, b)
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run(clock, 8.0, a, b)
     sent = a.metrics.counter("tx.frames")
     played, concealed = (b.metrics.counter(f"rx.frames_{fate}") for fate in ("played", "concealed"))
@@ -295,9 +295,9 @@ def test_stations_understand_each_other_under_protection(
 
 def test_a_parrot_answers_with_ones_own_over(small_codec: Codec, clock: ManualClock) -> None:
     alone = Bench(small_codec, clock, ParrotLink(clock, 1.0, Metrics()), 1)
-    alone.station.post(PttToggled())
+    alone.station.post(ToggleKey("key"))
     run(clock, 2.0, alone)
-    alone.station.post(PttToggled())
+    alone.station.post(ToggleKey("key"))
     run(clock, 8.0, alone)
     assert alone.metrics.counter("rx.overs") == 1
     assert alone.metrics.counter("rx.frames_played") == alone.metrics.counter("tx.frames")
@@ -336,7 +336,7 @@ class BreakingLink(Link):
 def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualClock) -> None:
     link = BreakingLink()
     a = Bench(small_codec, clock, link, 1)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     for _ in range(50):
         a.station.step()
         clock.sleep(0.01)
@@ -344,8 +344,8 @@ def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualCloc
     a.station.step()
     assert a.mode is not Mode.TALKING
     assert any(line.startswith("link lost: cable pulled") for line in a.said)
-    a.station.post(PttReleased())
-    a.station.post(PttPressed())
+    a.station.post(ReleaseKey("key"))
+    a.station.post(PressKey("key"))
     a.station.step()
     assert a.said[-1] == "refused: no link"
     a.station.post(SendText("hello"))
@@ -356,7 +356,7 @@ def test_a_lost_link_unkeys_and_comes_back(small_codec: Codec, clock: ManualCloc
     link.broken = False
     for _ in range(300):
         a.station.step()
-    assert a.station.snapshot().link_is_up
+    assert a.station.snapshot().link.is_up
     assert a.metrics.counter("link.lost") == 1
     assert a.metrics.counter("tx.dropped.no_link") >= 1
 
@@ -373,16 +373,16 @@ class OutageLink(BreakingLink):
 def test_an_outage_unkeys_refuses_and_ends_by_itself(small_codec: Codec, clock: ManualClock) -> None:
     link = OutageLink()
     a = Bench(small_codec, clock, link, 1)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     a.station.step()
     assert a.mode is Mode.TALKING
     link.why = "modem no port: unplugged"
     a.station.step()
     assert a.mode is not Mode.TALKING
     assert a.said.count("link lost") == 1
-    assert not a.station.snapshot().link_is_up
-    a.station.post(PttReleased())
-    a.station.post(PttPressed())
+    assert not a.station.snapshot().link.is_up
+    a.station.post(ReleaseKey("key"))
+    a.station.post(PressKey("key"))
     a.station.step()
     assert a.said[-1] == "refused: no link"
     a.station.post(SendText("hello"))
@@ -393,7 +393,7 @@ def test_an_outage_unkeys_refuses_and_ends_by_itself(small_codec: Codec, clock: 
         clock.sleep(0.01)
     link.why = None
     a.station.step()
-    assert a.station.snapshot().link_is_up
+    assert a.station.snapshot().link.is_up
     assert a.said[-1] == "link restored"
     assert a.metrics.counter("link.outages") == 1
     assert a.metrics.counter("link.lost") == 0, "the link was never opened again"
@@ -411,15 +411,15 @@ def test_a_link_lost_in_an_outage_is_found_again_with_it(small_codec: Codec, clo
     for _ in range(400):
         a.station.step()
         clock.sleep(0.01)
-    assert not a.station.snapshot().link_is_up
+    assert not a.station.snapshot().link.is_up
     link.why = None
     a.station.step()
-    assert a.station.snapshot().link_is_up
+    assert a.station.snapshot().link.is_up
 
 
 def test_closing_while_talking_ends_the_over_on_the_air(small_codec: Codec, clock: ManualClock) -> None:
     a, b = two(small_codec, clock)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 2.0, a, b)
     a.station.close()
     run(clock, 2.0, b)
@@ -468,9 +468,9 @@ def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptat
 
 
 def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0, gap_s: float = 4.0) -> None:
-    talker.station.post(PttToggled())
+    talker.station.post(ToggleKey("key"))
     run(clock, seconds, talker, *others)
-    talker.station.post(PttToggled())
+    talker.station.post(ToggleKey("key"))
     run(clock, gap_s, talker, *others)
 
 
@@ -478,7 +478,7 @@ def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, cl
     hub = MemoryHub(clock)
     a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
     b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
-    assert a.station.snapshot().sending == ""  # the link is looked at in the first step
+    assert a.station.snapshot().link.sending == ""  # the link is looked at in the first step
     talk(clock, a, b)
     assert b.metrics.counter("tx.reports") == 1
     assert any(line.startswith("bravo lost ") for line in a.said)
@@ -493,7 +493,7 @@ def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, cl
     assert any(
         line.startswith("sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost") for line in a.said
     )
-    assert a.station.snapshot().sending == "240 ms packets, reed-solomon (6,4) depth 2"
+    assert a.station.snapshot().link.sending == "240 ms packets, reed-solomon (6,4) depth 2"
     assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
     assert b.metrics.counter("rx.overs") == 4
     assert not any(line.startswith("sending") for line in b.said)
@@ -504,10 +504,10 @@ def test_a_report_never_goes_out_while_somebody_talks(small_codec: Codec, clock:
     a = careful(small_codec, clock, hub.station("a"), 1)
     b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
     talk(clock, a, b, gap_s=0.2)
-    b.station.post(PttToggled(break_in=True))  # answers before its report is due
+    b.station.post(ToggleKey("key", break_in=True))  # answers before its report is due
     run(clock, 4.0, a, b)
     assert b.metrics.counter("tx.reports") == 0
-    b.station.post(PttToggled())
+    b.station.post(ToggleKey("key"))
     run(clock, 5.0, a, b)
     assert b.metrics.counter("tx.reports") == 1
     assert a.metrics.counter("rx.reports") == 1
@@ -522,21 +522,21 @@ def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec
     run(clock, 0.1, a)
     assert len(a.said) == 1
     assert "link lossy is too slow for live voice" in a.said[0]
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 0.1, a)
     assert a.mode is Mode.IDLE
     assert a.said[1].startswith("refused: link lossy is too slow")
     assert a.metrics.counter("ptt.refused.too_slow") == 1
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     link.rate_bps = 2400.0
     run(clock, 0.1, a)
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 0.1, a)
     assert a.mode is Mode.TALKING
     link.rate_bps = 80.0  # not in the middle of an over
     run(clock, 0.1, a)
     assert a.mode is Mode.TALKING
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run(clock, 1.0, a)
     assert a.mode is Mode.IDLE
 
@@ -544,9 +544,9 @@ def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec
 def test_a_third_station_in_between_is_told(small_codec: Codec, clock: ManualClock) -> None:
     hub = MemoryHub(clock)
     a, b, c = (Bench(small_codec, clock, hub.station(name), number) for number, name in enumerate("abc", 1))
-    a.station.post(PttToggled())
+    a.station.post(ToggleKey("key"))
     run(clock, 1.5, a, b, c)
-    b.station.post(PttToggled(break_in=True))
+    b.station.post(ToggleKey("key", break_in=True))
     run(clock, 2.0, a, b, c)
     assert c.said.count("another station talks into this over") == 1
     assert c.metrics.counter("rx.collisions") == 1
@@ -588,9 +588,9 @@ def test_speech_that_cannot_be_made_safe_is_not_sent(
     for name in ("start", "on_air"):
         monkeypatch.setattr(a.station._transmitter, name, no_counter)
     a.station.post(SendText("hello"))
-    a.station.post(PttPressed())
+    a.station.post(PressKey("key"))
     run(clock, 1.0, a, b)
-    a.station.post(PttReleased())
+    a.station.post(ReleaseKey("key"))
     run(clock, 1.0, a, b)
     assert "message not sent: disk full" in a.said
     assert "not talking: disk full" in a.said
