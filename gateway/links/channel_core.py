@@ -158,6 +158,7 @@ class ChannelCore:
             spec.half_duplex,
             spec.turnaround_ms / 1000,
             spec.overhead_bytes,
+            spec.usual_delay_s,
         )
         return envelope.pack(welcome)
 

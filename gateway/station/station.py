@@ -158,6 +158,8 @@ class Station:
             mailbox,
             keying,
             security,
+            transmitter,
+            receiver,
         )
 
     def post(self, request: Request) -> None:
@@ -365,7 +367,11 @@ class Station:
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             if self._recorder is not None:
                 self._recorder.said(pcm)
-            self._send(self._transmitter.push(pcm))
+            began_s = self._clock.now()
+            packets = self._transmitter.push(pcm)
+            if packets:
+                self._views.computing.encoded(self._clock.now() - began_s)
+            self._send(packets)
         elif self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
 
@@ -456,8 +462,10 @@ class Station:
             return
         self._muted_play_s = None
         while self._output.queued_samples < LOW_WATER_SAMPLES:
+            began_s = self._clock.now()
             played, notices = self._receiver.play(now)
             if played is not None:
+                self._views.computing.decoded(self._clock.now() - began_s)
                 self._record_heard(played)
             self._tell(notices)
             pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
