@@ -152,6 +152,8 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
+        if audio.keeper is not None:
+            audio.keeper.is_busy = lambda: station.is_in_use
         media = MediaThread(station, log)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

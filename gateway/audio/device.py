@@ -42,6 +42,15 @@ class DeviceInfo:
         """How many channels it has in that direction, 0 if none."""
         return self.input_channels if direction is Direction.INPUT else self.output_channels
 
+    def is_default(self, direction: Direction) -> bool:
+        """Whether "default" means this one."""
+        return self.is_default_input if direction is Direction.INPUT else self.is_default_output
+
+    @property
+    def full_name(self) -> str:
+        """Name and driver, as a station file may have it where several devices have one name."""
+        return f"{self.name}, {self.driver}"
+
 
 def list_devices() -> list[DeviceInfo]:
     """All sound devices, an empty list if there are none. Raises AudioError if PortAudio itself is missing or fails."""
@@ -81,33 +90,57 @@ def _list(sd: Any) -> list[DeviceInfo]:
 
 
 def choose_device(devices: Sequence[DeviceInfo], direction: Direction, name: str) -> DeviceInfo:
-    """The device called `name`, or the first with `name` in its own, whatever the case; `default` is the system's.
-
-    Raises AudioError that lists the devices there are.
-    """
-    able = [device for device in devices if device.channels(direction) > 0]
-    if name == "default":
-        for device in able:
-            if device.is_default_input if direction is Direction.INPUT else device.is_default_output:
-                return device
-        found = able[:1]
-    else:
-        wanted = name.casefold()
-        found = [device for device in able if device.name.casefold() == wanted]
-        found = found or [device for device in able if wanted in device.name.casefold()]
+    """The first of `matching_devices`. Raises AudioError that lists the devices there are."""
+    found = matching_devices(devices, direction, name)
     if not found:
+        able = [device for device in devices if device.channels(direction) > 0]
         there = ", ".join(repr(device.name) for device in able) or "none"
         raise AudioError(f"no sound {direction.value} device {name!r}; there are: {there}")
     return found[0]
+
+
+def matching_devices(devices: Sequence[DeviceInfo], direction: Direction, name: str) -> list[DeviceInfo]:
+    """Devices that `name` may mean, best first: `default` the system's, `#4` number 4, else those called `name`, else
+    those with `name` in their own, whatever the case; `name, driver` tells two of a name apart.
+    """
+    able = [device for device in devices if device.channels(direction) > 0]
+    if name == "default":
+        return [device for device in able if device.is_default(direction)] or able[:1]
+    if name.startswith("#") and name[1:].isdigit():
+        return [device for device in able if device.index == int(name[1:])]
+    wanted = name.casefold()
+    for fits in (str.__eq__, str.__contains__):
+        for called in (lambda device: device.name, lambda device: device.full_name):
+            found = [device for device in able if fits(called(device).casefold(), wanted)]
+            if found:
+                return found
+    return []
+
+
+def doubt(found: Sequence[DeviceInfo]) -> str:
+    """What to tell of several devices that a name may mean, the first of which was taken; empty for one."""
+    if len(found) < 2:
+        return ""
+    others = ", ".join(f"{device.full_name!r} (#{device.index})" for device in found[1:])
+    return f"; the name also fits {others}"
 
 
 class PortAudioStream:
     """A started stream of one direction; see `gateway.audio.keeper.Stream`."""
 
     def __init__(
-        self, sd: Any, direction: Direction, index: int, rate_hz: int, channels: int, block_ms: int, latency_ms: int
+        self,
+        sd: Any,
+        direction: Direction,
+        index: int,
+        rate_hz: int,
+        channels: int,
+        block_ms: int,
+        latency_ms: int,
+        told: str = "",
     ) -> None:
-        self.rate_hz, self.channels = rate_hz, channels
+        """`told` says which device it is, for people."""
+        self.rate_hz, self.channels, self.told = rate_hz, channels, told
         self.callbacks = 0
         self._begins_s = self._reaches_s = 0.0
         self.xruns = 0
@@ -169,13 +202,15 @@ class PortAudioOpener:
     def open(self, direction: Direction, device: str) -> PortAudioStream:
         """Open and start. Raises AudioError naming the device and why each way of opening it failed."""
         sd = _portaudio()
-        info = choose_device(_list(sd), direction, device)
+        devices = _list(sd)
+        info = choose_device(devices, direction, device)
+        told = info.full_name + doubt(matching_devices(devices, direction, device))
         failures = []
         for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, info.default_rate_hz)):
             for channels in (1, 2)[: info.channels(direction)]:
                 try:
                     return PortAudioStream(
-                        sd, direction, info.index, rate_hz, channels, self._block_ms, self._latency_ms
+                        sd, direction, info.index, rate_hz, channels, self._block_ms, self._latency_ms, told
                     )
                 except (sd.PortAudioError, ValueError) as error:
                     failures.append(f"{rate_hz} Hz, {channels} channels: {error}")

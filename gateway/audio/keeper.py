@@ -2,11 +2,15 @@
 
 Rule: only the keeper's thread opens and closes streams, for that may take seconds or hang; the media thread sees a
 stream that is there or not, and silence while it is not. Failed devices are tried again after 0.5, 1, 2 ... 30 s.
+
+PortAudio sees what was plugged in only after a restart, which ends every stream. While nothing runs, each try begins
+with one; while another device runs, only one that fails otherwise does, and only while nobody talks or is heard.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +54,8 @@ class Stream(Protocol):
     channels: int
     callbacks: int
     xruns: int
+    told: str
+    """Which device it is, for people."""
 
     @property
     def latency_s(self) -> float:
@@ -105,6 +111,9 @@ class DeviceKeeper:
         self._metrics = metrics
         self._on_event = on_event
         self._slots: list[Slot] = []
+        self.is_busy: Callable[[], bool] = lambda: True
+        """Whether somebody talks or is heard, so that no stream may be interrupted; called from the keeper's thread.
+        As long as nobody has told, none is."""
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._thread: threading.Thread | None = None
@@ -144,11 +153,32 @@ class DeviceKeeper:
                 self._watch(slot, slot.stream, now_s)
         missing = [slot for slot in self._slots if slot.stream is None and now_s >= slot.next_try_s]
         retried = any(slot.state is DeviceState.MISSING for slot in missing)
-        if retried and all(slot.stream is None for slot in self._slots):
-            # A device that was plugged in is only seen by a fresh look, which would end the streams of the others.
+        running = [slot for slot in self._slots if slot.stream is not None]
+        if retried and not running:
+            # A device that was plugged in is only seen by a fresh look.
             self._rescan()
         for slot in missing:
             self._open(slot, now_s)
+        if retried and running and not self.is_busy() and any(slot.stream is None for slot in missing):
+            self._interrupt(running, missing)
+
+    def _interrupt(self, running: list[Slot], missing: list[Slot]) -> None:
+        """Close what runs, look anew, open everything: a gap of some tenths of a second, while nobody talks or hears.
+
+        Only at the times of a retry, thirty seconds apart in the end.
+        """
+        for slot in running:
+            stream, slot.stream = slot.stream, None
+            if stream is not None:
+                self._count(slot, stream)
+                stream.close()
+        self._rescan()
+        now_s = self._clock.now()
+        for slot in running:
+            self._open(slot, now_s)
+        for slot in missing:
+            if slot.stream is None:
+                self._try(slot)
 
     def _rescan(self) -> None:
         try:
@@ -158,17 +188,23 @@ class DeviceKeeper:
                 self._enter(slot, DeviceState.MISSING, str(error))
 
     def _open(self, slot: Slot, now_s: float) -> None:
-        try:
-            stream = self._opener.open(slot.direction, slot.device)
-        except AudioError as error:
+        if (error := self._try(slot)) is not None:
             slot.next_try_s = now_s + slot.retry_s
             slot.retry_s = min(2 * slot.retry_s, LAST_RETRY_S)
             self._enter(slot, DeviceState.MISSING, f"{error}; silence in its place, trying again")
-            return
+
+    def _try(self, slot: Slot) -> AudioError | None:
+        try:
+            stream = self._opener.open(slot.direction, slot.device)
+        except AudioError as error:
+            return error
         slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, self._clock.now()
         slot.counted_xruns = slot.counted_drops = 0
         slot.stream = stream
-        self._enter(slot, DeviceState.RUNNING, f"{stream.rate_hz} Hz, {stream.channels} channels")
+        if slot.state is DeviceState.MISSING:
+            self._metrics.count(f"audio.{slot.direction.value}.device_back")
+        self._enter(slot, DeviceState.RUNNING, f"{stream.told}: {stream.rate_hz} Hz, {_channels(stream)}")
+        return None
 
     def _watch(self, slot: Slot, stream: Stream, now_s: float) -> None:
         self._count(slot, stream)
@@ -323,3 +359,7 @@ class _Resampler:
 
 def _resampler(from_hz: int, to_hz: int) -> _Resampler | None:
     return None if from_hz == to_hz else _Resampler(from_hz, to_hz)
+
+
+def _channels(stream: Stream) -> str:
+    return "1 channel" if stream.channels == 1 else f"{stream.channels} channels"

@@ -162,6 +162,12 @@ class Station:
             receiver,
         )
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody talks, is heard, or records here now: no time to fiddle with the sound; from any thread."""
+        records = self._mailbox is not None and self._mailbox.is_recording
+        return self._state.mode is not Mode.IDLE or records or self._receiver.busy
+
     def post(self, request: Request) -> None:
         """Ask something of the station, from any thread; the same as `post` of its hub."""
         self._hub.post(request)

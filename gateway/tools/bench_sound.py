@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from gateway.audio.base import SAMPLE_RATE_HZ
+from gateway.channel_app import ControlClient
 from gateway.codec.mel import MelFrontEnd
 from gateway.codec.spec import HOP
 from gateway.errors import GatewayError
@@ -97,6 +98,8 @@ class SoundResult:
     overs: tuple[Over, ...]
     talker: Mapping[str, float]
     listener: Mapping[str, float]
+    channel_late_ms: float
+    """By how much the channel process handed packets on later than it meant to (median): no part of a real link."""
 
     @property
     def measured_ms(self) -> float:
@@ -183,9 +186,10 @@ class Program:
 class SoundBench:
     """Two running stations, `alpha` and `bravo`, with a microphone and a speaker each, and a channel between them."""
 
-    def __init__(self, options: SoundOptions, sound: VirtualSound, alpha: Program, bravo: Program) -> None:
-        self._options, self._sound = options, sound
+    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str) -> None:
+        self._sound = sound
         self._alpha, self._bravo = alpha, bravo
+        self._control = control
 
     def say(self, pcm: NDArray[np.float32]) -> Over:
         """Alpha says `pcm` (samples,), heard whole at bravo's speaker."""
@@ -209,7 +213,8 @@ class SoundBench:
 
     def ended(self, overs: list[Over]) -> SoundResult:
         """Quit both stations."""
-        return SoundResult(tuple(overs), self._alpha.ended(), self._bravo.ended())
+        late = ControlClient(self._control, None, None, PATIENCE_S).ask({"do": "status"})["late_ms"]
+        return SoundResult(tuple(overs), self._alpha.ended(), self._bravo.ended(), late["p50"] if late else 0.0)
 
 
 @contextmanager
@@ -221,8 +226,9 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         sound = stack.enter_context(VirtualSound([f"{n}-{p}" for n in ("alpha", "bravo") for p in ("mouth", "ear")]))
         with socket.create_server(("127.0.0.1", 0)) as probe:
             endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        control = f"ipc://{folder / 'control'}"
         figures = f'preset = "{options.preset}"\n' + ("loss = 0.0\n" if options.is_lossless else "")
-        (folder / "net.toml").write_text(f'endpoint = "{endpoint}"\nseed = 1\n[channel]\n{figures}')
+        (folder / "net.toml").write_text(f'endpoint = "{endpoint}"\ncontrol = "{control}"\nseed = 1\n[channel]\n{figures}')
         channel = Program(["channel", "-c", str(folder / "net.toml"), "--log"], dict(os.environ))
         stack.callback(channel.close)
         stations = []
@@ -245,7 +251,7 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         for station in stations:
             station.wait_for("station ready")
         CLOCK.sleep(3 * SETTLE_S)  # the sound cards' own figures settle, the channel answers
-        yield SoundBench(options, sound, *stations)
+        yield SoundBench(sound, *stations, control)
 
 
 def lag(said: NDArray[np.float32], heard: NDArray[np.float32], later_s: float) -> tuple[float, float]:

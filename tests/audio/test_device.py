@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gateway.audio.base import DeviceEvent, DeviceState, Direction
-from gateway.audio.device import DeviceInfo, PortAudioOpener, choose_device, list_devices
+from gateway.audio.device import DeviceInfo, PortAudioOpener, choose_device, doubt, list_devices, matching_devices
 from gateway.audio.select import Audio, open_audio
 from gateway.clock import SystemClock
 from gateway.config import AudioSection
@@ -32,7 +32,16 @@ DEVICES = [
     info(2, "USB Headset Pro", 1, 2),
     info(3, "pulse", 32, 32, is_default=True),
     info(4, "usb", 1, 0),
+    DeviceInfo(5, "USB Headset", "JACK", 1, 1, 48_000, False, False),
 ]
+
+
+def test_a_name_that_fits_several_devices_is_told() -> None:
+    found = matching_devices(DEVICES, Direction.INPUT, "usb headset")
+    assert [device.index for device in found] == [1, 5]
+    assert doubt(found) == "; the name also fits 'USB Headset, JACK' (#5)"
+    assert doubt(matching_devices(DEVICES, Direction.INPUT, "usb headset, jack")) == ""
+    assert matching_devices(DEVICES, Direction.INPUT, "#0") == []  # a speaker
 
 
 @pytest.mark.parametrize(
@@ -45,6 +54,9 @@ DEVICES = [
         (Direction.INPUT, "USB", 4),  # a whole name before a part of one
         (Direction.OUTPUT, "USB", 1),  # a microphone is no speaker
         (Direction.OUTPUT, "hdmi", 0),
+        (Direction.OUTPUT, "USB Headset, ALSA", 1),
+        (Direction.INPUT, "headset, jack", 5),  # the same device by another driver
+        (Direction.INPUT, "#5", 5),
     ],
 )
 def test_devices_by_name(direction: Direction, name: str, index: int) -> None:
@@ -86,6 +98,8 @@ class FakeSoundDevice(types.ModuleType):
                 self.callback: Callable[..., None] = options["callback"]
                 self.active = False
 
+                self.latency = options["latency"]
+
             def start(self) -> None:
                 if outer.refuses_start:
                     raise FakePortAudioError("busy")
@@ -109,6 +123,11 @@ class FakeSoundDevice(types.ModuleType):
 
     def _initialize(self) -> None:
         self.restarts.append("begin")
+
+
+def times(current: float, adc: float = 0.0, dac: float = 0.0) -> types.SimpleNamespace:
+    """What PortAudio hands a callback."""
+    return types.SimpleNamespace(currentTime=current, inputBufferAdcTime=adc, outputBufferDacTime=dac)
 
 
 @pytest.mark.parametrize(
@@ -147,15 +166,20 @@ def test_callbacks_copy_and_count(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeSoundDevice({(16_000, 1)})
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     microphone = PortAudioOpener(20, 60).open(Direction.INPUT, "card")
-    fake.asked[-1]["callback"](np.array([1, 2, 3], dtype=np.int16).tobytes(), 3, None, 0)
-    fake.asked[-1]["callback"](np.array([4], dtype=np.int16).tobytes(), 1, None, "input overflow")
+    assert microphone.latency_s == 0.06  # as promised, until the driver's clock tells
+    fake.asked[-1]["callback"](np.array([1, 2, 3], dtype=np.int16).tobytes(), 3, times(10.0, adc=9.97), 0)
+    fake.asked[-1]["callback"](np.array([4], dtype=np.int16).tobytes(), 1, times(10.1, adc=10.06), "input overflow")
+    assert microphone.latency_s == pytest.approx(0.04)
     assert (microphone.callbacks, microphone.xruns) == (2, 1)
     assert microphone.queue.take_all().tolist() == [1, 2, 3, 4]
     speaker = PortAudioOpener(20, 60).open(Direction.OUTPUT, "card")
     speaker.queue.push(np.array([5, 6], dtype=np.int16))
     buffer = bytearray(b"\x7f" * 8)
-    fake.asked[-1]["callback"](buffer, 4, None, 0)
+    fake.asked[-1]["callback"](buffer, 4, times(20.0, dac=20.07), 0)
+    assert speaker.latency_s == pytest.approx(0.07)
     assert np.frombuffer(buffer, dtype=np.int16).tolist() == [5, 6, 0, 0]
+    fake.asked[-1]["callback"](buffer, 4, times(20.0, dac=0.0), 0)  # a driver without a clock
+    assert speaker.latency_s == 0.06
     speaker.close()
     assert not speaker.active
 

@@ -20,6 +20,7 @@ class FakeStream:
         self.queue = SampleQueue(rate_hz * channels, DropPolicy.OLDEST)
         self.rate_hz, self.channels = rate_hz, channels
         self.callbacks = self.xruns = 0
+        self.told, self.latency_s = "a card", 0.05
         self.active = True
         self.closed = False
 
@@ -83,7 +84,7 @@ def test_opens_and_reads() -> None:
     bench.opener.opened[0].call_back(np.array([1, -2, 16384], dtype=np.int16))
     assert bench.microphone.read().tolist() == [1 / 32768, -2 / 32768, 0.5]
     assert len(bench.microphone.read()) == 0
-    assert bench.events == [DeviceEvent(Direction.INPUT, "mic", DeviceState.RUNNING, "16000 Hz, 1 channels")]
+    assert bench.events == [DeviceEvent(Direction.INPUT, "mic", DeviceState.RUNNING, "a card: 16000 Hz, 1 channel")]
 
 
 @pytest.mark.parametrize("how", ["stopped", "silent"])
@@ -219,3 +220,71 @@ def test_in_its_thread_it_opens_before_start_returns_and_closes_at_the_end() -> 
     assert opener.threads != {threading.get_ident()}
     keeper.close()
     assert opener.opened[0].closed
+
+
+class ByName(FakeOpener):
+    """Devices that are `plugged` in; one that was plugged in lately is only found after a fresh look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plugged = {"mic"}
+        self.seen = {"mic"}
+
+    def open(self, direction: Direction, device: str) -> Stream:
+        if device not in self.seen:
+            raise AudioError(f"no sound {direction.value} device {device!r}")
+        return super().open(direction, device)
+
+    def rescan(self) -> None:
+        super().rescan()
+        self.seen = set(self.plugged)
+
+
+def test_a_device_plugged_in_beside_a_running_one_is_found_when_nobody_talks() -> None:
+    opener = ByName()
+    bench = Bench(opener)
+    speaker = bench.keeper.add(Direction.OUTPUT, "speaker")
+    busy = True
+    bench.keeper.is_busy = lambda: busy
+
+    def pass_s(seconds: float) -> None:
+        for _ in range(round(seconds / 0.1)):
+            for stream in opener.opened:
+                stream.call_back()
+            bench.run(0.1)
+
+    pass_s(1.0)
+    opener.plugged.add("speaker")
+    pass_s(2 * LAST_RETRY_S)
+    assert opener.rescans == 0, "somebody talks: what runs is left alone"
+    assert len(opener.opened) == 1
+    busy = False
+    pass_s(LAST_RETRY_S + 1)
+    assert (opener.rescans, len(opener.opened)) == (1, 3)
+    assert opener.opened[0].closed
+    assert bench.slot.stream is opener.opened[1]
+    assert speaker.stream is opener.opened[2]
+    assert bench.metrics.counter("audio.output.device_back") == 1
+    assert bench.states == [DeviceState.RUNNING], "the microphone was never away"
+
+
+def test_latency_is_a_mean_of_what_the_card_says_and_of_the_filter() -> None:
+    bench = Bench()
+    speaker = DeviceOutput(bench.keeper.add(Direction.OUTPUT, "speaker"), bench.clock, bench.metrics)
+    bench.run(0.5)
+    for stream in bench.opener.opened:
+        stream.call_back()
+    bench.run(0.1)
+    assert bench.microphone.latency_s == speaker.latency_s == 0.05
+    assert bench.opener.opened[0].latency_s == 0.05
+    bench.opener.opened[0].latency_s = 0.07
+    bench.run(8.0, calling_back=False)
+    bench.opener.there = False
+    bench.run(1.0)
+    assert bench.microphone.latency_s == 0.0, "missing"
+    fast = Bench(FakeOpener(rate_hz=48_000))
+    fast.run(0.1)
+    for _ in range(100):
+        fast.opener.opened[-1].call_back(np.zeros(960, np.int16))
+        fast.microphone.read()
+    assert 0.008 < fast.microphone.latency_s - fast.slot.latency_s < 0.04
