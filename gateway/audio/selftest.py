@@ -99,15 +99,12 @@ def _decibels(power: float) -> float:
     return float(10 * np.log10(power + 1e-10))
 
 
-def test_tone(seconds: float = TONE_S) -> FloatArray:
+def tone_pcm(seconds: float = TONE_S) -> FloatArray:
     """A tone (samples,) that begins and ends without a click."""
     time = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     ramp = np.clip(np.minimum(time, seconds - time) / _RAMP_S, 0.0, 1.0)
     tone = 10 ** (TONE_DB / 20) * np.sin(2 * np.pi * TONE_HZ * time) * ramp
     return tone.astype(np.float32)
-
-
-test_tone.__test__ = False  # type: ignore[attr-defined]
 
 
 def meter(level_db: float, peak_db: float, width: int = 40) -> str:

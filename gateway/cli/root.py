@@ -19,6 +19,7 @@ from gateway.cli.channel_plot import channel_plot
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.sound import devices, sound
 from gateway.cli.study import study
 from gateway.cli.trace import trace
 from gateway.cli.waveform import waveform
@@ -245,18 +246,6 @@ def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None
 
 
 @main.command()
-def devices() -> None:
-    """List sound devices."""
-    from gateway.audio.device import list_devices
-
-    found = list_devices()
-    for device in found:
-        click.echo(str(device))
-    if not found:
-        click.echo("no sound devices; `null` and `file:PATH` always work")
-
-
-@main.command()
 @click.option("-c", "--config", type=PATH, help="With --log: the modem profile whose driver reads it again.")
 @click.option("--log", "log", type=PATH, help="Instead: print this raw log (`raw_log` in [link]).")
 def ports(config: Path | None, log: Path | None) -> None:
@@ -286,14 +275,25 @@ def ports(config: Path | None, log: Path | None) -> None:
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
 @click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
 @click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
+@click.option("--sound", "is_sound", is_flag=True, help="Instead: two stations with virtual sound cards, mouth to ear.")
+@click.option("--minutes", type=click.FloatRange(0, 600), help="With --sound: also talk for so long, counting xruns.")
 @weights_option
-def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
+def bench(
+    json_path: Path | None, serial: bool, channel: bool, is_sound: bool, minutes: float | None, weights: Path | None
+) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell, the emulator or
+    the sound path."""
     from gateway.tools.bench import run_bench, table
 
-    if serial and channel:
-        raise click.UsageError("one of --serial and --channel at a time")
-    if channel:
+    if serial + channel + is_sound > 1:
+        raise click.UsageError("one of --serial, --channel and --sound at a time")
+    if minutes is not None and not is_sound:
+        raise click.UsageError("--minutes goes with --sound")
+    if is_sound:
+        from gateway.tools.bench_sound import sound_figures
+
+        figures = sound_figures(minutes or 0.0, lambda line: click.echo(line, err=True))
+    elif channel:
         from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
@@ -451,11 +451,13 @@ main.add_command(channel_check)
 main.add_command(channel_plot)
 main.add_command(channel)
 main.add_command(channel_control)
+main.add_command(devices)
 main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(sound)
 main.add_command(study)
 main.add_command(trace)
 main.add_command(waveform)

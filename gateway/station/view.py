@@ -108,7 +108,7 @@ class ViewMaker:
         )
 
     def _audio(self, now: float) -> AudioView:
-        meter, section = self.board.microphone, self.config.audio
+        meter = self.board.microphone
         return AudioView(
             DeviceView(self.audio[0].name, self.audio[0].state.value, "", *self._troubles("input")),
             DeviceView(self.audio[1].name, self.audio[1].state.value, "", *self._troubles("output")),

@@ -12,9 +12,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
-
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +28,7 @@ from gateway.errors import AudioError
 CLOCK = SystemClock()
 START_S = 15.0
 RAW = ["--raw", f"--rate={SAMPLE_RATE_HZ}", "--channels=1", "--format=s16le"]
+PRIORITY = -10
 LATENCY_MS = 10
 UNSURE_S = 1.0
 """At the beginning a recording may get what was played ahead."""
@@ -80,6 +80,7 @@ class VirtualSound:
         self._modules[device] = loaded.strip()
         # A null sink that nobody hurries plays two seconds at a time; a listener keeps it as quick as a sound card.
         listener = subprocess.Popen(self._listen(device), stdout=subprocess.DEVNULL, env=self.environment())
+        prefer(listener)
         self._stack.callback(listener.wait)
         self._stack.callback(listener.kill)
 
@@ -91,6 +92,7 @@ class VirtualSound:
     def recording(self, device: str) -> Iterator[Recording]:
         """Record what is played to `device` while the context lasts."""
         with subprocess.Popen(self._listen(device), stdout=subprocess.PIPE, env=self.environment()) as process:
+            prefer(process)
             recorded = Recording(process)
             try:
                 recorded.wait(UNSURE_S)
@@ -102,7 +104,11 @@ class VirtualSound:
     def play(self, device: str, pcm: FloatArray) -> None:
         """Play to `device`, in real time; returns when it has been heard."""
         command = ["pacat", "--playback", *RAW, "--latency-msec=50", "-d", device]
-        subprocess.run(command, input=to_int16(pcm).tobytes(), env=self.environment(), check=True)
+        with subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment()) as process:
+            prefer(process)
+            process.communicate(to_int16(pcm).tobytes())
+        if process.returncode:
+            raise AudioError(f"nothing can be played to the virtual device {device}")
 
     def _listen(self, device: str) -> list[str]:
         return ["parec", *RAW, f"--latency-msec={LATENCY_MS}", "-d", f"{device}.monitor"]
@@ -120,6 +126,7 @@ class VirtualSound:
         process = subprocess.Popen(
             ["pulseaudio", *options, "-L", socket], stdout=log, stderr=log, env=self.environment()
         )
+        prefer(process)
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         give_up = CLOCK.now() + START_S
@@ -127,6 +134,12 @@ class VirtualSound:
             if process.poll() is not None or CLOCK.now() > give_up:
                 raise AudioError(f"PulseAudio does not start: {(self._home / 'pulse.log').read_text()[-300:]}")
             CLOCK.sleep(0.02)
+
+
+def prefer(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """Let a program that was just started go before others, where this user may: what a real sound server has."""
+    with suppress(PermissionError, ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, PRIORITY)
 
 
 class Recording:

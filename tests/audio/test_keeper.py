@@ -265,7 +265,9 @@ def test_a_device_plugged_in_beside_a_running_one_is_found_when_nobody_talks() -
     assert bench.slot.stream is opener.opened[1]
     assert speaker.stream is opener.opened[2]
     assert bench.metrics.counter("audio.output.device_back") == 1
-    assert bench.states == [DeviceState.RUNNING], "the microphone was never away"
+    told = [(event.direction, event.state) for event in bench.events]
+    assert told.count((Direction.INPUT, DeviceState.RUNNING)) == 1, "the microphone was never away"
+    assert told[1:] == [(Direction.OUTPUT, DeviceState.MISSING), (Direction.OUTPUT, DeviceState.RUNNING)]
 
 
 def test_latency_is_a_mean_of_what_the_card_says_and_of_the_filter() -> None:
