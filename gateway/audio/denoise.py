@@ -105,7 +105,7 @@ class Denoiser:
         skipped = min(self._to_skip, len(outer))
         self._to_skip -= skipped
         self._taken += len(outer) - skipped
-        return np.clip(outer[skipped:], -1.0, 1.0, dtype=np.float32)
+        return np.asarray(np.clip(outer[skipped:], -1.0, 1.0), dtype=np.float32)
 
 
 def denoise(pcm: NDArray[np.floating]) -> Pcm:

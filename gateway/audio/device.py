@@ -109,12 +109,8 @@ def matching_devices(devices: Sequence[DeviceInfo], direction: Direction, name: 
     if name.startswith("#") and name[1:].isdigit():
         return [device for device in able if device.index == int(name[1:])]
     wanted = name.casefold()
-    for fits in (str.__eq__, str.__contains__):
-        for called in (lambda device: device.name, lambda device: device.full_name):
-            found = [device for device in able if fits(called(device).casefold(), wanted)]
-            if found:
-                return found
-    return []
+    whole = [device for device in able if wanted in (device.name.casefold(), device.full_name.casefold())]
+    return whole or [device for device in able if wanted in device.full_name.casefold()]
 
 
 def doubt(found: Sequence[DeviceInfo]) -> str:

@@ -1,5 +1,5 @@
-"""`clarilink bench --sound`: two stations with virtual sound cards talk through a channel process; how long speech takes
-from mouth to ear, against the budget that the station shows, and what a recogniser makes of it.
+"""`clarilink bench --sound`: two stations with virtual sound cards talk through a channel process; how long speech
+takes from mouth to ear, against the budget that the station shows, and what a recogniser makes of it.
 
 Rule: nothing is replaced; stations and channel are programs of their own, the microphone and the speaker are null sinks
 of a private PulseAudio, and delay is measured between what was played to one and recorded from the other.
@@ -137,6 +137,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env={**environment, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
         )
         prefer(self._process)  # as its service unit has it
         self._lines: list[str] = []
@@ -269,7 +270,7 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         for station in stations:
             station.wait_for("station ready")
         CLOCK.sleep(3 * SETTLE_S)  # the sound cards' own figures settle, the channel answers
-        yield SoundBench(sound, *stations, control)
+        yield SoundBench(sound, stations[0], stations[1], control)
 
 
 def lag(said: NDArray[np.float32], heard: NDArray[np.float32], later_s: float) -> tuple[float, float]:
@@ -296,7 +297,8 @@ def _shape(pcm: NDArray[np.float32]) -> NDArray[np.float64]:
     whole = torch.from_numpy(pcm[: len(pcm) // HOP * HOP].copy())[None]
     mel = front(whole, front.initial_state(1))[0][0].numpy().astype(np.float64)
     mel = np.maximum(mel, np.quantile(mel, 0.995) - 5.0)
-    return mel - mel.mean(axis=0)
+    shape: NDArray[np.float64] = mel - mel.mean(axis=0)
+    return shape
 
 
 def sound_figures(minutes: float, say: Callable[[str], None]) -> dict[str, float]:

@@ -79,7 +79,9 @@ class VirtualSound:
         loaded = self._control("load-module", "module-null-sink", f"sink_name={device}", f"rate={self._rate_hz}", named)
         self._modules[device] = loaded.strip()
         # A null sink that nobody hurries plays two seconds at a time; a listener keeps it as quick as a sound card.
-        listener = subprocess.Popen(self._listen(device), stdout=subprocess.DEVNULL, env=self.environment())
+        listener = subprocess.Popen(
+            self._listen(device), stdout=subprocess.DEVNULL, env=self.environment(), start_new_session=True
+        )
         prefer(listener)
         self._stack.callback(listener.wait)
         self._stack.callback(listener.kill)
@@ -91,7 +93,9 @@ class VirtualSound:
     @contextmanager
     def recording(self, device: str) -> Iterator[Recording]:
         """Record what is played to `device` while the context lasts."""
-        with subprocess.Popen(self._listen(device), stdout=subprocess.PIPE, env=self.environment()) as process:
+        with subprocess.Popen(
+            self._listen(device), stdout=subprocess.PIPE, env=self.environment(), start_new_session=True
+        ) as process:
             prefer(process)
             recorded = Recording(process)
             try:
@@ -104,7 +108,9 @@ class VirtualSound:
     def play(self, device: str, pcm: FloatArray) -> None:
         """Play to `device`, in real time; returns when it has been heard."""
         command = ["pacat", "--playback", *RAW, "--latency-msec=50", "-d", device]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment()) as process:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, env=self.environment(), start_new_session=True
+        ) as process:
             prefer(process)
             process.communicate(to_int16(pcm).tobytes())
         if process.returncode:
@@ -124,7 +130,11 @@ class VirtualSound:
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]
         log = self._stack.enter_context((self._home / "pulse.log").open("ab"))
         process = subprocess.Popen(
-            ["pulseaudio", *options, "-L", socket], stdout=log, stderr=log, env=self.environment()
+            ["pulseaudio", *options, "-L", socket],
+            stdout=log,
+            stderr=log,
+            env=self.environment(),
+            start_new_session=True,
         )
         prefer(process)
         self._stack.callback(process.wait)
@@ -138,8 +148,10 @@ class VirtualSound:
 
 def prefer(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Let a program that was just started go before others, where this user may: what a real sound server has."""
-    with suppress(PermissionError, ProcessLookupError):
+    with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process.pid, PRIORITY)
+        # Where Linux shares processor time between sessions, the one above counts only within its session.
+        Path(f"/proc/{process.pid}/autogroup").write_text(f"{PRIORITY}\n")
 
 
 class Recording:
