@@ -1,7 +1,7 @@
 """Sound cards through PortAudio: the only importer of sounddevice, and only when a device is asked for.
 
-Rule: the callback copies between the driver's buffer and a preallocated ring, counts, and keeps two times that it was
-handed; nothing else. Input and
+Rule: the callback copies between the driver's buffer and a preallocated ring, counts, and adds up
+the latency that it is told; nothing else. Input and
 output are separate streams: a duplex stream fails under load on PulseAudio.
 """
 
@@ -19,8 +19,6 @@ from gateway.audio.paced import OUTPUT_QUEUE_S
 from gateway.audio.reframe import DropPolicy, SampleQueue
 from gateway.errors import AudioError
 
-LATENCY_LIMIT_S = 5.0
-"""A driver whose clock says more has none."""
 INPUT_QUEUE_S = 1.0
 """The most sound that waits for the media thread; older is dropped."""
 
@@ -138,7 +136,7 @@ class PortAudioStream:
         """`told` says which device it is, for people."""
         self.rate_hz, self.channels, self.told = rate_hz, channels, told
         self.callbacks = 0
-        self._begins_s = self._reaches_s = 0.0
+        self.latency_total_s = 0.0
         self.xruns = 0
         capture = direction is Direction.INPUT
         seconds, policy = (INPUT_QUEUE_S, DropPolicy.OLDEST) if capture else (OUTPUT_QUEUE_S, DropPolicy.NEWEST)
@@ -154,7 +152,7 @@ class PortAudioStream:
             callback=self._capture if capture else self._play,
         )
         try:
-            self._promised_s = float(self._stream.latency)
+            self.promised_s = float(self._stream.latency)
             self._stream.start()
         except sd.PortAudioError:
             self.close()
@@ -162,23 +160,15 @@ class PortAudioStream:
 
     def _capture(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
         self.callbacks += 1
-        self._begins_s, self._reaches_s = time.inputBufferAdcTime, time.currentTime
+        self.latency_total_s += time.currentTime - time.inputBufferAdcTime
         self.xruns += 1 if status else 0
         self.queue.push(np.frombuffer(buffer, dtype=np.int16))
 
     def _play(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
         self.callbacks += 1
-        self._begins_s, self._reaches_s = time.currentTime, time.outputBufferDacTime
+        self.latency_total_s += time.outputBufferDacTime - time.currentTime
         self.xruns += 1 if status else 0
         self.queue.take_into(np.frombuffer(buffer, dtype=np.int16))
-
-    @property
-    def latency_s(self) -> float:
-        """From a block's first sample at the microphone until it was handed over, or from fetching a block until its
-        first sample is heard, by the driver's own clock at the last callback; what it promised where it has no clock.
-        """
-        measured_s = self._reaches_s - self._begins_s
-        return measured_s if 0 < measured_s < LATENCY_LIMIT_S else self._promised_s
 
     @property
     def active(self) -> bool:

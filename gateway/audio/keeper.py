@@ -42,6 +42,8 @@ STALL_S = 2.0
 START_S = 6.0
 """The same for its first call: a PulseAudio monitor was seen to take 2 s to begin."""
 LOOK_S = 0.2
+LATENCY_LIMIT_S = 5.0
+"""A driver whose clock says more has none."""
 _SMOOTHING = 0.1
 """A server hands sound over in uneven pieces: five looks a second make a mean of two seconds."""
 
@@ -57,10 +59,11 @@ class Stream(Protocol):
     told: str
     """Which device it is, for people."""
 
-    @property
-    def latency_s(self) -> float:
-        """Of the sound card at the last callback, from or to the first sample of its block."""
-        ...
+    latency_total_s: float
+    """Sum over the callbacks: from a block's first sample at the microphone until it was handed over, or from fetching
+    a block until its first sample is heard, by the driver's own clock."""
+    promised_s: float
+    """Latency as the driver promised it."""
 
     @property
     def active(self) -> bool:
@@ -96,6 +99,7 @@ class Slot:
     next_try_s: float = float("-inf")
     seen_callbacks: int = 0
     seen_callback_s: float = 0.0
+    seen_latency_s: float = 0.0
     counted_xruns: int = 0
     counted_drops: int = 0
     latency_s: float = 0.0
@@ -199,6 +203,7 @@ class DeviceKeeper:
         except AudioError as error:
             return error
         slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, self._clock.now()
+        slot.seen_latency_s = stream.latency_total_s
         slot.counted_xruns = slot.counted_drops = 0
         slot.stream = stream
         if slot.state is DeviceState.MISSING:
@@ -209,7 +214,11 @@ class DeviceKeeper:
     def _watch(self, slot: Slot, stream: Stream, now_s: float) -> None:
         self._count(slot, stream)
         if stream.callbacks != slot.seen_callbacks:
-            slot.latency_s += (stream.latency_s - slot.latency_s) * (_SMOOTHING if slot.latency_s else 1.0)
+            # The mean over blocks, not the last one's: a sound server hands several over at once.
+            measured_s = (stream.latency_total_s - slot.seen_latency_s) / (stream.callbacks - slot.seen_callbacks)
+            latency_s = measured_s if 0 < measured_s < LATENCY_LIMIT_S else stream.promised_s
+            slot.latency_s += (latency_s - slot.latency_s) * (_SMOOTHING if slot.latency_s else 1.0)
+            slot.seen_latency_s = stream.latency_total_s
             slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, now_s
             slot.retry_s = FIRST_RETRY_S  # it works: the next failure is a new one
         patience_s = STALL_S if stream.callbacks else START_S

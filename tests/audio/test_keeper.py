@@ -20,7 +20,8 @@ class FakeStream:
         self.queue = SampleQueue(rate_hz * channels, DropPolicy.OLDEST)
         self.rate_hz, self.channels = rate_hz, channels
         self.callbacks = self.xruns = 0
-        self.told, self.latency_s = "a card", 0.05
+        self.told, self.promised_s = "a card", 0.05
+        self.latency_total_s = 0.0
         self.active = True
         self.closed = False
 
@@ -270,22 +271,24 @@ def test_a_device_plugged_in_beside_a_running_one_is_found_when_nobody_talks() -
     assert told[1:] == [(Direction.OUTPUT, DeviceState.MISSING), (Direction.OUTPUT, DeviceState.RUNNING)]
 
 
-def test_latency_is_a_mean_of_what_the_card_says_and_of_the_filter() -> None:
+def test_latency_is_what_the_card_says_of_its_blocks_and_the_filter_holds_back() -> None:
     bench = Bench()
-    speaker = DeviceOutput(bench.keeper.add(Direction.OUTPUT, "speaker"), bench.clock, bench.metrics)
-    bench.run(0.5)
-    for stream in bench.opener.opened:
+    bench.keeper.tend()
+    (stream,) = bench.opener.opened
+    for total_s in (0.03, 0.03 + 0.05):  # handed over together
+        stream.latency_total_s = total_s
         stream.call_back()
     bench.run(0.1)
-    assert bench.microphone.latency_s == speaker.latency_s == 0.05
-    assert bench.opener.opened[0].latency_s == 0.05
-    bench.opener.opened[0].latency_s = 0.07
-    bench.run(8.0, calling_back=False)
+    assert bench.microphone.latency_s == pytest.approx(0.04)
+    stream.latency_total_s = -4000.0  # a driver without a clock
+    stream.call_back()
+    bench.run(0.1)
+    assert 0.04 < bench.microphone.latency_s < stream.promised_s
     bench.opener.there = False
-    bench.run(1.0)
+    bench.run(STALL_S + 1)
     assert bench.microphone.latency_s == 0.0, "missing"
     fast = Bench(FakeOpener(rate_hz=48_000))
-    fast.run(0.1)
+    fast.keeper.tend()
     for _ in range(100):
         fast.opener.opened[-1].call_back(np.zeros(960, np.int16))
         fast.microphone.read()
