@@ -5,7 +5,6 @@ Rule: whatever happens here, the transmitter is unkeyed and files are closed bef
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 from contextlib import ExitStack
@@ -22,24 +21,24 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
+from gateway.codec.memory import give_back
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
+from gateway.control.snapshot import Level
 from gateway.logs import configure_logging
 from gateway.metrics import Metrics
-from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.ptt_config import VoxInput
-from gateway.receive import Receiver
 from gateway.recording.recorder import Recorder, open_recorder
-from gateway.station.adaptation import LinkCare, always_added
+from gateway.service.state import StateKeeper
+from gateway.station.adaptation import always_added
+from gateway.station.build import StationParts, build_station
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
-from gateway.station.mailbox import Mailbox
 from gateway.station.secured import open_security
 from gateway.station.station import Station
-from gateway.transmit import Transmitter
 
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
@@ -49,15 +48,6 @@ MOVES: dict[Move, PressKey | ReleaseKey | ToggleKey] = {
     Move.RELEASED: ReleaseKey(SWITCH),
     Move.TOGGLED: ToggleKey(SWITCH),
 }
-
-
-def build_cushion(config: StationConfig) -> AdaptiveCushion | None:
-    """What learns the wait before an over; None where it is pinned."""
-    if config.jitter.adapt == "off":
-        return None
-    least_s = config.jitter.cushion_ms / 1000
-    most_s = (config.jitter.cap_ms - config.packets.packet_ms) / 1000
-    return AdaptiveCushion(CushionRules(least_s, max(least_s, most_s)))
 
 
 def run_station(path: Path) -> None:
@@ -76,17 +66,25 @@ def run_station(path: Path) -> None:
         if recorder is not None:
             recorder.note(line)
 
-    def on_device(event: DeviceEvent) -> None:
-        log.warning(
-            "sound", direction=event.direction.value, device=event.device, state=event.state.value, why=event.text
-        )
+    def tell(line: str, level: Level) -> None:
+        (log.info if level is Level.INFO else log.warning)(line)
+        hub.tell(line, level)
 
-    keying = None if config.keying is None else Keying(config.keying, metrics, log.warning, station_beats=True)
+    def warn(line: str) -> None:
+        tell(line, Level.WARNING)
+
+    def on_device(event: DeviceEvent) -> None:
+        direction, state = event.direction.value, event.state.value
+        log.warning("sound", direction=direction, device=event.device, state=state, why=event.text)
+        hub.tell(f"sound {direction} {event.device} is {state}: {event.text}", Level.WARNING)
+
+    keying = None if config.keying is None else Keying(config.keying, metrics, warn, station_beats=True)
     link = build_link(config, clock, metrics, say, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
     codec, pace = _load_codec(config, clock)
+    give_back()
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
         if keying is not None:
@@ -94,50 +92,35 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, log.warning)
+            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
             stack.callback(recorder.close)
-        security = open_security(config, log.warning)
+        kept = None
+        if config.state is not None:
+            keeper = StateKeeper(config.state, hub, tell)
+            kept = keeper.load()
+            keeper.start()
+            stack.callback(keeper.stop)
+        security = open_security(config, warn)
         stack.callback(security.close)
-        transmitter = Transmitter(
-            codec,
-            source=config.station.id,
-            group=config.station.group,
-            frames_per_packet=config.packets.frames_per_packet,
-            crc=crc,
-            rng=random.Random(),
-            metrics=metrics,
-            lookahead=config.codec.lookahead,
-            suppressor=suppressor,
-            sealer=security.sealer,
-            protection=protection,
-            search=config.codec.search != "off",
-            pace=pace,
-        )
-        station = Station(
-            config,
-            transmitter,
-            Receiver(
+        station = build_station(
+            StationParts(
+                config,
                 codec,
-                frames_per_packet=config.packets.frames_per_packet,
-                crc=crc,
-                cushion_s=config.jitter.cushion_ms / 1000,
-                cap_s=config.jitter.cap_ms / 1000,
-                metrics=metrics,
-                cushion=build_cushion(config),
-                opener=security.opener,
-                protection=protection,
-            ),
-            link,
-            (audio.input, audio.output),
-            clock,
-            metrics,
-            say,
-            LinkCare(config, protection, crc=crc, rng=random.Random(), metrics=metrics),
-            Mailbox.of(config, codec, suppressor, link.info, transmitter.carriage, random.SystemRandom(), metrics, say),
-            random.SystemRandom(),
-            keying,
-            recorder,
-            hub,
+                link,
+                (audio.input, audio.output),
+                clock,
+                metrics,
+                say,
+                crc,
+                protection,
+                security,
+                suppressor,
+                pace,
+                keying,
+                recorder,
+                hub,
+                kept,
+            )
         )
         (log.info if security.sealer else log.warning)(security.told)
         log.info(
@@ -160,7 +143,7 @@ def run_station(path: Path) -> None:
             signal.signal(number, lambda *_: stop.set())
         media.start()
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), log.warning)
+            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), warn)
             switch.start()
             stack.callback(switch.stop)
         try:

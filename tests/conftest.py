@@ -15,12 +15,16 @@ import numpy as np
 import pytest
 import structlog
 import torch
+from hypothesis import settings
 
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.model import CodecModel
 
 # As every program of ours sets it: the steps are too small to share, and tests run beside others.
 torch.set_num_threads(1)
+# Nor is how long an example takes on a busy machine a finding.
+settings.register_profile("clarilink", deadline=None)
+settings.load_profile("clarilink")
 
 
 def random_model(spec: CodecSpec) -> CodecModel:

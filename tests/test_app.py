@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.ptt.contact import Move
-from gateway.app import MOVES, build_cushion, describe_search
+from gateway.app import MOVES, describe_search
 from gateway.codec import Codec, SearchPace
 from gateway.config import StationConfig
 
@@ -16,17 +16,6 @@ MEMORY = {"kind": "memory", "mode": "parrot"}
 
 def config(link: dict[str, Any], **sections: Any) -> StationConfig:
     return StationConfig.model_validate({"station": {"name": "x", "id": 3}, "link": link, **sections})
-
-
-def test_the_cushion_is_learnt_between_the_configured_and_what_the_cap_leaves() -> None:
-    cushion = build_cushion(config(MEMORY, jitter={"cushion_ms": 100, "cap_ms": 1500}))
-    assert cushion is not None
-    assert cushion.cushion_s == 0.1
-    for n in range(100):
-        cushion.arrived(6 * n, 6, 0.48 * n + 5.0 * (n % 2))
-    cushion.over_ended()
-    assert cushion.cushion_s == pytest.approx(1.5 - 0.48)
-    assert build_cushion(config(MEMORY, jitter={"adapt": "off"})) is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateway.cli.channel_plot import channel_plot
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.soak import soak
 from gateway.cli.sound import devices, sound
 from gateway.cli.study import study
 from gateway.cli.trace import trace
@@ -273,34 +275,41 @@ def ports(config: Path | None, log: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
-@click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
-@click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
-@click.option("--sound", "is_sound", is_flag=True, help="Instead: two stations with virtual sound cards, mouth to ear.")
+@click.option("--serial", "kind", flag_value="serial", help="Instead: throughput and idle load of serial modems.")
+@click.option(
+    "--channel", "kind", flag_value="channel", help="Instead: the channel emulator's own delay, and simulated time."
+)
+@click.option(
+    "--station", "kind", flag_value="station", help="Instead: a whole station: start, memory, load idle and talking."
+)
+@click.option(
+    "--sound", "kind", flag_value="sound", help="Instead: two stations with virtual sound cards, from mouth to ear."
+)
 @click.option("--minutes", type=click.FloatRange(0, 600), help="With --sound: also talk for so long, counting xruns.")
 @weights_option
-def bench(
-    json_path: Path | None, serial: bool, channel: bool, is_sound: bool, minutes: float | None, weights: Path | None
-) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell, the emulator or
-    the sound path."""
+def bench(json_path: Path | None, kind: str | None, minutes: float | None, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of another part."""
     from gateway.tools.bench import run_bench, table
 
-    if serial + channel + is_sound > 1:
-        raise click.UsageError("one of --serial, --channel and --sound at a time")
-    if minutes is not None and not is_sound:
+    if minutes is not None and kind != "sound":
         raise click.UsageError("--minutes goes with --sound")
-    if is_sound:
+    figures: Mapping[str, Any]
+    if kind == "sound":
         from gateway.tools.bench_sound import sound_figures
 
         figures = sound_figures(minutes or 0.0, lambda line: click.echo(line, err=True))
-    elif channel:
+    elif kind == "channel":
         from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
-    elif serial:
+    elif kind == "serial":
         from gateway.tools.bench_serial import serial_figures
 
         figures = serial_figures()
+    elif kind == "station":
+        from gateway.tools.bench_station import station_figures
+
+        figures = station_figures()
     else:
         figures = run_bench(weights).as_dict()
     if json_path is not None:
@@ -457,6 +466,7 @@ main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(soak)
 main.add_command(sound)
 main.add_command(study)
 main.add_command(trace)

@@ -1,7 +1,7 @@
 """What a station knows of itself, gathered for its operators: the one maker of snapshots.
 
 Rule: told by the station's media thread and asked by it; facts go in as they happen, `view` puts them together.
-What a restart keeps is in `Kept`.
+What a restart kept comes in as `Kept`, and goes out by way of the snapshot.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.audio.base import FloatArray
 from gateway.clock import Clock, calendar_s
 from gateway.config import StationConfig
 from gateway.control.hub import HistoryPoint
+from gateway.control.kept import Kept
 from gateway.control.quality import reception_view
 from gateway.control.snapshot import (
     AirtimeView,
@@ -27,7 +28,6 @@ from gateway.control.snapshot import (
     StationView,
     TalkerView,
 )
-from gateway.metrics import Metrics
 from gateway.protocol.report import LinkReport, Reception
 
 LEVEL_S = 0.1
@@ -41,17 +41,6 @@ MAX_OVERS = 50
 MAX_HEARD = 64
 HOUR_S = 3600.0
 NO_SOUND_DB = -100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What outlives a restart."""
-
-    last_heard: tuple[HeardView, ...] = ()
-    texts: tuple[MessageView, ...] = ()
-    overs: tuple[OverView, ...] = ()
-    volume_db: float = 0.0
-    is_muted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +90,11 @@ class StationBoard:
         self,
         config: StationConfig,
         clock: Clock,
-        metrics: Metrics,
         kept: Kept | None = None,
         wall: Callable[[], float] = calendar_s,
     ) -> None:
         kept = Kept() if kept is None else kept
-        self._config, self._clock, self._metrics, self._wall = config, clock, metrics, wall
+        self._config, self._clock, self._wall = config, clock, wall
         self.microphone = LevelMeter()
         self._began_s = clock.now()
         self._version = program_version()
@@ -115,16 +103,15 @@ class StationBoard:
         self._frames = self._concealed = 0
         self._receptions: deque[_Counted] = deque(maxlen=RECEPTIONS)
         self._reported: deque[tuple[float, LinkReport]] = deque(maxlen=RECEPTIONS)
-        self._heard = {view.source: view for view in kept.last_heard}
+        self._heard = {view.source: view for view in reversed(kept.last_heard)}
         self._overs = deque((replace(view, index=0) for view in kept.overs), maxlen=MAX_OVERS)
         self._texts = deque(kept.texts, maxlen=MAX_TEXTS)
         self._own_began_s: float | None = None
         self._own_air_s = self._own_over_bytes = 0.0
         self._air: deque[list[float]] = deque()  # [minute it began, seconds on the air]
         self._heard_s = 0.0
+        self._sent_bytes = 0
         self._on_air_bps: float | None = None
-        self.changes = 0
-        """Counts up with everything that is kept."""
 
     # What happens.
 
@@ -169,7 +156,6 @@ class StationBoard:
             self._heard[talker.source] = HeardView(talker.source, talker.name, self._wall(), overs, lost, snr_db)
             if len(self._heard) > MAX_HEARD:
                 del self._heard[next(iter(self._heard))]
-        self.changes += 1
 
     def own_over_begins(self) -> None:
         """The operator talks."""
@@ -185,13 +171,13 @@ class StationBoard:
             self._on_air_bps = 8 * self._own_over_bytes / duration_s
         station = self._config.station
         self._overs.appendleft(OverView("said", station.name, station.id, self._wall(), round(duration_s, 2)))
-        self.changes += 1
 
     def sent(self, n_bytes: int, air_s: float) -> None:
         """A packet left, and takes `air_s` on the air."""
         now = self._clock.now()
         self._own_air_s += air_s
         self._own_over_bytes += n_bytes
+        self._sent_bytes += n_bytes
         if not self._air or now - self._air[-1][0] >= 60:
             self._air.append([now, 0.0])
         self._air[-1][1] += air_s
@@ -206,7 +192,6 @@ class StationBoard:
     def text(self, direction: str, peer: str, text: str, state: str) -> None:
         """A short text was sent or received."""
         self._texts.appendleft(MessageView("text", direction, peer, self._wall(), text, state=state))
-        self.changes += 1
 
     # What is shown.
 
@@ -261,7 +246,7 @@ class StationBoard:
             hour_s,
             hour_s / min(HOUR_S, max(60.0, now - self._began_s)),
             self._heard_s,
-            self._metrics.counter("link.tx_bytes"),
+            self._sent_bytes,
             self._on_air_bps,
         )
 
@@ -297,10 +282,6 @@ class StationBoard:
             view.snr_db,
             self.airtime_view().share_hour,
         )
-
-    def kept(self, volume_db: float = 0.0, is_muted: bool = False) -> Kept:
-        """What is to outlive a restart."""
-        return Kept(tuple(self._heard.values()), self.texts, self.overs, volume_db, is_muted)
 
 
 def program_version() -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.clock import calendar_s
 from gateway.config import FRAME_MS, ChannelCurveSection, CurveSection, PeersCurveSection, StationConfig
+from gateway.control.snapshot import SecurityView
 from gateway.errors import ConfigError
 from gateway.keys import load_curve_folder, load_curve_secret, load_keys
 from gateway.links.curve import Curve
@@ -18,6 +19,8 @@ from gateway.protocol.opening import Opener
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import MASTER_BYTES, MAX_PACKETS, NetKey, SecurityMode, Suite, Use, check_value
 from gateway.station.security_state import SecurityState
+
+TOLD_OFF = "security off: anybody can hear this net and talk on it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Secured:
     sealer: Sealer | None
     opener: Opener | None
     told: str
+    view: SecurityView
     state: SecurityState | None = None
 
     def close(self) -> None:
@@ -35,11 +39,14 @@ class Secured:
             self.state.close()
 
 
+NOT_SECURED = Secured(None, None, TOLD_OFF, SecurityView("none", text=TOLD_OFF))
+
+
 def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured:
     """Read keys, open the memory of counters; `warn` gets troubles with it. Raises SecurityError or ConfigError."""
     section = config.security
     if section.mode == "none":
-        return Secured(None, None, "security off: anybody can hear this net and talk on it")
+        return NOT_SECURED
     assert section.key_file is not None
     shortest = config.packets.frames_per_packet
     if config.adaptation.mode == "on":
@@ -71,7 +78,8 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
         f"security {section.mode}: sending with key {keys.sends.key_id} (check {check_value(keys.sends)}), "
         f"tags of {suite.tag_bytes} bytes, accepting keys {', '.join(map(str, sorted(keys.accepted)))}"
     )
-    return Secured(sealer, opener, told, state)
+    view = SecurityView(section.mode, keys.sends.key_id, tuple(sorted(keys.accepted)), text=told)
+    return Secured(sealer, opener, told, view, state)
 
 
 def open_curve(section: CurveSection | ChannelCurveSection | None) -> Curve | None:

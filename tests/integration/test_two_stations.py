@@ -55,7 +55,7 @@ def test_two_stations_talk_and_write_to_each_other(start: Start, station: Callab
 def test_through_a_lossy_channel_process(start: Start, station: Callable[..., str], tmp_path: Path) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     (tmp_path / "net.toml").write_text(
-        f'endpoint = "{endpoint}"\nseed = 3\n[channel]\nname = "test"\ndelay_ms = 120\nloss = 0.3\n'
+        f'endpoint = "{endpoint}"\nseed = 16\n[channel]\nname = "test"\ndelay_ms = 120\nloss = 0.3\n'
     )
     between = start("channel", "-c", str(tmp_path / "net.toml"))
     link = f'kind = "zeromq-channel"\nendpoint = "{endpoint}"'

@@ -21,7 +21,7 @@ from gateway.protocol.packets import TextPacket
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
 from gateway.receive import Played, Receiver
-from gateway.station.secured import ForgetfulState, Secured, open_curve, open_security
+from gateway.station.secured import NOT_SECURED, ForgetfulState, open_curve, open_security
 from gateway.transmit import Transmitter
 
 ENCRYPT = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
@@ -176,7 +176,9 @@ def test_off_costs_nothing_and_is_said() -> None:
     secured = open_security(
         StationConfig.model_validate({"station": {"name": "x", "id": 0}, "link": {"kind": "memory"}}), no_warning
     )
-    assert secured == Secured(None, None, "security off: anybody can hear this net and talk on it")
+    assert secured is NOT_SECURED
+    assert (secured.sealer, secured.opener) == (None, None)
+    assert "anybody can hear this net" in secured.told
     secured.close()
 
 
