@@ -69,6 +69,11 @@ class AudioInput(ABC):
     def state(self) -> DeviceState: ...
 
     @property
+    def text(self) -> str:
+        """Which device it is, or why it is missing, for people."""
+        return ""
+
+    @property
     def latency_s(self) -> float:
         """From the microphone's membrane until `read` could have it, as far as the device tells."""
         return 0.0
@@ -100,6 +105,11 @@ class AudioOutput(ABC):
     @abstractmethod
     def queued_samples(self) -> int:
         """Samples (16 kHz) written and not yet taken by the device: what paces the receiver."""
+
+    @property
+    def text(self) -> str:
+        """Which device it is, or why it is missing, for people."""
+        return ""
 
     @property
     def latency_s(self) -> float:

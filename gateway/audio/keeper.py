@@ -95,6 +95,8 @@ class Slot:
     device: str
     stream: Stream | None = None
     state: DeviceState = DeviceState.OPENING
+    text: str = ""
+    """The last that was told of it."""
     retry_s: float = FIRST_RETRY_S
     next_try_s: float = float("-inf")
     seen_callbacks: int = 0
@@ -242,6 +244,7 @@ class DeviceKeeper:
         slot.counted_xruns, slot.counted_drops = xruns, drops
 
     def _enter(self, slot: Slot, state: DeviceState, text: str) -> None:
+        slot.text = text
         # Said once, however often it is tried again.
         if slot.state is not state:
             slot.state = state
@@ -268,6 +271,10 @@ class DeviceInput(AudioInput):
     @property
     def state(self) -> DeviceState:
         return self._slot.state
+
+    @property
+    def text(self) -> str:
+        return self._slot.text
 
     @property
     def latency_s(self) -> float:
@@ -307,6 +314,10 @@ class DeviceOutput(AudioOutput):
     @property
     def state(self) -> DeviceState:
         return self._slot.state
+
+    @property
+    def text(self) -> str:
+        return self._slot.text
 
     @property
     def latency_s(self) -> float:

@@ -109,8 +109,8 @@ class ViewMaker:
     def _audio(self, now: float) -> AudioView:
         meter = self.board.microphone
         return AudioView(
-            DeviceView(self.audio[0].name, self.audio[0].state.value, "", *self._troubles("input")),
-            DeviceView(self.audio[1].name, self.audio[1].state.value, "", *self._troubles("output")),
+            DeviceView(self.audio[0].name, self.audio[0].state.value, self.audio[0].text, *self._troubles("input")),
+            DeviceView(self.audio[1].name, self.audio[1].state.value, self.audio[1].text, *self._troubles("output")),
             meter.level_db,
             meter.peak_db,
             meter.is_clipping(now),

@@ -33,20 +33,28 @@ LATENCY_MS = 10
 UNSURE_S = 1.0
 """At the beginning a recording may get what was played ahead."""
 CHUNK_BYTES = SAMPLE_RATE_HZ * 2 // 100
+ASOUNDRC = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
+NAMED = """pcm.{0} {{
+    type asym
+    playback.pcm {{ type pulse device {0} fallback none }}
+    capture.pcm {{ type pulse device {0}.monitor fallback none }}
+}}
+"""
 MISSING = "virtual devices need PulseAudio and its ALSA plugin (on Debian: apt install pulseaudio libasound2-plugins)"
 
 
 class VirtualSound:
-    """Null sinks by name; each is a speaker, and its monitor (`NAME.monitor`) a microphone that hears what is played
-    to it. Raises AudioError where PulseAudio is missing or does not start."""
+    """Null sinks by name; each is a speaker, and its monitor a microphone that hears what is played to it, both of
+    that name to ALSA. Raises AudioError where PulseAudio is missing or does not start."""
 
-    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000) -> None:
+    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000, later: Sequence[str] = ()) -> None:
+        """`devices` are there at once; those `later` once they are plugged in."""
         if shutil.which("pulseaudio") is None or shutil.which("pactl") is None:
             raise AudioError(MISSING)
         self._stack = ExitStack()
         self._home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="clarilink-sound-")))
         self._socket = self._home / "pulse.sock"
-        (self._home / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+        (self._home / ".asoundrc").write_text(ASOUNDRC + "".join(NAMED.format(device) for device in [*devices, *later]))
         self._rate_hz = rate_hz
         self._modules: dict[str, str] = {}
         try:
