@@ -8,6 +8,7 @@ output are separate streams: a duplex stream fails under load on PulseAudio.
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from gateway.audio.paced import OUTPUT_QUEUE_S
 from gateway.audio.reframe import DropPolicy, SampleQueue
 from gateway.errors import AudioError
 
+CLOSE_S = 3.0
 INPUT_QUEUE_S = 1.0
 """The most sound that waits for the media thread; older is dropped."""
 
@@ -175,7 +177,15 @@ class PortAudioStream:
         return bool(self._stream.active)
 
     def close(self) -> None:
-        self._stream.close(ignore_errors=True)
+        """Raises AudioError where the driver does not let go: PortAudio up to 19.7 may then be in an endless loop of
+        its own (its issue 1037: a card that vanishes while it records), which only the end of the program ends."""
+        closer = threading.Thread(
+            target=self._stream.close, kwargs={"ignore_errors": True}, name="audio-closer", daemon=True
+        )
+        closer.start()
+        closer.join(CLOSE_S)
+        if closer.is_alive():
+            raise AudioError("the sound driver hangs and uses up processor time; restart this program when you can")
 
 
 class PortAudioOpener:

@@ -71,7 +71,7 @@ class Stream(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop and let go; never raises."""
+        """Stop and let go. Raises AudioError where the driver hangs."""
         ...
 
 
@@ -117,6 +117,8 @@ class DeviceKeeper:
         self._metrics = metrics
         self._on_event = on_event
         self._slots: list[Slot] = []
+        self.hung: str | None = None
+        """Why a restart of the program is wanted, once a driver hangs."""
         self.is_busy: Callable[[], bool] = lambda: True
         """Whether somebody talks or is heard, so that no stream may be interrupted; called from the keeper's thread.
         As long as nobody has told, none is."""
@@ -165,7 +167,13 @@ class DeviceKeeper:
             self._rescan()
         for slot in missing:
             self._open(slot, now_s)
-        if retried and running and not self.is_busy() and any(slot.stream is None for slot in missing):
+        if (
+            retried
+            and running
+            and self.hung is None
+            and not self.is_busy()
+            and any(slot.stream is None for slot in missing)
+        ):
             self._interrupt(running, missing)
 
     def _interrupt(self, running: list[Slot], missing: list[Slot]) -> None:
@@ -177,7 +185,7 @@ class DeviceKeeper:
             stream, slot.stream = slot.stream, None
             if stream is not None:
                 self._count(slot, stream)
-                stream.close()
+                self._close(slot, stream)
         self._rescan()
         now_s = self._clock.now()
         for slot in running:
@@ -186,7 +194,18 @@ class DeviceKeeper:
             if slot.stream is None:
                 self._try(slot)
 
+    def _close(self, slot: Slot, stream: Stream) -> None:
+        try:
+            stream.close()
+        except AudioError as error:
+            self.hung = str(error)
+            self._metrics.count(f"audio.{slot.direction.value}.driver_hung")
+            slot.text = self.hung
+            self._on_event(DeviceEvent(slot.direction, slot.device, slot.state, self.hung))
+
     def _rescan(self) -> None:
+        if self.hung is not None:
+            return  # it would wait for the stream that hangs
         try:
             self._opener.rescan()
         except AudioError as error:
@@ -233,7 +252,7 @@ class DeviceKeeper:
             self._metrics.count(f"audio.{slot.direction.value}.device_lost")
             why = f"no sound for {patience_s:g} s" if stalled else "the driver stopped it"
             self._enter(slot, DeviceState.MISSING, f"vanished ({why}); silence in its place, trying again")
-            stream.close()
+            self._close(slot, stream)
 
     def _count(self, slot: Slot, stream: Stream) -> None:
         xruns, drops = stream.xruns, stream.queue.dropped_samples
@@ -255,7 +274,7 @@ class DeviceKeeper:
             stream, slot.stream, slot.state = slot.stream, None, DeviceState.CLOSED
             if stream is not None:
                 self._count(slot, stream)
-                stream.close()
+                self._close(slot, stream)
 
 
 class DeviceInput(AudioInput):

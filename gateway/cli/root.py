@@ -17,9 +17,12 @@ import click
 from gateway.cli.channel import channel, channel_control
 from gateway.cli.channel_check import channel_check
 from gateway.cli.channel_plot import channel_plot
+from gateway.cli.check import check
+from gateway.cli.ctl import ctl
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.replay import replay
 from gateway.cli.soak import soak
 from gateway.cli.sound import devices, sound
 from gateway.cli.study import study
@@ -460,12 +463,15 @@ main.add_command(channel_check)
 main.add_command(channel_plot)
 main.add_command(channel)
 main.add_command(channel_control)
+main.add_command(ctl)
+main.add_command(check)
 main.add_command(devices)
 main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(replay)
 main.add_command(soak)
 main.add_command(sound)
 main.add_command(study)

@@ -124,15 +124,14 @@ class DelayView:
     codec_ms: float = 0.0
     packet_ms: float = 0.0
     suppression_ms: float = 0.0
-    level_ms: float = 0.0
-    computing_ms: float = 0.0
-    keying_ms: float = 0.0
     protection_ms: float = 0.0
     air_ms: float = 0.0
     link_ms: float = 0.0
     cushion_ms: float = 0.0
     sound_ms: float = 0.0
     total_ms: float = 0.0
+    computing_ms: float = 0.0
+    keying_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

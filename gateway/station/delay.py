@@ -70,7 +70,6 @@ def delay_view(
     output_ms: float,
     block_ms: float,
     suppression_ms: float = 0.0,
-    level_ms: float = 0.0,
     computing_ms: float = 0.0,
     keyed_ms: float = 0.0,
 ) -> DelayView:
@@ -81,16 +80,14 @@ def delay_view(
     passes while the first packet fills.
     """
     packet_ms = plan.frames * FRAME_MS
-    before_ms = suppression_ms + level_ms
     # Frames end where blocks end, until something before the codec holds sound back: then at the end of a later block.
-    blocks_ms = math.ceil(before_ms / block_ms - 1e-9) * block_ms - before_ms
+    blocks_ms = math.ceil(suppression_ms / block_ms - 1e-9) * block_ms - suppression_ms
     first = packet_bytes(plan.frames, plan.around.with_(cost_of(plan.guard)), session=True)
-    gathered_ms = codec_ms + packet_ms - FRAME_MS + before_ms
+    gathered_ms = codec_ms + packet_ms - FRAME_MS + suppression_ms
     parts = {
         "codec_ms": codec_ms,
         "packet_ms": packet_ms - FRAME_MS,
         "suppression_ms": suppression_ms,
-        "level_ms": level_ms,
         "computing_ms": computing_ms,
         "protection_ms": plan.guard.delay_packets * packet_ms,
         "keying_ms": 1000 * link.turnaround_s + max(0.0, keyed_ms - gathered_ms),

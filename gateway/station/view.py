@@ -19,22 +19,25 @@ from gateway.control.snapshot import (
     DeviceView,
     KeyingView,
     LinkView,
+    MessageView,
     PttView,
     RecordView,
     SecurityView,
     Snapshot,
-    plain,
 )
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.protocol.opening import Refusal
 from gateway.receive import Receiver
+from gateway.recording import Recorder
 from gateway.session.machine import Mode, SessionMachine, SessionState
 from gateway.station.adaptation import LinkCare
 from gateway.station.board import StationBoard
 from gateway.station.delay import ComputingMeter, delay_view
 from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
+from gateway.station.sounds import LocalSounds
+from gateway.station.speaker import NO_SOUND_DB
 from gateway.transmit import Transmitter
 
 COUNTED_EVERY_S = 1.0
@@ -58,12 +61,17 @@ class ViewMaker:
     mailbox: Mailbox | None = None
     keying: Keying | None = None
     security: SecurityView | None = None
+    sounds: LocalSounds | None = None
+    recorder: Recorder | None = None
     transmitter: Transmitter | None = None
     receiver: Receiver | None = None
     computing: ComputingMeter = field(default_factory=ComputingMeter)
     _number: int = 0
     _counted_s: float = float("-inf")
     _counters: tuple[tuple[str, float], ...] = ()
+    _spooled: tuple[MessageView, ...] = ()
+    _messages: tuple[MessageView, ...] = ()
+    _messages_of: tuple[MessageView | None, tuple[MessageView, ...] | None] = (None, None)
 
     def snapshot(self, state: SessionState, *, refusal: str | None, talks_buffered: bool) -> Snapshot:
         """Everything as it is now."""
@@ -71,8 +79,7 @@ class ViewMaker:
         if now - self._counted_s >= COUNTED_EVERY_S:
             self._counted_s = now
             self._counters = tuple(self.metrics.snapshot().items())
-            for name, value in plain(self._delay()).items():
-                self.metrics.gauge(f"delay.{name}", value)
+            self._spooled = () if self.mailbox is None else self.mailbox.views()
         self._number += 1
         return Snapshot(
             board.station_view(),
@@ -86,6 +93,7 @@ class ViewMaker:
                 waits_for_floor=state.mode is Mode.WAITING,
                 refusal=refusal,
                 is_full_duplex=state.is_full_duplex,
+                is_parrot=self.sounds is not None and self.sounds.parrot.is_on,
                 is_recording=self.mailbox is not None and self.mailbox.is_recording,
                 talks_buffered=talks_buffered,
             ),
@@ -98,13 +106,23 @@ class ViewMaker:
             airtime=board.airtime_view(),
             security=self._security(),
             keying=self._keying(),
-            record=None if config.record is None else RecordView(str(config.record.folder)),
+            record=None if self.recorder is None else RecordView(str(self.recorder.folder), self.recorder.problem),
             last_heard=board.last_heard,
-            overs=board.overs,
-            messages=board.texts,
+            overs=board.overs if self.sounds is None else self.sounds.ring.numbered(board.overs),
+            messages=self._all_messages(),
             names=tuple(config.net.names.items()),
             counters=self._counters,
         )
+
+    def _all_messages(self) -> tuple[MessageView, ...]:
+        """Short texts and what is in the spool, newest first; put together only when one of both has changed."""
+        texts = self.board.texts
+        newest = texts[0] if texts else None
+        if self._messages_of[0] is not newest or self._messages_of[1] is not self._spooled:
+            self._messages_of = (newest, self._spooled)
+            both = (*texts, *self._spooled)
+            self._messages = tuple(sorted(both, key=lambda view: view.wall_s, reverse=True))
+        return self._messages
 
     def _audio(self, now: float) -> AudioView:
         meter = self.board.microphone
@@ -114,6 +132,9 @@ class ViewMaker:
             meter.level_db,
             meter.peak_db,
             meter.is_clipping(now),
+            output_level_db=NO_SOUND_DB if self.sounds is None else self.sounds.speaker.level_db,
+            volume_db=0.0 if self.sounds is None else self.sounds.speaker.volume_db,
+            is_muted=self.sounds is not None and self.sounds.speaker.is_muted,
             noise_suppression=self._suppresses_noise(),
         )
 

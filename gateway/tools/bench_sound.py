@@ -33,6 +33,7 @@ from gateway.codec.mel import MelFrontEnd
 from gateway.codec.spec import HOP
 from gateway.errors import GatewayError
 from gateway.samples import sample_path
+from gateway.service.client import ControlClient as StationClient
 from gateway.tools.virtual_sound import CLOCK, VirtualSound, prefer
 
 PATIENCE_S = 90.0
@@ -64,6 +65,8 @@ latency_ms = {latency_ms}
 {audio}
 [packets]
 frames_per_packet = {frames}
+[control]
+socket = "{name}.sock"
 [log]
 format = "json"
 [link]
@@ -101,9 +104,10 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class SoundResult:
-    """Overs, and the counters and gauges with which both stations ended."""
+    """Overs, the talker's `budget` at the end (DelayView), and the counters with which both stations ended."""
 
     overs: tuple[Over, ...]
+    budget: Mapping[str, float]
     talker: Mapping[str, float]
     listener: Mapping[str, float]
     channel_late_ms: float
@@ -117,7 +121,7 @@ class SoundResult:
     @property
     def computed_ms(self) -> float:
         """The talker's budget at the end."""
-        return self.talker["delay.total_ms"]
+        return self.budget["total_ms"]
 
     @property
     def xruns(self) -> int:
@@ -194,10 +198,10 @@ class Program:
 class SoundBench:
     """Two running stations, `alpha` and `bravo`, with a microphone and a speaker each, and a channel between them."""
 
-    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str) -> None:
+    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str, socket: Path) -> None:
         self._sound = sound
         self._alpha, self._bravo = alpha, bravo
-        self._control = control
+        self._control, self._alpha_socket = control, socket
 
     def say(self, pcm: NDArray[np.float32]) -> Over:
         """Alpha says `pcm` (samples,), heard whole at bravo's speaker."""
@@ -228,10 +232,16 @@ class SoundBench:
                 return overs
         raise BenchError(f"only {len(overs)} of {tries} overs were heard undisturbed: is this machine busy?")
 
+    def budget(self) -> dict[str, float]:
+        """The talker's, now: DelayView by name."""
+        with StationClient(self._alpha_socket) as station:
+            return dict(station.ask("snapshot")["snapshot"]["delay"])
+
     def ended(self, overs: list[Over]) -> SoundResult:
         """Quit both stations."""
         late = ControlClient(self._control, None, None, PATIENCE_S).ask({"do": "status"})["late_ms"]
-        return SoundResult(tuple(overs), self._alpha.ended(), self._bravo.ended(), late["p50"] if late else 0.0)
+        budget = self.budget()
+        return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), late["p50"] if late else 0.0)
 
 
 @contextmanager
@@ -270,7 +280,7 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         for station in stations:
             station.wait_for("station ready")
         CLOCK.sleep(3 * SETTLE_S)  # the sound cards' own figures settle, the channel answers
-        yield SoundBench(sound, stations[0], stations[1], control)
+        yield SoundBench(sound, stations[0], stations[1], control, folder / "alpha.sock")
 
 
 def lag(said: NDArray[np.float32], heard: NDArray[np.float32], later_s: float) -> tuple[float, float]:

@@ -138,7 +138,7 @@ class VirtualSound:
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]
         log = self._stack.enter_context((self._home / "pulse.log").open("ab"))
         process = subprocess.Popen(
-            ["pulseaudio", *options, "-L", socket],
+            ["pulseaudio", *options, "-L", socket, "-L", "module-always-sink"],
             stdout=log,
             stderr=log,
             env=self.environment(),

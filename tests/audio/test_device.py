@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable
@@ -241,3 +242,15 @@ def test_real_devices_carry_sound_vanish_and_come_back(pulse: Any) -> None:
         audio.close()
     states = [event.state for event in events]
     assert states == 2 * [DeviceState.RUNNING] + 2 * [DeviceState.MISSING] + 2 * [DeviceState.RUNNING]
+
+
+def test_a_driver_that_does_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeSoundDevice({(16_000, 1)})
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr("gateway.audio.device.CLOSE_S", 0.05)
+    stream = PortAudioOpener(20, 60).open(Direction.INPUT, "card")
+    released = threading.Event()
+    monkeypatch.setattr(fake.RawInputStream, "close", lambda self, ignore_errors: released.wait(30))
+    with pytest.raises(AudioError, match="hangs"):
+        stream.close()
+    released.set()

@@ -23,7 +23,7 @@ class FakeStream:
         self.told, self.promised_s = "a card", 0.05
         self.latency_total_s = 0.0
         self.active = True
-        self.closed = False
+        self.closed = self.hangs = False
 
     def call_back(self, samples: np.ndarray[tuple[int], np.dtype[np.int16]] | None = None) -> None:
         self.callbacks += 1
@@ -32,6 +32,8 @@ class FakeStream:
 
     def close(self) -> None:
         self.closed = True
+        if self.hangs:
+            raise AudioError("the driver hangs")
 
 
 class FakeOpener:
@@ -293,3 +295,16 @@ def test_latency_is_what_the_card_says_of_its_blocks_and_the_filter_holds_back()
         fast.opener.opened[-1].call_back(np.zeros(960, np.int16))
         fast.microphone.read()
     assert 0.008 < fast.microphone.latency_s - fast.slot.latency_s < 0.04
+
+
+def test_a_driver_that_hangs_is_told_and_its_device_tried_again_without_a_fresh_look() -> None:
+    bench = Bench()
+    bench.keeper.tend()
+    bench.opener.opened[0].hangs = True
+    bench.opener.opened[0].active = False
+    bench.run(2.0)
+    assert bench.keeper.hung == "the driver hangs"
+    assert bench.metrics.counter("audio.input.driver_hung") == 1
+    assert bench.events[2].text == "the driver hangs"
+    assert bench.microphone.state is DeviceState.RUNNING
+    assert (len(bench.opener.opened), bench.opener.rescans) == (2, 0)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 
-from gateway.audio.base import DeviceEvent, DeviceState, Direction
+from gateway.audio.base import DeviceEvent, DeviceState
 from gateway.audio.device import PortAudioOpener
 from gateway.audio.select import Audio, open_audio
+from gateway.audio.selftest import tone_pcm
 from gateway.clock import SystemClock
 from gateway.config import AudioSection
+from gateway.errors import AudioError
 from gateway.metrics import Metrics
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
@@ -48,6 +51,7 @@ class Sounding:
         assert self.audio.keeper is not None
         self.audio.keeper.is_busy = lambda: False
         self._position = 0
+        self._heard: list[np.ndarray] = []
 
     def until(self, done: Callable[[], bool], what: str) -> None:
         clock = SystemClock()
@@ -58,8 +62,13 @@ class Sounding:
                 time = np.arange(self._position, self._position + 1280) / 16_000
                 self.audio.output.write((0.3 * np.sin(2 * np.pi * 440 * time)).astype(np.float32))
                 self._position += 1280
-            self.audio.input.read()
+            self._heard.append(self.audio.input.read())
             clock.sleep(0.02)
+
+    def take(self) -> np.ndarray:
+        """What the microphone heard since the last call."""
+        heard, self._heard = self._heard, []
+        return np.concatenate([np.zeros(0, np.float32), *heard])
 
     def until_heard(self, sound: VirtualSound, device: str) -> None:
         with sound.recording(device) as ear:
@@ -71,32 +80,52 @@ def loud(pcm: np.ndarray) -> bool:
     return len(pcm) == 8000 and float(np.sqrt(np.mean(pcm**2))) > 0.1
 
 
-@pytest.mark.parametrize(
-    ("microphone", "speaker", "direction"),
-    [("null", "default", Direction.OUTPUT), ("default", "null", Direction.INPUT)],
-)
-def test_a_device_vanishes_and_comes_back(
-    plug_in: Callable[..., VirtualSound], microphone: str, speaker: str, direction: Direction
-) -> None:
+def test_a_microphone_that_goes_is_silent_and_is_heard_when_it_is_back(plug_in: Callable[..., VirtualSound]) -> None:
+    """The sound server keeps the stream meanwhile, as it does for everybody: nothing is lost for the station."""
     sound = plug_in("card")
-    running = Sounding(microphone, speaker)
-    part = running.audio.output if direction is Direction.OUTPUT else running.audio.input
-    count = running.metrics.counter
+    running = Sounding("default", "null")
+    heard = np.zeros(0, np.float32)
+
+    def hears(wanted: bool) -> Callable[[], bool]:
+        def look() -> bool:
+            nonlocal heard
+            heard = np.concatenate([heard, running.take()])[-8000:]
+            return len(heard) == 8000 and loud(heard) == wanted
+
+        return look
+
     try:
-        running.until(lambda: part.state is DeviceState.RUNNING, "running")
-        sound.pull("card")
-        running.until(lambda: part.state is DeviceState.MISSING, "missed")
-        assert "trying again" in part.text
-        assert count(f"audio.{direction.value}.device_lost") == 1
+        with played(sound, "card"):
+            running.until(hears(True), "heard by the microphone")
+            sound.pull("card")
+            running.until(hears(False), "silent")
         sound.plug("card")
-        running.until(lambda: part.state is DeviceState.RUNNING, "back")
-        if direction is Direction.OUTPUT:
-            running.until_heard(sound, "card")
-        assert count(f"audio.{direction.value}.device_back") >= 1
+        with played(sound, "card"):
+            running.until(hears(True), "heard again")
     finally:
         running.audio.close()
-    told = [event.state for event in running.events if event.direction is direction]
-    assert told[:3] == [DeviceState.RUNNING, DeviceState.MISSING, DeviceState.RUNNING]
+    assert running.metrics.counter("audio.input.driver_hung") == 0
+
+
+@contextmanager
+def played(sound: VirtualSound, device: str) -> Iterator[None]:
+    """A tone, all the while."""
+    ended = threading.Event()
+
+    def play() -> None:
+        while not ended.is_set():
+            try:
+                sound.play(device, tone_pcm(4.0) * np.float32(1.5))
+            except AudioError:
+                ended.wait(0.2)  # the device was pulled
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_when_the_default_speaker_goes_the_sound_goes_to_another(plug_in: Callable[..., VirtualSound]) -> None:
@@ -115,8 +144,7 @@ def test_a_speaker_plugged_in_beside_a_running_microphone_is_found(plug_in: Call
     running = Sounding("card", "headset")
     try:
         running.until(lambda: running.audio.input.state is DeviceState.RUNNING, "running")
-        assert running.audio.output.state is DeviceState.MISSING
-        assert "no sound output device 'headset'" in running.audio.output.text
+        running.until(lambda: running.audio.output.state is DeviceState.MISSING, "missed")
         sound.plug("headset")
         running.until(lambda: running.audio.output.state is DeviceState.RUNNING, "found")
         running.until_heard(sound, "headset")
