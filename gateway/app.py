@@ -178,6 +178,8 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
+        if audio.keeper is not None:
+            audio.keeper.is_busy = lambda: station.is_in_use
         media = MediaThread(station, log, systemd.alive)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -194,6 +194,11 @@ class Receiver:
         return bool(self._overs)
 
     @property
+    def cushion_s(self) -> float:
+        """What the next over waits before it plays, that for repairs left out."""
+        return self._cushion_s if self._cushion is None else self._cushion.cushion_s
+
+    @property
     def receiving(self) -> bool:
         """Whether the newest over is still coming in; after it the channel is free, though it may be played yet."""
         return bool(self._overs) and not self._overs[-1].ended
@@ -365,7 +370,7 @@ class Receiver:
         """How an over is buffered, and how much of its cushion and cap is the wait for repairs, s."""
         packet_s = frames_per_packet * FRAME_S
         # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
-        cushion_s = self._cushion_s if self._cushion is None else self._cushion.cushion_s
+        cushion_s = self.cushion_s
         cap_s = max(self._cap_s, packet_s + cushion_s)
         # What is recovered comes as many packets late as the protection reaches back (12.4).
         wait_s = self._repair_wait(source) * packet_s

@@ -138,6 +138,16 @@ class Transmitter:
         return with_crc(sealed) if self._crc else sealed
 
     @property
+    def codec_delay_ms(self) -> float:
+        """Of the codec as it is used here, one frame included, without computing."""
+        return self._codec.delay_ms(self._lookahead)
+
+    @property
+    def suppresses_noise(self) -> bool:
+        """Whether a suppressor goes before the codec."""
+        return self._new_suppressor is not None
+
+    @property
     def active(self) -> bool:
         """Whether an over is being sent."""
         return self._encoder is not None

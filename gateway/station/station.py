@@ -180,7 +180,15 @@ class Station:
             security,
             self._sounds,
             recorder,
+            transmitter,
+            receiver,
         )
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody talks, is heard, or records here now: no time to fiddle with the sound; from any thread."""
+        records = self._mailbox is not None and self._mailbox.is_recording
+        return self._state.mode is not Mode.IDLE or records or self._receiver.busy
 
     def post(self, request: Request) -> None:
         """Ask something of the station, from any thread; the same as `post` of its hub."""
@@ -449,7 +457,11 @@ class Station:
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             if self._recorder is not None:
                 self._recorder.said(pcm)
-            self._send(self._transmitter.push(pcm))
+            began_s = self._clock.now()
+            packets = self._transmitter.push(pcm)
+            if packets:
+                self._views.computing.encoded(self._clock.now() - began_s)
+            self._send(packets)
         elif not self._sounds.hear(pcm) and self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
 
@@ -542,8 +554,10 @@ class Station:
             return
         self._muted_play_s = None
         while self._output.queued_samples < LOW_WATER_SAMPLES:
+            began_s = self._clock.now()
             played, notices = self._receiver.play(now)
             if played is not None:
+                self._views.computing.decoded(self._clock.now() - began_s)
                 self._record_heard(played)
             self._tell(notices)
             pcm = played.pcm if played is not None else self._sounds.next_pcm()
