@@ -1,4 +1,4 @@
-"""Speech into a virtual microphone, out of the far station's virtual speaker: how late, and whether the words are there.
+"""Speech into a virtual microphone, out of the far station's virtual speaker: how late, and are the words there?
 
 Sound cards, stations and channel are real programs; a busy machine disturbs overs, which are then said again.
 """
