@@ -18,6 +18,7 @@ from gateway.cli.channel import channel, channel_control
 from gateway.cli.channel_check import channel_check
 from gateway.cli.channel_plot import channel_plot
 from gateway.cli.check import check
+from gateway.cli.ctl import ctl
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
@@ -462,6 +463,7 @@ main.add_command(channel_check)
 main.add_command(channel_plot)
 main.add_command(channel)
 main.add_command(channel_control)
+main.add_command(ctl)
 main.add_command(check)
 main.add_command(field_report)
 main.add_command(message)
