@@ -21,6 +21,7 @@ bench: $(READY)
 	$(BIN)/clarilink bench
 	$(BIN)/clarilink bench --serial
 	$(BIN)/clarilink bench --channel
+	$(BIN)/clarilink bench --station
 
 # 2^20 made-up packets at a receiver with security: none may be opened (the tests do 2^16).
 forgeries: $(READY)

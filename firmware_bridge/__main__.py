@@ -22,8 +22,9 @@ from firmware_bridge.registry import build_driver
 from firmware_bridge.runner import ModemRunner
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
-from gateway.logs import configure_logging
+from gateway.logs import close_log, configure_logging
 from gateway.metrics import Metrics
+from gateway.service.systemd import Systemd
 from gateway.station.secured import open_curve
 
 
@@ -56,11 +57,16 @@ def run_bridge(path: Path) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: process.stop())
+    systemd = Systemd()
+    systemd.ready(f"{profile.name} at {process.endpoint}")
     try:
-        process.run()
+        process.run(systemd.alive)
     finally:
         if keying is not None:
             keying.close()
+        systemd.stopping()
+        systemd.close()
+        close_log()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -60,6 +61,7 @@ from gateway.ptt_config import KeyingSection
 MESSAGES_A_TURN = 256
 """Messages handled before looking at the modem, so that a flood delays nobody's packets."""
 EVENT_WAIT_S = 0.5
+TURN_S = 1.0
 LAST_WORDS_S = 0.2
 """A gateway gets so long to read them before the connection goes, which takes with it what was not read."""
 
@@ -269,15 +271,19 @@ class BridgeProcess:
         dropped = dict(self._dropped + self._router.refused + Counter({"malformed": counts.rx_malformed}))
         return BridgeReport(counts.sent_packets, counts.lost_packets, counts.heard_packets, dropped)
 
-    def run(self) -> BridgeReport:
-        """Serve until `stop`, then tell the host what was not sent and close. Not to be called again."""
+    def run(self, alive: Callable[[], None] = lambda: None) -> BridgeReport:
+        """Serve until `stop`, then tell the host what was not sent and close. Not to be called again.
+
+        `alive` is called every turn, at least once in `TURN_S`.
+        """
         self._log.info("bridge listens", endpoint=self.endpoint, modem=self._runner.info.name)
         self._runner.start()
         self._pump.start()
         statistics_s = self._clock.now() + self._statistics_s
         try:
             while not self._stopping.is_set():
-                self._router.wait(min(self._wait_s(), statistics_s - self._clock.now()))
+                self._router.wait(min(TURN_S, self._wait_s(), statistics_s - self._clock.now()))
+                alive()
                 for _ in range(MESSAGES_A_TURN):
                     received = self._router.receive_bytes()
                     if received is None:

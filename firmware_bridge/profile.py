@@ -6,7 +6,6 @@ as every configuration file does.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from gateway.airtimes import check_airtimes
 from gateway.config import Name, StrictModel, load_toml
 from gateway.errors import ConfigError
 from gateway.links.base import LinkInfo
+from gateway.packaged import packaged_folders
 from gateway.ptt_config import KeyingSection
 
 
@@ -93,8 +93,7 @@ class ModemProfile(StrictModel):
 
 def profile_folder() -> Path:
     """Where the packaged profiles lie: beside the source, or where an installation put them."""
-    beside = Path(__file__).parents[1] / "configs" / "modem"
-    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "clarilink" / "modem"
+    return packaged_folders("modem")[0]
 
 
 def profile_names() -> list[str]:

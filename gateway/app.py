@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
+from gateway.codec.memory import give_back
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
@@ -29,11 +31,15 @@ from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
 from gateway.control.snapshot import Level
-from gateway.logs import configure_logging, held_back
+from gateway.errors import ConfigError
+from gateway.logs import LogFile, close_log, configure_logging, terminal_left_alone
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
 from gateway.recording.recorder import Recorder, open_recorder
+from gateway.service.control_socket import ControlSocket
+from gateway.service.exporter import MetricsExporter
 from gateway.service.state import StateKeeper
+from gateway.service.systemd import Systemd
 from gateway.station.adaptation import always_added
 from gateway.station.build import StationParts, build_station
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
@@ -53,7 +59,7 @@ MOVES: dict[Move, PressKey | ReleaseKey | ToggleKey] = {
 def run_station(path: Path) -> None:
     """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
     config = with_profiles_key(path, load_toml(path, StationConfig))
-    configure_logging(config.log.level, config.log.format)
+    _start_logging(config)
     log = structlog.get_logger("clarilink.station")
     screen = config.ptt.source == "keyboard" and screen_wanted(config.console.kind)
     clock, metrics = SystemClock(), Metrics()
@@ -86,8 +92,12 @@ def run_station(path: Path) -> None:
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
     codec, pace = _load_codec(config, clock)
+    give_back()
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
     with ExitStack() as stack:
+        stack.callback(close_log)
+        systemd = Systemd()
+        stack.callback(systemd.close)
         if keying is not None:
             stack.callback(keying.close)
         audio = open_audio(config.audio, clock, metrics, on_device)
@@ -95,6 +105,14 @@ def run_station(path: Path) -> None:
         if config.record is not None:
             recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
             stack.callback(recorder.close)
+        if config.control is not None:
+            control = ControlSocket(config.control, hub, log.info)
+            control.start()
+            stack.callback(control.stop)
+        if config.metrics is not None:
+            exporter = MetricsExporter(config.metrics, hub, metrics, log.info)
+            exporter.start()
+            stack.callback(exporter.stop)
         kept = None
         if config.state is not None:
             keeper = StateKeeper(config.state, hub, tell)
@@ -136,11 +154,13 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
-        media = MediaThread(station, log)
+        media = MediaThread(station, log, systemd.alive)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
         media.start()
+        systemd.ready("ready")
+        stack.callback(systemd.follow(hub))
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
             switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), warn)
             switch.start()
@@ -152,6 +172,7 @@ def run_station(path: Path) -> None:
                 while not stop.wait(KEYS_WAIT_S) and media.is_alive():
                     pass
         finally:
+            systemd.stopping("over; unkeys and stops")
             media.stop()
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
@@ -162,8 +183,17 @@ def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media:
     if not screen:
         serve_lines(hub, stop, media.is_alive)
         return
-    with held_back():
+    with terminal_left_alone():
         run_screen(hub, stop, media.is_alive)
+
+
+def _start_logging(config: StationConfig) -> None:
+    section = config.log
+    file = None if section.file is None else LogFile(section.file, section.max_bytes, section.keep)
+    try:
+        configure_logging(section.level, section.format, station=config.station.name, file=file)
+    except OSError as error:
+        raise ConfigError(f"log.file: {section.file}: {error.strerror or error}") from error
 
 
 def _ptt_line(config: StationConfig) -> str:
@@ -181,9 +211,12 @@ def _ptt_line(config: StationConfig) -> str:
 class MediaThread(threading.Thread):
     """Runs `Station.step`; the one catch-all of the program: it logs, unkeys, and hands the failure on."""
 
-    def __init__(self, station: Station, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(
+        self, station: Station, log: structlog.stdlib.BoundLogger, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """`alive` is called every turn."""
         super().__init__(name="media", daemon=True)
-        self._station, self._log = station, log
+        self._station, self._log, self._alive = station, log, alive
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
 
@@ -191,6 +224,7 @@ class MediaThread(threading.Thread):
         try:
             while not self._stopping.is_set():
                 self._station.step()
+                self._alive()
         except BaseException as error:
             self.failure = error
             self._log.exception("media thread failed; the transmitter is unkeyed")

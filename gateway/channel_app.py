@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gateway.channel.spec_file import load_channel_process
 from gateway.config import ChannelCurveSection, check_curve_key
@@ -20,7 +21,8 @@ from gateway.keys import load_curve_public
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.channel_statistics import LogBoard, TableBoard, board_for
 from gateway.links.zeromq import ask
-from gateway.logs import configure_logging
+from gateway.logs import close_log, configure_logging, is_journal
+from gateway.service.systemd import Systemd
 from gateway.station.secured import open_curve
 
 TABLE_EVERY_S = 1.0
@@ -31,7 +33,8 @@ def run_channel(path: Path, *, is_log: bool = False) -> None:
     config = load_channel_process(path)
     board = LogBoard() if is_log else board_for(sys.stderr)
     is_table = isinstance(board, TableBoard)
-    configure_logging("warning" if is_table else "info", "console")  # lines would come between those of the table
+    form: Literal["console", "json"] = "json" if is_journal(os.environ, sys.stderr) else "console"
+    configure_logging("warning" if is_table else "info", form)  # lines would come between those of the table
     if is_table:
         config = replace(config, statistics_s=min(config.statistics_s, TABLE_EVERY_S))
     process = ChannelProcess(config, curve=open_curve(config.curve), board=board)
@@ -42,7 +45,14 @@ def run_channel(path: Path, *, is_log: bool = False) -> None:
         signal.signal(number, lambda *_: process.stop())
     gc.collect()
     gc.freeze()  # looking through all modules for garbage would hold up packets every now and then
-    process.run()
+    systemd = Systemd()
+    systemd.ready(f"stations at {process.endpoint}")
+    try:
+        process.run(systemd.alive)
+    finally:
+        systemd.stopping()
+        systemd.close()
+        close_log()
 
 
 class ControlClient:

@@ -414,10 +414,17 @@ ProtectionSection = Annotated[
 
 
 class LogSection(StrictModel):
-    """Logging: `console` for people, `json` for machines."""
+    """Logging: `console` for people, `json` for machines, on standard error.
+
+    `file` gets all lines as JSON besides (under systemd the journal does that); at `max_bytes` it is renamed, `keep`
+    older ones stay.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
+    file: ConfigPath | None = None
+    max_bytes: int = Field(default=5_000_000, ge=10_000)
+    keep: int = Field(default=4, ge=1, le=100)
 
 
 class RecordSection(StrictModel):

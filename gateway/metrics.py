@@ -33,3 +33,8 @@ class Metrics:
         """A copy of all counters and gauges, sorted by name."""
         with self._lock:
             return dict(sorted({**self._counters, **self._gauges}.items()))
+
+    def split(self) -> tuple[Mapping[str, int], Mapping[str, float]]:
+        """Copies of the counters and of the gauges, of one moment."""
+        with self._lock:
+            return dict(self._counters), dict(self._gauges)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from gateway.config_file import StrictModel
 
@@ -84,10 +84,28 @@ ContactInput = SerialLineInput | EvdevInput | GpioInput
 PttInput = Annotated[SerialLineInput | EvdevInput | GpioInput | VoxInput, Field(discriminator="kind")]
 
 
+ToneName = Literal["permit", "floor_granted", "refused", "warning", "timed_out", "roger"]
+"""As gateway.session.events.Tone has them."""
+
+Tones = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[tuple[ToneName, ...], Tag("some")],
+    Discriminator(lambda value: "some" if isinstance(value, list | tuple) else "all"),
+]
+"""All, none, or those listed."""
+
+
 class PttSection(StrictModel):
     """Push-to-talk: where it comes from and the times of the session machine.
 
-    `source` says whether the keyboard is read; `input` is a key besides it.
+    `source` says whether the keyboard is read; `input` is a key besides it. `tones` are all, none, or those listed.
+
+    `duplex` "full": one can press, and talk, while others are heard (with headphones: a loudspeaker would talk to the
+    microphone); a link that carries one way at a time makes it "half" whatever is said here. "auto" is "half" but for
+    a loopback, where there is nobody else.
+
+    `floor` "queue": a press while another talks waits for its turn, `floor_wait_s` at most, and of two who begin at
+    once one yields: ids in `floor_order` go first in that order, then lower ids. Slots: gateway.session.floor;
+    `floor_slot_ms` left out is reckoned from packets and link. All of a net must have the same.
     """
 
     source: Literal["keyboard", "none"] = "keyboard"
@@ -96,7 +114,23 @@ class PttSection(StrictModel):
     time_out_s: float = Field(default=180.0, gt=0, le=3600)
     warning_s: float = Field(default=15.0, ge=0)
     override_busy: bool = False
-    tones: bool = True
+    tones: Tones = True
+    duplex: Literal["auto", "half", "full"] = "auto"
+    floor: Literal["off", "queue"] = "off"
+    floor_order: tuple[Annotated[int, Field(ge=1, le=0xFFFF)], ...] = ()
+    floor_slot_ms: int | None = Field(default=None, ge=50, le=20_000)
+    floor_slots: int = Field(default=3, ge=1, le=16)
+    floor_wait_s: float = Field(default=30.0, gt=0, le=3600)
+
+    def plays(self, tone: str) -> bool:
+        """Whether the operator is to hear the tone of this name."""
+        return self.tones if isinstance(self.tones, bool) else tone in self.tones
+
+    @model_validator(mode="after")
+    def _floor_is_for_half_duplex(self) -> PttSection:
+        if self.floor != "off" and self.duplex == "full":
+            raise ValueError('floor = "queue" is for nets where one talks at a time; needed: duplex = "auto" or "half"')
+        return self
 
     @model_validator(mode="after")
     def _warning_within_time_out(self) -> PttSection:

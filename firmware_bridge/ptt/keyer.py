@@ -168,6 +168,10 @@ class Keyer:
     def is_on(self) -> bool:
         return self._on_s is not None
 
+    def is_up(self, now: float) -> bool:
+        """Whether the key is on, and has been for its delay."""
+        return self._on_s is not None and now >= self._ready_s
+
     @property
     def is_locked_out(self) -> bool:
         """Whether the limit, or a failure, keeps the key off until it is let go."""

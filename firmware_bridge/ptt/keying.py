@@ -81,6 +81,11 @@ class Keying:
     def is_on(self) -> bool:
         return self._keyer.is_on
 
+    def is_up(self, now: float) -> bool:
+        """Whether the key is on and its delay over."""
+        with self._lock:
+            return self._keyer.is_up(now)
+
     # ---- for who sends data: see Keyer
 
     def key(self, now: float) -> None:

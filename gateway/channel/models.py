@@ -56,7 +56,7 @@ def build_model(table: Mapping[str, Any]) -> PathModel:
     """The model that a [model] table describes. Raises ValueError naming the key."""
     figures = dict(table)
     kind = figures.pop("kind", None)
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         near = difflib.get_close_matches(str(kind), MODELS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(MODELS)) or 'none'}"
         raise ValueError(f"model.kind: got {kind!r}; {hint}")

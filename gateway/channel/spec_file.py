@@ -9,7 +9,6 @@ installation keeps it in `share/clarilink/channel` under its data prefix (see `p
 from __future__ import annotations
 
 import difflib
-import sysconfig
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
@@ -28,6 +27,7 @@ from gateway.channel.topology import Node, Pair, pairs, parse_losses, placed
 from gateway.channel.trace_model import LoadedTrace, TraceModel
 from gateway.config import ConfigPath, CurveSection, Endpoint, Name, StrictModel, check_exposure, load_toml, model_of
 from gateway.errors import ConfigError, TraceError
+from gateway.packaged import packaged_folders
 from gateway.traces.load import load_trace
 
 T = TypeVar("T")
@@ -199,8 +199,7 @@ class ChannelProcessConfig:
 
 def preset_folders() -> tuple[Path, ...]:
     """Folders searched for presets, in order: the checkout's, then the installation's."""
-    checkout = Path(__file__).parents[2] / "configs" / "channel"
-    return checkout, Path(sysconfig.get_path("data")) / "share" / "clarilink" / "channel"
+    return packaged_folders("channel")
 
 
 def preset_names() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import click
 from gateway.cli.channel import channel, channel_control
 from gateway.cli.channel_check import channel_check
 from gateway.cli.channel_plot import channel_plot
+from gateway.cli.check import check
+from gateway.cli.ctl import ctl
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
@@ -285,23 +288,31 @@ def ports(config: Path | None, log: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
-@click.option("--serial", is_flag=True, help="Instead: throughput and idle load of serial modems.")
-@click.option("--channel", is_flag=True, help="Instead: the channel emulator's own delay, and speed of simulated time.")
+@click.option("--serial", "kind", flag_value="serial", help="Instead: throughput and idle load of serial modems.")
+@click.option(
+    "--channel", "kind", flag_value="channel", help="Instead: the channel emulator's own delay, and simulated time."
+)
+@click.option(
+    "--station", "kind", flag_value="station", help="Instead: a whole station: start, memory, load idle and talking."
+)
 @weights_option
-def bench(json_path: Path | None, serial: bool, channel: bool, weights: Path | None) -> None:
-    """Speed, memory, start-up and size of the codec on this machine; or figures of the serial shell or the emulator."""
+def bench(json_path: Path | None, kind: str | None, weights: Path | None) -> None:
+    """Speed, memory, start-up and size of the codec on this machine; or figures of another part."""
     from gateway.tools.bench import run_bench, table
 
-    if serial and channel:
-        raise click.UsageError("one of --serial and --channel at a time")
-    if channel:
+    figures: Mapping[str, Any]
+    if kind == "channel":
         from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
-    elif serial:
+    elif kind == "serial":
         from gateway.tools.bench_serial import serial_figures
 
         figures = serial_figures()
+    elif kind == "station":
+        from gateway.tools.bench_station import station_figures
+
+        figures = station_figures()
     else:
         figures = run_bench(weights).as_dict()
     if json_path is not None:
@@ -452,6 +463,8 @@ main.add_command(channel_check)
 main.add_command(channel_plot)
 main.add_command(channel)
 main.add_command(channel_control)
+main.add_command(ctl)
+main.add_command(check)
 main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)

@@ -97,6 +97,7 @@ class Codec:
         """The networks with gradients, and the recogniser that listens; loaded at the first search."""
         if self._ear is None:
             model = copy.deepcopy(self._model) if self._weights is None else load_model(self._weights)
+            del model.mel, model.encoder, model.vocoder  # it listens to what the decoder makes, in mels
             self._ear = for_search(model, load_ear())
         return self._ear
 

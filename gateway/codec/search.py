@@ -142,7 +142,7 @@ class Search:
                 wanted = self._features(heard)
             best, least = level_value(digits)[None], float("inf")
             point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
-            optimiser = torch.optim.Adam([point], lr=settings.rate, betas=_MOMENTA)
+            descent = _Adam(point)
             for step in range(steps + 1):
                 soft = torch.tanh(point)
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()
@@ -154,14 +154,33 @@ class Search:
                 if float(loss.detach()) < least:
                     best, least = values.detach(), float(loss.detach())
                 if step < steps:
-                    optimiser.param_groups[0]["lr"] = settings.rate * (1 - 0.7 * step / steps)
-                    (point.grad,) = torch.autograd.grad(loss, point)
-                    optimiser.step()
+                    (gradient,) = torch.autograd.grad(loss, point)
+                    descent.step(gradient, settings.rate * (1 - 0.7 * step / steps))
         return best
 
     def _features(self, mel: Tensor) -> list[Tensor]:
         outputs = self._ear(mel, 1 + max(self._settings.layers))
         return [outputs[layer] for layer in self._settings.layers]
+
+
+class _Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1) for one tensor: torch's own loads a compiler as it is first made, some
+    seconds and 80 MB that a station's start need not have."""
+
+    def __init__(self, point: Tensor) -> None:
+        self._point = point
+        self._mean, self._power = torch.zeros_like(point), torch.zeros_like(point)
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, gradient: Tensor, rate: float) -> None:
+        """Move the point, in place."""
+        first, second = _MOMENTA
+        self._steps += 1
+        self._mean.lerp_(gradient, 1 - first)
+        self._power.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = (self._power.sqrt() / (1 - second**self._steps) ** 0.5).add_(1e-8)
+        self._point.addcdiv_(self._mean, scale, value=-rate / (1 - first**self._steps))
 
 
 def for_search(model: CodecModel, ear: WhisperEncoder) -> tuple[CodecModel, WhisperEncoder]:

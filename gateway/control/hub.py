@@ -85,11 +85,16 @@ class ControlHub:
 
     def post(self, request: Request) -> None:
         """Ask; the answer is what snapshots and news then say."""
+        self.offer(request)
+
+    def offer(self, request: Request) -> bool:
+        """`post` for who wants to know: False where too much waits already and it was dropped."""
         with self._lock:
             if len(self._requests) >= MAX_WAITING:
                 self.dropped += 1
-                return
+                return False
             self._requests.append(request)
+            return True
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -101,6 +106,12 @@ class ControlHub:
         """Lines with a number above `after` that are still kept, oldest first."""
         with self._lock:
             return [line for line in self._news if line.number > after]
+
+    @property
+    def last_news(self) -> int:
+        """The number of the newest line; 0 before the first."""
+        with self._lock:
+            return self._news_count
 
     def history(self, after_wall_s: float = float("-inf")) -> list[HistoryPoint]:
         """Points later than `after_wall_s`, oldest first."""

@@ -7,6 +7,7 @@ one place, until a message comes or the next packet is due, and does nothing tha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
@@ -22,6 +23,9 @@ __all__ = ["MAX_STATIONS", "ChannelProcess", "ChannelReport"]
 
 MESSAGES_A_TURN = 256
 """Messages handled before looking at anything else, so that a flood stops neither statistics nor control."""
+
+
+TURN_S = 1.0
 
 
 class ChannelProcess:
@@ -77,8 +81,11 @@ class ChannelProcess:
         """How much later than due each of the latest packets was handed on, ascending."""
         return self._core.late_s
 
-    def run(self) -> ChannelReport:
-        """Carry packets until `stop`, then close; returns the figures. Not to be called again."""
+    def run(self, alive: Callable[[], None] = lambda: None) -> ChannelReport:
+        """Carry packets until `stop`, then close; returns the figures. Not to be called again.
+
+        `alive` is called every turn, at least once in `TURN_S`.
+        """
         self._log.info(
             "channel listens", endpoint=self.endpoint, channel=self._config.default.name, control=self.control
         )
@@ -88,7 +95,8 @@ class ChannelProcess:
             while not self._stopping:
                 due_s = self._core.network.next_due_s
                 until = statistics_s if due_s is None else min(due_s, statistics_s)
-                self._router.wait(until - self._clock.now() if is_all_prepared else 0.0)
+                self._router.wait(min(TURN_S, until - self._clock.now()) if is_all_prepared else 0.0)
+                alive()
                 self._receive()
                 self._deliver()
                 if self._control is not None:

@@ -8,11 +8,11 @@ A preset is a file `NAME.toml` in configs/protection/, found as those of channel
 from __future__ import annotations
 
 import difflib
-import sysconfig
 from pathlib import Path
 
 from gateway.config import ProtectionPreset, ProtectionSection, StrictModel, load_toml, parse_toml
 from gateway.errors import ConfigError
+from gateway.packaged import packaged_folders
 from gateway.protocol.protection import Protection, ProtectionKind
 
 KINDS = tuple(kind.value for kind in ProtectionKind)
@@ -27,8 +27,7 @@ class _ProtectionFile(StrictModel):
 
 def preset_folders() -> tuple[Path, ...]:
     """Folders searched for presets, in order: the checkout's, then the installation's."""
-    checkout = Path(__file__).parents[2] / "configs" / "protection"
-    return checkout, Path(sysconfig.get_path("data")) / "share" / "clarilink" / "protection"
+    return packaged_folders("protection")
 
 
 def preset_names() -> list[str]:

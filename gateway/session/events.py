@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PttPressed:
-    """The operator holds the key; `break_in` talks over a station that is heard (an emergency)."""
+    """The operator holds the key; `break_in` talks over a station that is heard (an emergency); `by_voice`: his voice
+    is the key (VOX), so that a refusal must not beep at every syllable."""
 
     break_in: bool = False
+    by_voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class PttReleased:
 
 @dataclass(frozen=True, slots=True)
 class PttToggled:
-    """A latching key, for terminals that report no release: ends a press if one is on, else begins one."""
+    """A latching key, for terminals that report no release: ends a press if one is on, else begins one. A refused one
+    latches nothing."""
 
     break_in: bool = False
 
@@ -58,8 +61,20 @@ class LinkRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyIsUp:
+    """The transmitter that was asked for by `KeyUp` is on, its delay over: what is said now goes on the air."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyLost:
     """The transmitter went off by itself: its limit, its device, or its watchdog."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplexKnown:
+    """Whether the link, and the configuration, let one talk and listen at the same time; told again if it changes."""
+
+    is_full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,9 @@ Event = (
     | OverEnded
     | LinkLost
     | LinkRestored
+    | KeyIsUp
     | KeyLost
+    | DuplexKnown
     | Shutdown
 )
 
@@ -86,6 +103,8 @@ class Tone(enum.Enum):
 
     PERMIT = "permit"
     """Talk now."""
+    FLOOR_GRANTED = "floor_granted"
+    """Talk now: the channel has become free, and it is your turn."""
     REFUSED = "refused"
     WARNING = "warning"
     """The time-out is near."""
@@ -108,12 +127,20 @@ class Notice(enum.Enum):
     LINK_RESTORED = "link_restored"
     KEY_LOST = "key_lost"
     """Off the air: the transmitter went off by itself."""
+    NOT_KEYED = "not_keyed"
+    """The transmitter did not come up in time."""
+    WAITING_FOR_FLOOR = "waiting_for_floor"
+    FLOOR_GRANTED = "floor_granted"
+    YIELDED = "yielded"
+    """Off the air: two began at once, or somebody broke in, and the other goes on."""
 
 
 class Refusal(enum.Enum):
     """Why a press of the key is not obeyed."""
 
     BUSY = "busy"
+    NOT_FREE = "not_free"
+    """The floor was waited for as long as allowed."""
     LOCKED_OUT = "locked_out"
     NO_LINK = "no_link"
 

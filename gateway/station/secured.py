@@ -48,15 +48,7 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
     if section.mode == "none":
         return NOT_SECURED
     assert section.key_file is not None
-    shortest = config.packets.frames_per_packet
-    if config.adaptation.mode == "on":
-        shortest = min(shortest, config.adaptation.shortest)
-    packet_s = shortest * FRAME_MS / 1000
-    if config.ptt.time_out_s / packet_s >= MAX_PACKETS:
-        raise ConfigError(
-            f"ptt.time_out_s {config.ptt.time_out_s:g} is too long with security: an over has at most {MAX_PACKETS} "
-            f"packets, {MAX_PACKETS * packet_s:.0f} s of speech"
-        )
+    check_longest_over(config)
     keys = load_keys(section.key_file)
     suite = Suite(SecurityMode(section.mode), section.tag_bytes)
     state_file = section.state_file
@@ -80,6 +72,21 @@ def open_security(config: StationConfig, warn: Callable[[str], None]) -> Secured
     )
     view = SecurityView(section.mode, keys.sends.key_id, tuple(sorted(keys.accepted)), text=told)
     return Secured(sealer, opener, told, view, state)
+
+
+def check_longest_over(config: StationConfig) -> None:
+    """Raise ConfigError where an over may be longer than one counter of security can seal (SPEC.md, 13)."""
+    if config.security.mode == "none":
+        return
+    shortest = config.packets.frames_per_packet
+    if config.adaptation.mode == "on":
+        shortest = min(shortest, config.adaptation.shortest)
+    packet_s = shortest * FRAME_MS / 1000
+    if config.ptt.time_out_s / packet_s >= MAX_PACKETS:
+        raise ConfigError(
+            f"ptt.time_out_s {config.ptt.time_out_s:g} is too long with security: an over has at most {MAX_PACKETS} "
+            f"packets, {MAX_PACKETS * packet_s:.0f} s of speech"
+        )
 
 
 def open_curve(section: CurveSection | ChannelCurveSection | None) -> Curve | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,9 +58,11 @@ from gateway.receive import Played, Receiver
 from gateway.recording import Recorder
 from gateway.session.events import (
     Action,
+    DuplexKnown,
     EndOver,
     Event,
     KeyDown,
+    KeyIsUp,
     KeyLost,
     KeyUp,
     Notify,
@@ -68,17 +71,19 @@ from gateway.session.events import (
     PlayTone,
     PttPressed,
     PttReleased,
+    PttToggled,
     Refused,
     Shutdown,
     StartOver,
     Tick,
     Tone,
 )
-from gateway.session.machine import Mode, SessionMachine, SessionState
+from gateway.session.machine import Mode, SessionState
 from gateway.station.adaptation import LinkCare, change_line
 from gateway.station.board import StationBoard, decibels
 from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
+from gateway.station.ptt import is_full_duplex, machine_of
 from gateway.station.tones import tone_pcm
 from gateway.station.view import ViewMaker
 from gateway.transmit import Transmitter
@@ -127,8 +132,12 @@ class Station:
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
         self._recorder = recorder
-        self._machine = SessionMachine.from_config(config.ptt)
-        self._state = SessionState(since_s=clock.now())
+        self._machine = machine_of(config, link.info)
+        self._state = SessionState(
+            since_s=clock.now(),
+            is_full_duplex=is_full_duplex(config, link.info),
+            seed=0 if rng is None else rng.getrandbits(32),
+        )
         self._hub = ControlHub(clock) if hub is None else hub
         self._board = StationBoard(config, clock) if board is None else board
         self._keys = KeyBoard()
@@ -136,8 +145,6 @@ class Station:
         self._muted_play_s: float | None = None
         self._message_id = 0 if rng is None else rng.randrange(256)
         self._reports_until_s = float("-inf")
-        # A loopback without another station is full duplex: the operator is to hear himself while he talks.
-        self._full_duplex = config.link.kind == "memory" and config.link.mode == "loopback"
         self._care = care
         self._keying = keying
         vox = config.ptt.input
@@ -145,6 +152,9 @@ class Station:
         self._shown_s = self._history_s = float("-inf")
         self._shown_mode = self._state.mode
         self._link = LinkKeeper(link, clock, metrics, say, self._session)
+        self._link_info = link.info
+        if config.ptt.duplex == "full" and not self._state.is_full_duplex:
+            say("the link carries one way at a time: half duplex, whatever [ptt] duplex says")
         self._views = ViewMaker(
             config,
             clock,
@@ -206,14 +216,26 @@ class Station:
 
     def _key_request(self, request: KeyRequest) -> None:
         is_on = self._state.is_key_down or self._records_by_key
+        if (
+            isinstance(request, ToggleKey)
+            and request.break_in
+            and self._state.mode in (Mode.WAITING, Mode.BUSY_LOCKOUT)
+        ):
+            is_on = False  # he who waits, and then breaks in, does not let go
         for event in self._keys.handle(request, self._clock.now(), is_on=is_on):
-            self._key_event(event)
+            match event, request:
+                case PttPressed(break_in=break_in), ToggleKey():
+                    self._key_event(PttToggled(break_in))
+                case PttPressed(), PressKey(holder=holder) if holder == VOX:
+                    self._key_event(replace(event, by_voice=True))
+                case _:
+                    self._key_event(event)
 
-    def _key_event(self, event: PttPressed | PttReleased) -> None:
-        if isinstance(event, PttPressed):
+    def _key_event(self, event: PttPressed | PttReleased | PttToggled) -> None:
+        if not (isinstance(event, PttReleased) or _is_by_voice(event)):
             self._refusal = None
         if self._talks_buffered:
-            self._record(isinstance(event, PttPressed))
+            self._record(not isinstance(event, PttReleased))
         elif self._can_key(event) and self._fits_live(event):
             self._session(event)
 
@@ -227,7 +249,7 @@ class Station:
         assert self._mailbox is not None
         if not begin:
             self._mailbox.release(self._clock.now())
-        elif self._state.is_transmitting:
+        elif self._state.is_keyed:
             self._say("not recorded: on the air")
         else:
             self._output.clear()
@@ -278,7 +300,7 @@ class Station:
                             self._clock.now() + FIRST_REPORT_S + self._config.adaptation.report_spread_s
                         )
             case PlayTone(tone):
-                if self._config.ptt.tones:
+                if self._config.ptt.plays(tone.value):
                     self._output.write(tone_pcm(tone))
             case Notify(notice):
                 self._say(notice.value.replace("_", " "))
@@ -288,7 +310,7 @@ class Station:
     @property
     def _talks_buffered(self) -> bool:
         """Whether the key records a message: so configured, or the link is too slow for live voice (9.6)."""
-        if self._mailbox is None or self._state.is_transmitting:
+        if self._mailbox is None or self._state.is_keyed:
             return False
         verdict = None if self._care is None else self._care.verdict
         return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
@@ -299,25 +321,35 @@ class Station:
         self._refusal = why
         self._say(f"refused: {why}")
 
+    def _refuse_key(self, event: Event, counter: str, why: str) -> None:
+        """A press does not come to the session; a voice is not told so at every syllable."""
+        if _is_by_voice(event):
+            self._metrics.count(f"ptt.refused.{counter}")
+            return
+        self._refuse(counter, why)
+        self._act(PlayTone(Tone.REFUSED))
+
     def _begins(self, event: Event) -> bool:
-        return isinstance(event, PttPressed) and self._state.mode in (Mode.IDLE, Mode.RECEIVING)
+        return isinstance(event, PttPressed | PttToggled) and not self._state.is_keyed
 
     def _can_key(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the transmitter can be keyed."""
         problem = None if self._keying is None else self._keying.problem
         if problem is None or not self._begins(event):
             return True
-        self._refuse("no_key", f"the transmitter cannot be keyed: {problem}")
-        self._act(PlayTone(Tone.REFUSED))
+        self._refuse_key(event, "no_key", f"the transmitter cannot be keyed: {problem}")
         return False
 
     def _tend_key(self) -> None:
-        """Say that this station lives, and end an over whose transmitter went off by itself."""
+        """Say that this station lives, begin an over whose transmitter is up, end one whose went off by itself."""
         if self._keying is None:
             return
-        self._keying.alive(self._clock.now())
+        now = self._clock.now()
+        self._keying.alive(now)
         if self._keying.take_failure() is not None:
             self._session(KeyLost())
+        elif self._state.mode is Mode.KEYING and self._keying.is_up(now):
+            self._session(KeyIsUp())
 
     def _fits_live(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
@@ -325,8 +357,7 @@ class Station:
         verdict = None if self._care is None else self._care.verdict
         if not begins or verdict is None or verdict.fit is Fit.LIVE:
             return True
-        self._refuse("too_slow", verdict.reason)
-        self._act(PlayTone(Tone.REFUSED))
+        self._refuse_key(event, "too_slow", verdict.reason)
         return False
 
     def _start_over(self) -> None:
@@ -341,8 +372,19 @@ class Station:
             if choice.is_news:
                 self._say(change_line(choice))
 
+    def _learn_link(self) -> None:
+        """Some of the link's figures come from its other side: who talks when depends on them, too."""
+        info = self._link.info
+        if info == self._link_info:
+            return
+        self._link_info = info
+        self._machine = machine_of(self._config, info)
+        if is_full_duplex(self._config, info) is not self._state.is_full_duplex:
+            self._session(DuplexKnown(not self._state.is_full_duplex))
+
     def _tend_link(self) -> None:
-        """Learn the link's figures, some of which come from its other side, and report on overs in the gaps."""
+        """Learn the link's figures, and report on overs in the gaps."""
+        self._learn_link()
         if self._care is None or not self._link.is_open:
             return
         verdict = self._care.use_link(self._link.info)
@@ -351,7 +393,7 @@ class Station:
         if verdict is not None and verdict.fit is not Fit.LIVE:
             records = "; what is said is recorded and sent as a message" if self._talks_buffered else ""
             self._say(verdict.reason + records)
-        busy = self._state.is_transmitting or self._receiver.receiving or not self._link.is_ready
+        busy = self._state.is_keyed or self._receiver.receiving or not self._link.is_ready
         report = self._care.report_due(self._clock.now(), busy)
         if report is not None:
             self._send_packets([report])
@@ -372,7 +414,7 @@ class Station:
     def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
         """Let the operator's voice be his key; returns what is to be sent if it is."""
         level_db = decibels(float(np.mean(np.square(pcm, dtype=np.float64))))
-        is_played_to = self._state.is_hearing and not self._state.is_transmitting
+        is_played_to = self._state.is_hearing and self._state.is_listening
         match vox.hear(pcm, level_db, self._clock.now(), is_played_to=is_played_to):
             case Move.PRESSED:
                 self._request(PressKey(VOX))
@@ -386,7 +428,9 @@ class Station:
         if self._mailbox is None or not self._link.is_ready:
             return
         now = self._clock.now()
-        voice_is_live = self._state.is_transmitting or self._state.is_hearing or self._receiver.busy
+        # A key that waits for the floor counts: its turn would come in the middle of a message.
+        is_wanted = self._state.is_keyed or self._state.mode is Mode.WAITING
+        voice_is_live = is_wanted or self._state.is_hearing or self._receiver.busy
         # The time after one's own over belongs to the reports on it (15.4).
         packet = self._mailbox.next(now, voice_is_live=voice_is_live or now < self._reports_until_s)
         if packet is not None:
@@ -446,7 +490,7 @@ class Station:
 
     def _play(self) -> None:
         now = self._clock.now()
-        if self._state.is_transmitting and not self._full_duplex:
+        if not self._state.is_listening:
             # Half duplex: what arrives is taken off the buffer in time but not heard.
             if self._muted_play_s is None:
                 self._muted_play_s = now
@@ -540,5 +584,8 @@ class Station:
             self._state,
             refusal=self._refusal,
             talks_buffered=self._talks_buffered,
-            is_full_duplex=self._full_duplex,
         )
+
+
+def _is_by_voice(event: Event) -> bool:
+    return isinstance(event, PttPressed) and event.by_voice

@@ -13,6 +13,7 @@ from gateway.session.events import Tone
 
 _TONES = {
     Tone.PERMIT: ((1200.0, 0.06),),
+    Tone.FLOOR_GRANTED: ((800.0, 0.06), (1200.0, 0.06)),
     Tone.REFUSED: ((350.0, 0.12), (350.0, 0.12)),
     Tone.WARNING: ((900.0, 0.08), (900.0, 0.08)),
     Tone.TIMED_OUT: ((500.0, 0.25),),

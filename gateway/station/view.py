@@ -26,7 +26,7 @@ from gateway.control.snapshot import (
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.protocol.opening import Refusal
-from gateway.session.machine import SessionMachine, SessionState
+from gateway.session.machine import Mode, SessionMachine, SessionState
 from gateway.station.adaptation import LinkCare
 from gateway.station.board import StationBoard
 from gateway.station.link_keeper import LinkKeeper
@@ -57,9 +57,7 @@ class ViewMaker:
     _counted_s: float = float("-inf")
     _counters: tuple[tuple[str, float], ...] = ()
 
-    def snapshot(
-        self, state: SessionState, *, refusal: str | None, talks_buffered: bool, is_full_duplex: bool
-    ) -> Snapshot:
+    def snapshot(self, state: SessionState, *, refusal: str | None, talks_buffered: bool) -> Snapshot:
         """Everything as it is now."""
         now, board, config = self.clock.now(), self.board, self.config
         if now - self._counted_s >= COUNTED_EVERY_S:
@@ -74,9 +72,10 @@ class ViewMaker:
                 mode=state.mode.value,
                 mode_s=now - state.since_s,
                 held_by=self.keys.holders,
-                time_left_s=state.over_since_s + self.machine.time_out_s - now if state.is_transmitting else None,
+                time_left_s=state.over_since_s + self.machine.time_out_s - now if state.is_keyed else None,
+                waits_for_floor=state.mode is Mode.WAITING,
                 refusal=refusal,
-                is_full_duplex=is_full_duplex,
+                is_full_duplex=state.is_full_duplex,
                 is_recording=self.mailbox is not None and self.mailbox.is_recording,
                 talks_buffered=talks_buffered,
             ),

@@ -64,6 +64,8 @@ class Plan:
     """Checksum and security alone, where `always` has a protection as well."""
     carriage: Carriage | None = None
     """Of message packets; None: as the voice packets' own."""
+    delivers_whole: bool = True
+    """The link delivers packets as they were or not at all."""
 
     @property
     def protections(self) -> tuple[Protection, ...]:
@@ -177,13 +179,17 @@ def _plan_of_modem(modem: ModemProfile) -> Plan:
 
 
 def _station_plan(path: Path) -> Plan:
+    return station_plan(path, load_toml(path, StationConfig))
+
+
+def station_plan(path: Path, config: StationConfig) -> Plan:
+    """The link of a station's configuration, read from `path`; opens nothing and records nothing."""
     from gateway.clock import ManualClock
     from gateway.metrics import Metrics
     from gateway.station.adaptation import always_added, around_of, carriage_of, profile_of
     from gateway.station.link import build_link, protection_of, wants_crc
 
-    config = load_toml(path, StationConfig)
-    link = build_link(config, ManualClock(), Metrics())
+    link = build_link(config.model_copy(update={"trace": None}), ManualClock(), Metrics())
     delay_s = jitter_s = 0.0
     if config.channel is not None:
         source = config.channel.preset if config.channel.preset is not None else config.channel.file
@@ -207,6 +213,7 @@ def _station_plan(path: Path) -> Plan:
         config.messages,
         around_of(config, crc=crc),
         carriage_of(config, guard, crc=crc),
+        link.info.has_integrity,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from pathlib import Path
 from random import Random
 
@@ -68,11 +67,6 @@ def test_an_unknown_name_lists_those_there_are(tmp_path: Path, monkeypatch: pyte
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml"):
         load_profile(tmp_path / "absent.toml")
-
-
-def test_an_installation_has_them_in_its_share_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile_module, "__file__", str(tmp_path / "site" / "firmware_bridge" / "profile.py"))
-    assert profile_folder() == Path(sys.prefix) / "share" / "clarilink" / "modem"
 
 
 def test_bits_on_the_line() -> None:

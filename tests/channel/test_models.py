@@ -66,6 +66,7 @@ def test_answers_are_chances_and_figures(name: str) -> None:
     ("table", "message"),
     [
         ('kind = "rise"', r"model.kind: got 'rise'; did you mean 'rice'\?"),
+        ("kind = []", r"model.kind: got \[\]; there are: "),
         ("snr_db = 3", "model.kind: got None; there are: .*breaks, .*vhf"),
         ('kind = "rice"\nsnr = 3', "model.snr: unknown key of model 'rice'; did you mean snr_db"),
         ('kind = "rice"\nsnr_db = 300', "model.snr_db: got 300; needed: -60 to 100"),

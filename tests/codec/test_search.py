@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gateway.audio.files import read_audio
-from gateway.codec import Codec, SearchPace, SearchSettings
+from gateway.codec import Codec, SearchPace, SearchSettings, search
 from gateway.codec.ear import load_ear, relative_l1
 from gateway.samples import sample_path
 
@@ -118,3 +118,17 @@ def test_a_pace_without_time_leaves_the_encoders_digits_and_with_time_changes_no
 
     assert paced(100.0) == codec.encode(pcm)
     assert paced(0.001) == codec.encode(pcm, search=QUICK)
+
+
+def test_its_descent_is_that_of_torch() -> None:
+    torch.manual_seed(3)
+    ours = torch.randn(1, 5, 8, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_(True)
+    descent, optimiser = search._Adam(ours), torch.optim.Adam([theirs], lr=0.15, betas=search._MOMENTA)
+    for step in range(6):
+        gradient = torch.randn(1, 5, 8)
+        optimiser.param_groups[0]["lr"] = 0.15 - 0.01 * step
+        theirs.grad = gradient
+        optimiser.step()
+        descent.step(gradient, 0.15 - 0.01 * step)
+        assert torch.equal(ours, theirs)

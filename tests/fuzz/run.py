@@ -26,7 +26,9 @@ OUT = Path("fuzz-out")
 MAX_CORPUS_BYTES = 90_000
 MAX_INPUT_BYTES = 1024
 
-with atheris.instrument_imports(include=["gateway.protocol", "gateway.traces", "firmware_bridge"]):
+with atheris.instrument_imports(
+    include=["gateway.protocol", "gateway.traces", "gateway.service", "gateway.control", "firmware_bridge"]
+):
     from tests.fuzz.targets import TARGETS, one_input
 
 

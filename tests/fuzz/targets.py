@@ -36,6 +36,9 @@ from firmware_bridge.ptt.cat import language_of
 from firmware_bridge.ptt.devices import parse_report
 from firmware_bridge.ptt.input_event import KeyFollower, keys_in
 from firmware_bridge.sim.firmware import VirtualFirmware
+from gateway.clock import ManualClock
+from gateway.control.hub import ControlHub
+from gateway.control.requests import OPERATIONS, mapping_of, request_of
 from gateway.errors import GatewayError, RemoteProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
@@ -51,6 +54,8 @@ from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 from gateway.ptt_config import CatKey
+from gateway.service.desk import MAX_WATCHERS, Desk
+from gateway.service.messages import unpack
 from gateway.traces.flights import flights_of
 from gateway.traces.framing import Unpacker, pack
 from gateway.traces.record import header_from_map, record_from_list, record_to_list
@@ -380,6 +385,23 @@ def trace_files(data: bytes) -> None:
             header_from_map(item)
 
 
+def control_messages(data: bytes) -> None:
+    """CONTROL.md: three clients say anything, each is answered with a map or knows why not; what is posted is sound."""
+    hub = ControlHub(ManualClock(), wall=lambda: 0.0)
+    desk = Desk(hub)
+    for number, (raw, now_s) in enumerate(packets_in(data)):
+        client = b"abc"[number % 3 :][:1]
+        answer = desk.receive(client, raw, now_s)
+        if answer is not None:
+            assert isinstance(unpack(answer)["ok"], bool)
+        for request in hub.take():
+            assert request_of(mapping_of(request)) == request
+            assert type(request) in OPERATIONS.values()
+        hub.tell("line")
+        desk.send_events(lambda _, message: bool(unpack(message)), now_s)
+        assert desk.watchers <= min(3, MAX_WATCHERS)
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -400,6 +422,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     input_events,
     radio_answers,
     trace_files,
+    control_messages,
 )
 
 

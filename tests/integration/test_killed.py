@@ -45,7 +45,7 @@ def press_until_heard(program: Program) -> None:
         if refused == sum("refused" in line for line in program.lines):
             refused += 1
             program.type("p")
-        time.sleep(0.05)
+        time.sleep(0.6)  # oftener would be a flood, which the log holds back
         assert time.monotonic() < give_up, program.lines
 
 

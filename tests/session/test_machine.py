@@ -1,17 +1,17 @@
-"""The push-to-talk machine: its table row by row, and its promises over any sequence of events."""
+"""The push-to-talk machine: what an operator meets with, one story a test."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.config import PttSection
 from gateway.session.events import (
     Action,
+    DuplexKnown,
     EndOver,
     Event,
     KeyDown,
+    KeyIsUp,
     KeyLost,
     KeyUp,
     LinkLost,
@@ -31,10 +31,11 @@ from gateway.session.events import (
     Tick,
     Tone,
 )
-from gateway.session.machine import TABLE, Cause, Mode, SessionMachine, SessionState
+from gateway.session.floor import FloorRules
+from gateway.session.machine import Mode, SessionMachine, SessionState
 
 MACHINE = SessionMachine(release_s=0.3, time_out_s=180.0, warning_s=15.0)
-BEGIN = [PlayTone(Tone.PERMIT), KeyUp(), StartOver()]
+BEGIN = [KeyUp(), StartOver(), PlayTone(Tone.PERMIT)]
 END = [EndOver(), KeyDown()]
 
 
@@ -104,7 +105,7 @@ def test_a_key_held_for_an_hour() -> None:
         180: [*END, PlayTone(Tone.TIMED_OUT), Notify(Notice.TIMED_OUT)],
     }
     assert run.mode() == Mode.LOCKED_OUT
-    assert run(PttPressed(break_in=True), 3601.0) == [Refused(Refusal.LOCKED_OUT), PlayTone(Tone.REFUSED)]
+    assert run(PttPressed(), 3601.0) == [Refused(Refusal.LOCKED_OUT), PlayTone(Tone.REFUSED)]
     assert run(PttReleased(), 3602.0) == []
     assert run.mode() == Mode.IDLE
     assert run(PttPressed(), 3603.0) == BEGIN
@@ -139,10 +140,26 @@ def test_busy_refuses_and_a_held_key_does_not_talk_later() -> None:
     assert run(OverStarted(source=4), 0.0) == [Notify(Notice.HEARD)]
     assert (run.mode(), run.state.heard_source) == (Mode.RECEIVING, 4)
     assert run(PttPressed(), 1.0) == [Refused(Refusal.BUSY), PlayTone(Tone.REFUSED)]
+    assert (run.mode(), run.state.is_key_down) == (Mode.BUSY_LOCKOUT, True)
     assert run(OverEnded(), 2.0) == [PlayTone(Tone.ROGER), Notify(Notice.OVER_ENDED)]
     assert run(Tick(), 3.0) == []
+    assert run(PttPressed(), 3.5) == [Refused(Refusal.BUSY), PlayTone(Tone.REFUSED)]
+    assert run.mode() == Mode.BUSY_LOCKOUT
+    assert run(PttReleased(), 3.6) == []
     assert run.mode() == Mode.IDLE
     assert run(PttPressed(), 4.0) == BEGIN
+
+
+def test_a_busy_lockout_ends_in_what_is_heard() -> None:
+    run = Run()
+    run(OverStarted(), 0.0)
+    run(PttPressed(), 1.0)
+    run(OverEnded(), 2.0)
+    assert run(OverStarted(3), 3.0) == [Notify(Notice.HEARD)]
+    run(PttReleased(), 4.0)
+    assert (run.mode(), run.state.heard_source) == (Mode.RECEIVING, 3)
+    run(PttPressed(), 5.0)
+    assert run(PttPressed(break_in=True), 5.5) == [Notify(Notice.BREAK_IN), *BEGIN]
 
 
 @pytest.mark.parametrize("override", [True, False])
@@ -169,7 +186,7 @@ def test_a_collision_is_said_and_the_over_goes_on() -> None:
     run = Run()
     run(PttPressed(), 0.0)
     assert run(OverStarted(source=2), 1.0) == [Notify(Notice.COLLISION)]
-    assert run(OverEnded(), 2.0) == []
+    assert run(OverEnded(), 2.0) == [Notify(Notice.OVER_ENDED)]
     assert run.mode() == Mode.TALKING
     assert not run.state.is_hearing
 
@@ -207,6 +224,122 @@ def test_shutdown_unkeys() -> None:
         assert run(Shutdown(), 0.2) == END
         assert run(Shutdown(), 0.3) == []
         assert run.mode() == Mode.IDLE
+
+
+def test_an_emergency_goes_on_once_after_the_time_out() -> None:
+    run = Run()
+    run(PttPressed(), 0.0)
+    run(Tick(), 180.0)
+    assert run(PttPressed(break_in=True), 181.0) == [Notify(Notice.BREAK_IN), *BEGIN]
+    assert run(Tick(), 360.0) == [PlayTone(Tone.WARNING), Notify(Notice.TIME_OUT_NEAR)]
+    assert run(Tick(), 361.0) == [*END, PlayTone(Tone.TIMED_OUT), Notify(Notice.TIMED_OUT)]
+    assert run(PttPressed(break_in=True), 362.0) == [Refused(Refusal.LOCKED_OUT), PlayTone(Tone.REFUSED)]
+    run(PttReleased(), 363.0)
+    assert run(PttPressed(break_in=True), 364.0) == BEGIN
+    run(Tick(), 544.0)
+    assert run(PttPressed(break_in=True), 545.0) == [Notify(Notice.BREAK_IN), *BEGIN]  # let go since, so once more
+
+
+def test_override_busy_is_no_way_out_of_a_lock_out() -> None:
+    run = Run(SessionMachine(override_busy=True))
+    run(PttPressed(), 0.0)
+    run(Tick(), 180.0)
+    assert run(PttPressed(), 181.0) == [Refused(Refusal.LOCKED_OUT), PlayTone(Tone.REFUSED)]
+
+
+KEYED = SessionMachine(release_s=0.3, key_up_s=2.0)
+
+
+def test_nothing_is_sent_before_the_transmitter_is_up() -> None:
+    run = Run(KEYED)
+    assert run(PttPressed(), 10.0) == [KeyUp()]
+    assert (run.mode(), run.state.is_keyed, run.state.is_transmitting) == (Mode.KEYING, True, False)
+    assert not run.state.is_listening
+    assert run(Tick(), 10.2) == []
+    assert run(KeyIsUp(), 10.3) == [StartOver(), PlayTone(Tone.PERMIT)]
+    assert (run.mode(), run.state.over_since_s, run.state.talking_since_s) == (Mode.TALKING, 10.0, 10.3)
+    assert run(KeyIsUp(), 10.4) == []
+    assert KEYED.next_deadline_s(run.state) == 175.0  # the time-out counts from key-up
+
+
+def test_a_key_let_go_before_the_transmitter_is_up_sends_nothing() -> None:
+    run = Run(KEYED)
+    run(PttPressed(), 10.0)
+    assert run(PttReleased(), 10.1) == [KeyDown()]
+    assert run.mode() == Mode.IDLE
+    assert run(KeyIsUp(), 10.2) == []
+
+
+def test_a_transmitter_that_does_not_come_up_locks_out() -> None:
+    run = Run(KEYED)
+    run(PttPressed(), 10.0)
+    assert KEYED.next_deadline_s(run.state) == 12.0
+    assert run(Tick(), 12.0) == [KeyDown(), PlayTone(Tone.REFUSED), Notify(Notice.NOT_KEYED)]
+    assert run.mode() == Mode.LOCKED_OUT
+    for event, notice in ((LinkLost(), Notice.LINK_LOST), (KeyLost(), Notice.KEY_LOST)):
+        run = Run(KEYED)
+        run(PttPressed(), 10.0)
+        assert run(event, 10.1) == [KeyDown(), PlayTone(Tone.REFUSED), Notify(notice)]
+        assert run.mode() == Mode.LOCKED_OUT
+
+
+def test_another_who_begins_during_the_guard_goes_first() -> None:
+    run = Run(KEYED)
+    run(PttPressed(), 10.0)
+    assert run(OverStarted(2), 10.1) == [KeyDown(), Refused(Refusal.BUSY), PlayTone(Tone.REFUSED)]
+    assert run.mode() == Mode.BUSY_LOCKOUT
+    run = Run(KEYED)
+    run(PttPressed(break_in=True), 10.0)
+    assert run(OverStarted(2), 10.1) == [Notify(Notice.COLLISION)]
+    assert run.mode() == Mode.KEYING
+
+
+def test_a_voice_begins_at_once_and_without_a_tone() -> None:
+    for machine in (MACHINE, KEYED):
+        run = Run(machine)
+        assert run(PttPressed(by_voice=True), 0.0) == [KeyUp(), StartOver()]
+        assert run.mode() == Mode.TALKING
+        run(PttReleased(), 1.0)
+        assert run(PttPressed(by_voice=True), 1.1) == []
+        assert run.mode() == Mode.TALKING
+
+
+def test_a_voice_is_refused_in_silence() -> None:
+    for machine in (MACHINE, SessionMachine(override_busy=True), SessionMachine(floor=FloorRules())):
+        run = Run(machine)
+        run(OverStarted(2), 0.0)
+        for syllable in range(20):
+            assert run(PttPressed(by_voice=True), 1.0 + syllable) == []
+            assert run(PttReleased(), 1.5 + syllable) == []
+            assert run.mode() == Mode.RECEIVING
+        run(OverEnded(), 30.0)
+        run(LinkLost(), 31.0)
+        assert run(PttPressed(by_voice=True), 32.0) == []
+        run(LinkRestored(), 33.0)
+        run(PttPressed(by_voice=True), 34.0)
+        run(Tick(), 1000.0)
+        assert run.mode() == Mode.LOCKED_OUT
+        assert run(PttPressed(by_voice=True), 1001.0) == []
+
+
+def test_full_duplex_talks_and_listens_at_the_same_time() -> None:
+    run = Run(state=SessionState(is_full_duplex=True))
+    run(OverStarted(2), 0.0)
+    assert run(PttPressed(), 1.0) == BEGIN
+    assert (run.mode(), run.state.is_hearing, run.state.is_listening) == (Mode.TALKING, True, True)
+    assert run(OverEnded(), 2.0) == [Notify(Notice.OVER_ENDED)]
+    assert run(OverStarted(3), 3.0) == [Notify(Notice.HEARD)]
+    run(PttReleased(), 4.0)
+    assert run(Tick(), 5.0) == END
+    assert run.mode() == Mode.RECEIVING
+
+
+def test_a_link_may_turn_out_to_carry_one_way_at_a_time() -> None:
+    run = Run(state=SessionState(is_full_duplex=True))
+    run(PttPressed(), 0.0)
+    assert run(DuplexKnown(False), 1.0) == []
+    assert not run.state.is_listening
+    assert run(OverStarted(3), 2.0) == [Notify(Notice.COLLISION)]
 
 
 def test_a_latching_key() -> None:
@@ -255,104 +388,6 @@ def test_a_transmitter_that_went_off_ends_the_over_and_locks_out_until_release()
 
 def test_rules_come_from_the_configuration() -> None:
     ptt = PttSection(release_ms=350, time_out_s=60, warning_s=5, override_busy=True)
-    assert SessionMachine.from_config(ptt) == SessionMachine(0.35, 60, 5, True)
-
-
-def test_the_table_keys_up_exactly_where_it_goes_on_the_air() -> None:
-    on_air = {Mode.TALKING, Mode.TAIL}
-    for (mode, cause), row in TABLE.items():
-        to_air = row.to in on_air or (row.to not in Mode and row.to.value == "same" and mode in on_air)
-        starts, ends = to_air and mode not in on_air, mode in on_air and not to_air
-        for begin in (KeyUp(), StartOver()):
-            assert row.actions.count(begin) == starts, (mode, cause)
-        for end in END:
-            assert row.actions.count(end) == ends, (mode, cause)
-
-
-def test_every_way_off_the_air_is_in_the_table() -> None:
-    for mode in (Mode.TALKING, Mode.TAIL):
-        for cause in (Cause.TIMED_OUT, Cause.LINK_LOST, Cause.KEY_LOST, Cause.SHUTDOWN):
-            assert (mode, cause) in TABLE
-
-
-EVENTS = st.one_of(
-    st.builds(PttPressed, st.booleans()),
-    st.just(PttReleased()),
-    st.builds(PttToggled, st.booleans()),
-    st.just(Tick()),
-    st.builds(OverStarted, st.one_of(st.none(), st.integers(0, 3))),
-    st.just(OverEnded()),
-    st.just(LinkLost()),
-    st.just(LinkRestored()),
-    st.just(KeyLost()),
-    st.just(Shutdown()),
-)
-STEPS = st.lists(st.tuples(EVENTS, st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0, 3.0, 20.0])), max_size=60)
-MACHINES = st.builds(
-    SessionMachine,
-    release_s=st.sampled_from([0.0, 0.1, 0.5]),
-    time_out_s=st.sampled_from([0.3, 2.0, 10.0]),
-    warning_s=st.sampled_from([0.0, 0.1, 0.2]),
-    override_busy=st.booleans(),
-)
-
-
-@given(MACHINES, STEPS)
-def test_promises_over_any_sequence(machine: SessionMachine, steps: list[tuple[Event, float]]) -> None:
-    run, now_s = Run(machine), 50.0
-    keyed = over_open = False
-    keyed_since_s = 0.0
-    for event, pause_s in steps:
-        now_s += pause_s
-        was_up, was_hearing = run.state.link_is_up, run.state.is_hearing
-        actions = run(event, now_s)
-        for action in actions:
-            match action:
-                case KeyUp():
-                    assert not keyed
-                    assert was_up, "keyed without a link"
-                    keyed, keyed_since_s = True, now_s
-                case StartOver():
-                    assert keyed
-                    assert not over_open
-                    over_open = True
-                case EndOver():
-                    assert over_open
-                    over_open = False
-                case KeyDown():
-                    assert keyed
-                    assert not over_open, "unkeyed with an open over"
-                    keyed = False
-                case _:
-                    pass
-        if KeyUp() in actions and was_hearing and isinstance(event, PttPressed | PttToggled):
-            assert event.break_in or machine.override_busy, "talked over another station"
-        assert keyed == over_open == run.state.is_transmitting
-        assert not keyed or now_s - keyed_since_s < machine.time_out_s
-        if isinstance(event, PttReleased | Shutdown | LinkLost | KeyLost):
-            assert run.mode() != Mode.TALKING
-        deadline_s = machine.next_deadline_s(run.state)
-        assert (deadline_s is not None) == keyed
-        assert deadline_s is None or deadline_s > now_s
-        assert run.state.is_hearing == (run.mode() is Mode.RECEIVING) or run.mode() in (
-            Mode.TALKING,
-            Mode.TAIL,
-            Mode.LOCKED_OUT,
-        )
-    run(PttReleased(), now_s)
-    run(Tick(), now_s + machine.release_s + 1e-6)
-    assert not run.state.is_transmitting
-
-
-@given(MACHINES, STEPS)
-def test_same_events_same_outcome_and_states_are_values(
-    machine: SessionMachine, steps: list[tuple[Event, float]]
-) -> None:
-    first, second, now_s = Run(machine), Run(machine), 0.0
-    for event, pause_s in steps:
-        now_s += pause_s
-        before = first.state
-        kept = SessionState(*(getattr(before, name) for name in SessionState.__slots__))
-        assert first(event, now_s) == second(event, now_s)
-        assert before == kept
-        assert first.state == second.state
+    floor = FloorRules(7)
+    made = SessionMachine.from_config(ptt, key_up_s=2.0, floor=floor)
+    assert made == SessionMachine(0.35, 60, 5, True, 2.0, floor)

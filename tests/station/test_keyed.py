@@ -192,9 +192,40 @@ def test_an_over_is_one_transmission_around_its_packets(small_codec: Codec, cloc
     assert len(b.radio.spans) == 1
     assert b.radio.spans[0][0] == pytest.approx(pressed_s, abs=0.03)
     assert b.radio.spans[0][1] == pytest.approx(b.air.sent[-1][1] + TAIL_S, abs=0.05)
-    # The key-up delay passes while the first packet is being spoken: nothing is later for it.
-    assert 0.48 <= b.air.sent[0][0] - pressed_s <= 0.48 + 0.12
+    # The operator was let talk when the transmitter was up; from then on nothing is later for it.
+    up_s = pressed_s + b.radio.lag_s + DELAY_S
+    assert 0.48 <= b.air.sent[0][0] - up_s <= 0.48 + 0.12
     b.check_air()
+
+
+def test_nothing_is_said_before_the_transmitter_is_up(small_codec: Codec, clock: ManualClock) -> None:
+    b = Bench(small_codec, clock)
+    b.station.post(PressKey("key"))
+    b.run(0.2)
+    assert (b.mode, b.radio.is_on) == (Mode.KEYING, True)
+    assert "talking" not in b.said
+    b.run(0.25)
+    assert b.mode is Mode.TALKING
+    b.station.post(ReleaseKey("key"))
+    b.run(2.0)
+    b.station.post(PressKey("key"))
+    b.run(0.1)
+    sent = len(b.air.sent)
+    b.station.post(ReleaseKey("key"))
+    b.run(1.0)
+    assert (b.mode, b.radio.is_on, len(b.air.sent)) == (Mode.IDLE, False, sent)
+
+
+def test_a_transmitter_that_never_comes_up_locks_out(small_codec: Codec, clock: ManualClock) -> None:
+    b = Bench(small_codec, clock)
+    b.radio.lag_s = 60.0
+    b.station.post(PressKey("key"))
+    b.run(DELAY_S + 2.5)
+    assert b.mode is Mode.KEYING
+    b.run(1.0)
+    assert (b.mode, b.radio.is_on) == (Mode.LOCKED_OUT, False)
+    assert b.said[-1] == "not keyed"
+    assert b.air.sent == []
 
 
 def test_held_by_packets_each_packet_is_a_transmission(small_codec: Codec, clock: ManualClock) -> None:

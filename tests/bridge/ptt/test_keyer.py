@@ -61,6 +61,21 @@ def test_a_key_that_nothing_was_sent_on_goes_off_at_once() -> None:
     assert switched(k) == [True, False]
 
 
+def test_a_key_is_up_when_its_delay_is_over() -> None:
+    k = keyer(Hold.OVER)
+    assert not k.is_up(0.0)
+    k.hold_over(1.0)
+    assert (k.is_up(1.29), k.is_up(1.3)) == (False, True)
+    k.end_over(2.0)
+    k.tick(2.2)
+    assert not k.is_up(2.2)
+    k = keyer(Hold.OVER, confirms=True)
+    k.hold_over(1.0)
+    assert not k.is_up(5.0)
+    k.line_is_on(5.0)
+    assert (k.is_up(5.2), k.is_up(5.3)) == (False, True)
+
+
 def test_an_over_holds_the_key_between_its_packets() -> None:
     k = keyer(Hold.OVER)
     k.hold_over(0.0)

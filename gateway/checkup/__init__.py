@@ -1,0 +1,1 @@
+"""What `clarilink check` looks at: configuration files, and what they need of the machine, part by part."""
