@@ -32,7 +32,7 @@ from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
 from gateway.control.snapshot import Level
 from gateway.errors import ConfigError
-from gateway.logs import LogFile, close_log, configure_logging, terminal_left_alone
+from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
 from gateway.recording.recorder import Recorder, open_recorder
@@ -179,14 +179,6 @@ def run_station(path: Path) -> None:
             raise media.failure
 
 
-def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media: MediaThread) -> None:
-    if not screen:
-        serve_lines(hub, stop, media.is_alive)
-        return
-    with terminal_left_alone():
-        run_screen(hub, stop, media.is_alive)
-
-
 def _start_logging(config: StationConfig) -> None:
     section = config.log
     file = None if section.file is None else LogFile(section.file, section.max_bytes, section.keep)
@@ -194,6 +186,14 @@ def _start_logging(config: StationConfig) -> None:
         configure_logging(section.level, section.format, station=config.station.name, file=file)
     except OSError as error:
         raise ConfigError(f"log.file: {section.file}: {error.strerror or error}") from error
+
+
+def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media: MediaThread) -> None:
+    if not screen:
+        serve_lines(hub, stop, media.is_alive)
+        return
+    with held_back():
+        run_screen(hub, stop, media.is_alive)
 
 
 def _ptt_line(config: StationConfig) -> str:

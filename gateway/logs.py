@@ -2,7 +2,7 @@
 
 Rule: every line has `event`, `level`, `timestamp` and, where one is named, `station`; no line holds a secret, and no
 line floods the others: of the same event only so many in a while are written, the rest are counted and told. While a
-screen is drawn on the terminal (`terminal_left_alone`) no line is written over it; they come when it is gone.
+screen is drawn on the terminal (`held_back`) no line is written over it; they come when it is gone.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ SAME_A_WINDOW = 20
 WINDOW_S = 10.0
 MAX_EVENTS = 512
 """Events counted at a time; the rest are written as they come."""
+LINES_HELD = 1000
 HELD_BACK = "log lines held back"
 HIDDEN = "(hidden)"
-LINES_KEPT = 1000
-"""Of those that wait for the end of a screen."""
 
 _SECRET_KEY = re.compile(r"secret|token|passw|passphrase|private", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"(?<=token=)[^\s&\"']+|\b[0-9a-fA-F]{64}\b")
@@ -46,31 +45,22 @@ _gate: FloodGate | None = None
 _file: _QuietFile | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """A file besides standard error, as JSON lines: at `max_bytes` it is renamed, `keep` older ones stay."""
-
-    path: Path
-    max_bytes: int = 5_000_000
-    keep: int = 4
-
-
 class _Out:
-    """Standard error, or for a while a memory of what was to be written there."""
+    """Where lines go: `file`, or for a while nowhere."""
 
     def __init__(self, file: TextIO) -> None:
         self.file = file
-        self.kept: deque[str] | None = None
+        self.held: deque[str] | None = None
 
     def write(self, text: str) -> int:
-        kept = self.kept
-        if kept is None:
+        held = self.held
+        if held is None:
             return self.file.write(text)
-        kept.append(text)
+        held.append(text)
         return len(text)
 
     def flush(self) -> None:
-        if self.kept is None:
+        if self.held is None:
             self.file.flush()
 
 
@@ -78,21 +68,29 @@ _out = _Out(sys.stderr)
 
 
 @contextmanager
-def terminal_left_alone() -> Iterator[None]:
-    """Keep lines off a terminal, the last LINES_KEPT of them until the end; where they go to a file they go on."""
+def held_back() -> Iterator[None]:
+    """Keep lines off a terminal, the last LINES_HELD of them until the end; lines to a file go on."""
     out = _out
     if not out.file.isatty():
         yield
         return
-    kept = out.kept = deque(maxlen=LINES_KEPT)
+    out.held = deque(maxlen=LINES_HELD)
     try:
         yield
     finally:
-        out.kept = None
-        # A terminal that is gone reads nothing.
-        with suppress(OSError):
-            out.file.writelines(kept)
+        held, out.held = out.held, None
+        with suppress(OSError):  # the terminal is gone, and with it whoever would read
+            out.file.writelines(held or ())
             out.file.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file besides standard error, as JSON lines: at `max_bytes` it is renamed, `keep` older ones stay."""
+
+    path: Path
+    max_bytes: int = 5_000_000
+    keep: int = 4
 
 
 def configure_logging(

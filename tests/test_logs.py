@@ -22,8 +22,8 @@ from gateway.logs import (
     LogFile,
     close_log,
     configure_logging,
+    held_back,
     is_journal,
-    terminal_left_alone,
 )
 
 
@@ -210,7 +210,7 @@ def test_a_screen_on_the_terminal_is_not_written_over(
         monkeypatch.setattr(errors, "isatty", lambda: is_terminal, raising=False)
         monkeypatch.setattr(sys, "stderr", errors)
         configure_logging("info", "json")
-        with terminal_left_alone():
+        with held_back():
             structlog.get_logger("x").warning("while it is drawn")
             assert ("while it is drawn" in path.read_text()) is not is_terminal
         structlog.get_logger("x").info("after it")
@@ -224,7 +224,7 @@ def test_a_terminal_that_is_gone_costs_lines_and_no_more(monkeypatch: pytest.Mon
     errors = os.fdopen(slave, "w", buffering=1, encoding="utf-8")
     monkeypatch.setattr(sys, "stderr", errors)
     configure_logging("info", "json")
-    with terminal_left_alone():
+    with held_back():
         structlog.get_logger("x").warning("unread")
         os.close(master)
     with contextlib.suppress(OSError):
