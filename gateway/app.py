@@ -35,6 +35,7 @@ from gateway.errors import ConfigError
 from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
+from gateway.recording.facts import config_excerpt
 from gateway.recording.recorder import Recorder, open_recorder
 from gateway.service.control_socket import ControlSocket
 from gateway.service.exporter import MetricsExporter
@@ -45,6 +46,7 @@ from gateway.station.build import StationParts, build_station
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.secured import open_security
 from gateway.station.station import Station
+from gateway.web.server import WebConsole
 
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
@@ -103,7 +105,15 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
+            recorder = open_recorder(
+                config.record,
+                config.station.name,
+                config.station.id,
+                clock,
+                warn,
+                excerpt=config_excerpt(config),
+                name_of=config.net.name_of,
+            )
             stack.callback(recorder.close)
         if config.control is not None:
             control = ControlSocket(config.control, hub, log.info)
@@ -113,6 +123,20 @@ def run_station(path: Path) -> None:
             exporter = MetricsExporter(config.metrics, hub, metrics, log.info)
             exporter.start()
             stack.callback(exporter.stop)
+        if config.web is not None:
+            web = WebConsole(
+                config.web,
+                hub,
+                station=config.station.name,
+                recordings=None if config.record is None else config.record.folder,
+                config=config.model_dump,
+                say=warn,
+                metrics=metrics,
+            )
+            web.start()
+            stack.callback(web.stop)
+            log.info("web console", address=web.address)
+            hub.tell(f"web console at {web.address}")
         kept = None
         if config.state is not None:
             keeper = StateKeeper(config.state, hub, tell)
@@ -154,6 +178,8 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
+        if audio.keeper is not None:
+            audio.keeper.is_busy = lambda: station.is_in_use
         media = MediaThread(station, log, systemd.alive)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -64,15 +64,18 @@ class CurvePair:
     secret: str
 
 
-def read_secret_file(path: Path) -> str:
-    """The text of a file that only its owner can read. Raises SecurityError otherwise, saying how to mend it."""
+def read_secret_file(path: Path, maker: str = "clarilink keygen") -> str:
+    """The text of a file that only its owner can read. Raises SecurityError otherwise, saying how to mend it.
+
+    `maker` is the command that makes such files.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise SecurityError(f"{path}: not a file")
     except FileNotFoundError as error:
-        raise SecurityError(f"{path}: no such key file; `clarilink keygen {path}` makes one") from error
+        raise SecurityError(f"{path}: no such key file; `{maker} {path}` makes one") from error
     except OSError as error:
         raise SecurityError(f"{path}: cannot read the key file: {error.strerror or error}") from error
     with os.fdopen(descriptor, "rb") as file:
@@ -216,6 +219,11 @@ def _key_text(keys: NetKeys) -> str:
     for key in keys.accepted.values():
         lines += ["", "[[key]]", f"id = {key.key_id}   # check {check_value(key)}", f'secret = "{key.master.hex()}"']
     return "\n".join(lines) + "\n"
+
+
+def write_secret_file(path: Path, text: str, *, force: bool) -> None:
+    """A file that only its owner can read. Raises SecurityError if there is one already, unless `force`."""
+    _write(path, text, SECRET_MODE, force=force)
 
 
 def _write(path: Path, text: str, mode: int, *, force: bool) -> None:

@@ -47,7 +47,7 @@ ALLOWED = {
     "links": PURE,
     "control": FOUNDATION | {"session"},
     "console": FOUNDATION | {"control", "session"},
-    "web": FOUNDATION | {"control", "recording", "audio"},
+    "web": FOUNDATION | {"control", "recording", "audio", "keys"},
     "service": FOUNDATION | {"control"},
     "messages": PURE,
     "recording": PURE | {"audio"},
