@@ -128,7 +128,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for part in ("configs", "deploy", "docs"):
-            shutil.copytree(ROOT / part, folder / part)
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("operator", "exercise"))
         for part in ("gateway", "firmware_bridge", "README.md", "pyproject.toml"):
             (folder / part).symlink_to(ROOT / part)
         self._ports: dict[str, int] = {}
