@@ -17,7 +17,6 @@ import structlog
 from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.inputs import InputThread, name_of
 from firmware_bridge.ptt.keying import Keying
-from gateway.audio.base import DeviceEvent, DeviceState
 from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
@@ -46,6 +45,7 @@ from gateway.station.build import StationParts, build_station
 from gateway.station.link import build_link, check_live, protection_of, wants_crc, with_profiles_key
 from gateway.station.secured import open_security
 from gateway.station.station import Station
+from gateway.station.teller import Teller
 from gateway.web.server import WebConsole
 
 JOIN_S = 5.0
@@ -67,29 +67,9 @@ def run_station(path: Path) -> None:
     clock, metrics = SystemClock(), Metrics()
     hub = ControlHub(clock)
 
-    recorder: Recorder | None = None
-
-    def say(line: str) -> None:
-        log.info(line)
-        hub.tell(line)
-        if recorder is not None:
-            recorder.note(line)
-
-    def tell(line: str, level: Level) -> None:
-        (log.info if level is Level.INFO else log.warning)(line)
-        hub.tell(line, level)
-
-    def warn(line: str) -> None:
-        tell(line, Level.WARNING)
-
-    def on_device(event: DeviceEvent) -> None:
-        direction, state = event.direction.value, event.state.value
-        log.warning("sound", direction=direction, device=event.device, state=state, why=event.text)
-        level = Level.INFO if event.state is DeviceState.RUNNING else Level.WARNING
-        hub.tell(f"sound {direction} {event.device} is {state}: {event.text}".rstrip(": "), level)
-
-    keying = None if config.keying is None else Keying(config.keying, metrics, warn, station_beats=True)
-    link = build_link(config, clock, metrics, say, keying)
+    teller = Teller(log, hub)
+    keying = None if config.keying is None else Keying(config.keying, metrics, teller.warn, station_beats=True)
+    link = build_link(config, clock, metrics, teller.say, keying)
     protection = protection_of(path, config)
     crc = wants_crc(config, link, protection)
     check_live(path, config, link, always_added(config, protection, crc=crc))
@@ -102,48 +82,28 @@ def run_station(path: Path) -> None:
         stack.callback(systemd.close)
         if keying is not None:
             stack.callback(keying.close)
-        audio = open_audio(config.audio, clock, metrics, on_device)
+        audio = open_audio(config.audio, clock, metrics, teller.on_device)
         stack.callback(audio.close)
+        recorder: Recorder | None = None
         if config.record is not None:
-            recorder = open_recorder(
+            recorder = teller.recorder = open_recorder(
                 config.record,
                 config.station.name,
                 config.station.id,
                 clock,
-                warn,
+                teller.warn,
                 excerpt=config_excerpt(config),
                 name_of=config.net.name_of,
             )
             stack.callback(recorder.close)
-        if config.control is not None:
-            control = ControlSocket(config.control, hub, log.info)
-            control.start()
-            stack.callback(control.stop)
-        if config.metrics is not None:
-            exporter = MetricsExporter(config.metrics, hub, metrics, log.info)
-            exporter.start()
-            stack.callback(exporter.stop)
-        if config.web is not None:
-            web = WebConsole(
-                config.web,
-                hub,
-                station=config.station.name,
-                recordings=None if config.record is None else config.record.folder,
-                config=config.model_dump,
-                say=warn,
-                metrics=metrics,
-            )
-            web.start()
-            stack.callback(web.stop)
-            log.info("web console", address=web.address)
-            hub.tell(f"web console at {web.address}")
+        _start_services(config, hub, metrics, teller, stack)
         kept = None
         if config.state is not None:
-            keeper = StateKeeper(config.state, hub, tell)
+            keeper = StateKeeper(config.state, hub, teller.tell)
             kept = keeper.load()
             keeper.start()
             stack.callback(keeper.stop)
-        security = open_security(config, warn)
+        security = open_security(config, teller.warn)
         stack.callback(security.close)
         station = build_station(
             StationParts(
@@ -153,7 +113,7 @@ def run_station(path: Path) -> None:
                 (audio.input, audio.output),
                 clock,
                 metrics,
-                say,
+                teller.say,
                 crc,
                 protection,
                 security,
@@ -188,7 +148,7 @@ def run_station(path: Path) -> None:
         systemd.ready("ready")
         stack.callback(systemd.follow(hub))
         if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), warn)
+            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), teller.warn)
             switch.start()
             stack.callback(switch.stop)
         try:
@@ -203,6 +163,31 @@ def run_station(path: Path) -> None:
         log.info("station stopped", **metrics.snapshot())
         if media.failure is not None:
             raise media.failure
+
+
+def _start_services(config: StationConfig, hub: ControlHub, metrics: Metrics, teller: Teller, stack: ExitStack) -> None:
+    """What consoles and other programs reach the station by; all of it ends with `stack`."""
+    if config.control is not None:
+        control = ControlSocket(config.control, hub, lambda line: teller.tell(line, Level.INFO))
+        control.start()
+        stack.callback(control.stop)
+    if config.metrics is not None:
+        exporter = MetricsExporter(config.metrics, hub, metrics, lambda line: teller.tell(line, Level.INFO))
+        exporter.start()
+        stack.callback(exporter.stop)
+    if config.web is not None:
+        web = WebConsole(
+            config.web,
+            hub,
+            station=config.station.name,
+            recordings=None if config.record is None else config.record.folder,
+            config=config.model_dump,
+            say=teller.warn,
+            metrics=metrics,
+        )
+        web.start()
+        stack.callback(web.stop)
+        teller.tell(f"web console at {web.address}", Level.INFO)
 
 
 def _start_logging(config: StationConfig) -> None:
