@@ -35,6 +35,7 @@ from gateway.errors import ConfigError
 from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
+from gateway.recording.facts import config_excerpt
 from gateway.recording.recorder import Recorder, open_recorder
 from gateway.service.control_socket import ControlSocket
 from gateway.service.exporter import MetricsExporter
@@ -104,7 +105,15 @@ def run_station(path: Path) -> None:
         audio = open_audio(config.audio, clock, metrics, on_device)
         stack.callback(audio.close)
         if config.record is not None:
-            recorder = open_recorder(config.record, config.station.name, config.station.id, clock, warn)
+            recorder = open_recorder(
+                config.record,
+                config.station.name,
+                config.station.id,
+                clock,
+                warn,
+                excerpt=config_excerpt(config),
+                name_of=config.net.name_of,
+            )
             stack.callback(recorder.close)
         if config.control is not None:
             control = ControlSocket(config.control, hub, log.info)
@@ -169,6 +178,8 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
+        if audio.keeper is not None:
+            audio.keeper.is_busy = lambda: station.is_in_use
         media = MediaThread(station, log, systemd.alive)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

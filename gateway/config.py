@@ -125,7 +125,9 @@ class NetSection(StrictModel):
 class AudioSection(StrictModel):
     """Sound devices; `latency_ms` is asked of a real device, which may give more.
 
-    `noise_suppression` is before the codec, 20 ms more of delay; `auto`: where pyrnnoise is installed.
+    A device is named by its name or part of one, `NAME, DRIVER` or `#NUMBER`, as `clarilink devices` lists them.
+    `noise_suppression` is before the codec, 20 ms more of delay; `auto`: where pyrnnoise is installed. `gain_db` makes
+    the microphone louder; the codec brings speech from -56 to -6 dB to one level without it.
     """
 
     input: DeviceName = "default"
@@ -133,6 +135,7 @@ class AudioSection(StrictModel):
     block_ms: int = Field(default=20, ge=5, le=80)
     latency_ms: int = Field(default=60, ge=0, le=2000)
     noise_suppression: Literal["auto", "on", "off"] = "auto"
+    gain_db: float = Field(default=0.0, ge=-40, le=40)
 
 
 class CodecSection(StrictModel):

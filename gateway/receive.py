@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,24 @@ class Played:
     over_id: int | None = None
 
 
+class PacketTap(Protocol):
+    """Somebody who keeps the voice packets of the overs that are heard."""
+
+    def heard_begins(self, over: int, over_id: int, at_s: float, jitter: JitterConfig, repair_s: float) -> None:
+        """An over begins to come in, before its first packet is shown. `over` counts overs at this receiver, `jitter`
+        is how it will be buffered; `repair_s` of its cushion and cap is the wait for repairs."""
+
+    def heard_packet(
+        self,
+        over: int,
+        packet: VoicePacket | ParityPacket,
+        at_s: float,
+        snr_db: float | None,
+        air_bytes: int | None,
+    ) -> None:
+        """A packet while `over` was the newest, opened and checked; `air_bytes` as it came off the link, if known."""
+
+
 IDS_IN_USE_S = 60.0
 """How long the id of another station's over is left alone."""
 TALKERS_KNOWN = 64
@@ -128,22 +147,25 @@ class Receiver:
         cushion: AdaptiveCushion | None = None,
         opener: Opener | None = None,
         protection: Protection | None = None,
+        tap: PacketTap | None = None,
     ) -> None:
         """`frames_per_packet` is the profile's guess until a packet tells; `crc` as the senders have it; `cushion`
         learns the wait before an over, which is always `cushion_s` without it; `opener` lets through what is of this
-        net (None: no security).
+        net (None: no security); `tap` is shown the voice packets.
 
         Repeats and parity are used wherever they come from; `protection` (None: none) is how long to wait for them,
         on top of `cushion_s` and `cap_s`, and whether packets are wrapped against bit errors. Where the wait is learnt,
         that for repairs is learnt as well, from each talker's last over.
         """
         self._codec = codec
+        self._frames_per_packet = frames_per_packet
         self._protection = Protection() if protection is None else protection
         self._crc = crc
         self._cushion_s = cushion_s
         self._cap_s = cap_s
         self._metrics = metrics
         self._opener = opener
+        self._tap = tap
         self._received = VoiceReceiver(OverConfig(frames_per_packet))
         self._texts = TextAssembler()
         self._overs: deque[_Over] = deque()
@@ -153,10 +175,28 @@ class Receiver:
         self._repair_packets: dict[int | None, int] = {}  # by talker: how far its redundancy reaches back
         self._cut_off: Played | None = None  # the last sound of an over that had to make room
 
+    def twin(self) -> Receiver:
+        """A fresh one of the same codec and settings for packets that never were on the air: without security and tap,
+        and what it counts is nobody's."""
+        return Receiver(
+            self._codec,
+            frames_per_packet=self._frames_per_packet,
+            crc=self._crc,
+            cushion_s=self._cushion_s,
+            cap_s=self._cap_s,
+            metrics=Metrics(),
+            protection=self._protection,
+        )
+
     @property
     def busy(self) -> bool:
         """Whether an over is being received or still played."""
         return bool(self._overs)
+
+    @property
+    def cushion_s(self) -> float:
+        """What the next over waits before it plays, that for repairs left out."""
+        return self._cushion_s if self._cushion is None else self._cushion.cushion_s
 
     @property
     def receiving(self) -> bool:
@@ -181,18 +221,21 @@ class Receiver:
         """
         self._metrics.count("rx.packets")
         if self._protection.is_bit:
-            return self._on_coded(data if one_probability is None else one_probability, now_s, snr_db)
+            received = data if one_probability is None else one_probability
+            return self._on_coded(received, now_s, snr_db, len(data))
         if self._opener is None:
-            return self._on_plain(data, self._crc, now_s, snr_db)
+            return self._on_plain(data, self._crc, now_s, snr_db, air_bytes=len(data))
         return self._on_sealed(data, now_s, snr_db)
 
-    def _on_coded(self, received: bytes | Sequence[float], now_s: float, snr_db: float | None) -> list[Notice]:
+    def _on_coded(
+        self, received: bytes | Sequence[float], now_s: float, snr_db: float | None, air_bytes: int
+    ) -> list[Notice]:
         """Undo what guards bits (12.3)."""
         bare = unprotect(received, self._protection.strong_bits)
         if isinstance(bare, Dropped):
             self._metrics.count(f"rx.dropped.{bare.reason.value}")
             return []
-        return self._on_plain(bare.data, False, now_s, snr_db, bare.heard)
+        return self._on_plain(bare.data, False, now_s, snr_db, bare.heard, air_bytes)
 
     def _on_sealed(self, data: bytes, now_s: float, snr_db: float | None) -> list[Notice]:
         """Verify before anything else sees it (SPEC.md 13.9)."""
@@ -207,8 +250,9 @@ class Receiver:
         notices: list[Notice] = []
         if opened.alarm:
             notices.append(PacketsRefused({refusal.value: count for refusal, count in opened.alarm.items()}))
+        air_bytes = len(data) if len(opened.packets) == 1 else None  # several were held back: whose it is, is not told
         for plain in opened.packets:
-            notices += self._on_plain(plain, False, now_s, snr_db)
+            notices += self._on_plain(plain, False, now_s, snr_db, air_bytes=air_bytes)
         return notices
 
     def _on_plain(
@@ -218,6 +262,7 @@ class Receiver:
         now_s: float,
         snr_db: float | None,
         heard_frames: tuple[ReceivedFrame, ...] | None = None,
+        air_bytes: int | None = None,
     ) -> list[Notice]:
         packet = parse(data, crc=crc)
         if isinstance(packet, Dropped):
@@ -226,12 +271,7 @@ class Receiver:
         if isinstance(packet, VoicePacket | ParityPacket):
             if isinstance(packet, VoicePacket) and heard_frames is not None:
                 packet = replace(packet, heard=heard_frames)
-            events = self._received.receive(packet, now_s)
-            notices = self._on_events(events, now_s)
-            if snr_db is not None and any(isinstance(event, FramesArrived) and not event.recovered for event in events):
-                self._overs[-1].loss.snr(snr_db)
-            self._learn_repairs(packet)
-            return notices
+            return self.on_voice(packet, now_s, snr_db, air_bytes)
         if isinstance(packet, TextPacket):
             message = self._texts.receive(packet, now_s)
             shown: list[Notice] = [] if message is None else [TextReceived(message)]
@@ -248,6 +288,23 @@ class Receiver:
         assert isinstance(packet, AckPacket)
         self._metrics.count("rx.acks")
         return [AckHeard(packet)]
+
+    def on_voice(
+        self,
+        packet: VoicePacket | ParityPacket,
+        now_s: float,
+        snr_db: float | None = None,
+        air_bytes: int | None = None,
+    ) -> list[Notice]:
+        """Take a packet of voice that is opened and checked already."""
+        events = self._received.receive(packet, now_s)
+        notices = self._on_events(events, now_s)
+        if snr_db is not None and any(isinstance(event, FramesArrived) and not event.recovered for event in events):
+            self._overs[-1].loss.snr(snr_db)
+        self._learn_repairs(packet)
+        if self._tap is not None and self._overs:
+            self._tap.heard_packet(self._overs[-1].number, packet, now_s, snr_db, air_bytes)
+        return notices
 
     def play(self, now_s: float) -> tuple[Played | None, list[Notice]]:
         """The next 80 ms for the speaker (None: nothing to play); call once per 80 ms of playout."""
@@ -309,14 +366,15 @@ class Receiver:
         notices, self._overs[0].notices = self._overs[0].notices, []
         return notices
 
-    def _new_jitter(self, frames_per_packet: int, source: int | None) -> JitterBuffer:
+    def _new_jitter(self, frames_per_packet: int, source: int | None) -> tuple[JitterConfig, float]:
+        """How an over is buffered, and how much of its cushion and cap is the wait for repairs, s."""
         packet_s = frames_per_packet * FRAME_S
         # A sender with longer packets than ours must not be cut off: the cap always holds one of its packets.
-        cushion_s = self._cushion_s if self._cushion is None else self._cushion.cushion_s
+        cushion_s = self.cushion_s
         cap_s = max(self._cap_s, packet_s + cushion_s)
         # What is recovered comes as many packets late as the protection reaches back (12.4).
         wait_s = self._repair_wait(source) * packet_s
-        return JitterBuffer(JitterConfig(packet_s, cushion_s + wait_s, cap_s + wait_s))
+        return JitterConfig(packet_s, cushion_s + wait_s, cap_s + wait_s), wait_s
 
     def _repair_wait(self, source: int | None) -> int:
         """Packets to wait for repairs: as configured, or more where this talker's last over had more."""
@@ -355,10 +413,13 @@ class Receiver:
                 if len(self._overs) == QUEUED_OVERS:
                     self._cut_off = self._rest(self._overs[0])
                     notices += self._leave()
+                jitter, repair_s = self._new_jitter(event.frames_per_packet, _source_in(events))
+                if self._tap is not None:
+                    self._tap.heard_begins(event.over, event.over_id, now_s, jitter, repair_s)
                 over = _Over(
                     event.over,
                     event.over_id,
-                    self._new_jitter(event.frames_per_packet, _source_in(events)),
+                    JitterBuffer(jitter),
                     self._codec.decoder_stream(),
                     LossStatistics(event),
                 )

@@ -18,7 +18,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect
 from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
 from gateway.protocol.over import Packetizer, next_over_id
-from gateway.protocol.packets import CRC_BYTES, Packet, SessionBlock, VoicePacket, with_crc
+from gateway.protocol.packets import CRC_BYTES, Packet, ParityPacket, SessionBlock, VoicePacket, with_crc
 from gateway.protocol.protection import Protection, Protector, protector
 from gateway.protocol.sealing import Sealer
 
@@ -52,11 +52,13 @@ class Transmitter:
         protection: Protection | None = None,
         search: bool = False,
         pace: SearchPace | None = None,
+        tap: Callable[[VoicePacket | ParityPacket, int], None] | None = None,
     ) -> None:
         """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
         `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
         (None: no security); `protection` None is none; with `search` the codec searches each
-        packet, in no more steps than `pace` has time for. Raises LocalProtocolError for both against bit errors."""
+        packet, in no more steps than `pace` has time for; `tap` is shown each packet of an over before it is sealed,
+        and its bytes on the air. Raises LocalProtocolError for both against bit errors."""
         if sealer is not None and protection is not None and protection.is_bit:
             raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")
         self._codec = codec
@@ -67,6 +69,7 @@ class Transmitter:
         self._metrics = metrics
         self._lookahead = lookahead
         self._search, self._pace = search, pace
+        self._tap = tap
         self._new_suppressor = suppressor
         self._sealer = sealer
         self._suppressor: Suppressor | None = None
@@ -75,6 +78,25 @@ class Transmitter:
         self._packetizer: Packetizer | None = None
         self._protection = Protection() if protection is None else protection
         self._protector: Protector = protector(self._protection)
+
+    def twin(self, tap: Callable[[VoicePacket | ParityPacket, int], None]) -> Transmitter:
+        """Another one of the same codec and settings for overs that never go on the air: without security, and what
+        it counts is nobody's."""
+        return Transmitter(
+            self._codec,
+            source=self._session.source,
+            group=self._session.group,
+            frames_per_packet=self._frames_per_packet,
+            crc=self._crc,
+            rng=self._rng,
+            metrics=Metrics(),
+            lookahead=self._lookahead,
+            suppressor=self._new_suppressor,
+            protection=self._protection,
+            search=self._search,
+            pace=self._pace,
+            tap=tap,
+        )
 
     @property
     def protection(self) -> Protection:
@@ -114,6 +136,16 @@ class Transmitter:
             return packet.to_bytes(self._crc)
         sealed = self._sealer.seal(packet.to_bytes(False))
         return with_crc(sealed) if self._crc else sealed
+
+    @property
+    def codec_delay_ms(self) -> float:
+        """Of the codec as it is used here, one frame included, without computing."""
+        return self._codec.delay_ms(self._lookahead)
+
+    @property
+    def suppresses_noise(self) -> bool:
+        """Whether a suppressor goes before the codec."""
+        return self._new_suppressor is not None
 
     @property
     def active(self) -> bool:
@@ -172,7 +204,11 @@ class Transmitter:
     def _protected(self, packet: VoicePacket) -> list[bytes]:
         """The packet's bytes, and those of what guards it or earlier ones."""
         self._metrics.count("tx.frames", len(packet.frames))
-        sent = [self.on_air(one) for one in self._protector.push(packet)]
+        packets = self._protector.push(packet)
+        sent = [self.on_air(one) for one in packets]
+        if self._tap is not None:
+            for one, data in zip(packets, sent, strict=True):
+                self._tap(one, len(data))
         self._metrics.count("tx.packets", len(sent))
         self._metrics.count("tx.bytes", sum(map(len, sent)))
         return sent

@@ -128,7 +128,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for part in ("configs", "deploy", "docs"):
-            shutil.copytree(ROOT / part, folder / part)
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("operator", "exercise"))
         for part in ("gateway", "firmware_bridge", "README.md", "pyproject.toml"):
             (folder / part).symlink_to(ROOT / part)
         self._ports: dict[str, int] = {}
@@ -168,7 +168,8 @@ class Shell:
             program.wait_for(block.run.until, where)
             return
         code = program.end(block.run.limit_s, where)
-        assert code == 0, f"{where}: ended with {code}:\n{program.output}"
+        beside = "".join(f"\nbeside it ran:\n{other.output[-2000:]}" for other in self._programs)
+        assert code == 0, f"{where}: ended with {code}:\n{program.output}{beside}"
         for text in block.run.shows:
             assert text in program.output, f"{where}: does not show {text!r}:\n{program.output}"
 

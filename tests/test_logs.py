@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,16 @@ import pytest
 import structlog
 
 from gateway.clock import ManualClock
-from gateway.logs import HIDDEN, SAME_A_WINDOW, WINDOW_S, LogFile, close_log, configure_logging, is_journal
+from gateway.logs import (
+    HIDDEN,
+    SAME_A_WINDOW,
+    WINDOW_S,
+    LogFile,
+    close_log,
+    configure_logging,
+    held_back,
+    is_journal,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +199,33 @@ def test_lines_for_the_journal_say_how_urgent_they_are(tmp_path: Path, monkeypat
         monkeypatch.undo()
         stream.seek(0)
         assert [line[:3] for line in stream] == ["<6>", "<4>", "<3>"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_screen_on_the_terminal_is_not_written_over(
+    is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "errors"
+    with path.open("w+", encoding="utf-8") as errors:
+        monkeypatch.setattr(errors, "isatty", lambda: is_terminal, raising=False)
+        monkeypatch.setattr(sys, "stderr", errors)
+        configure_logging("info", "json")
+        with held_back():
+            structlog.get_logger("x").warning("while it is drawn")
+            assert ("while it is drawn" in path.read_text()) is not is_terminal
+        structlog.get_logger("x").info("after it")
+        close_log()
+        told = [json.loads(line)["event"] for line in path.read_text().splitlines()]
+    assert told == ["while it is drawn", "after it"]
+
+
+def test_a_terminal_that_is_gone_costs_lines_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    errors = os.fdopen(slave, "w", buffering=1, encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", errors)
+    configure_logging("info", "json")
+    with held_back():
+        structlog.get_logger("x").warning("unread")
+        os.close(master)
+    with contextlib.suppress(OSError):
+        errors.close()

@@ -68,6 +68,16 @@ class AudioInput(ABC):
     @abstractmethod
     def state(self) -> DeviceState: ...
 
+    @property
+    def text(self) -> str:
+        """Which device it is, or why it is missing, for people."""
+        return ""
+
+    @property
+    def latency_s(self) -> float:
+        """From the microphone's membrane until `read` could have it, as far as the device tells."""
+        return 0.0
+
     @abstractmethod
     def read(self) -> FloatArray:
         """All sound since the last call, shape (samples,), perhaps empty; what the queue could not hold is counted."""
@@ -95,6 +105,16 @@ class AudioOutput(ABC):
     @abstractmethod
     def queued_samples(self) -> int:
         """Samples (16 kHz) written and not yet taken by the device: what paces the receiver."""
+
+    @property
+    def text(self) -> str:
+        """Which device it is, or why it is missing, for people."""
+        return ""
+
+    @property
+    def latency_s(self) -> float:
+        """From the device's taking a sample until it is heard, as far as the device tells."""
+        return 0.0
 
     @abstractmethod
     def write(self, pcm: FloatArray) -> None:

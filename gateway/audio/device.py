@@ -1,12 +1,14 @@
 """Sound cards through PortAudio: the only importer of sounddevice, and only when a device is asked for.
 
-Rule: the callback copies between the driver's buffer and a preallocated ring, and counts; nothing else. Input and
+Rule: the callback copies between the driver's buffer and a preallocated ring, counts, and adds up
+the latency that it is told; nothing else. Input and
 output are separate streams: a duplex stream fails under load on PulseAudio.
 """
 
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from gateway.audio.paced import OUTPUT_QUEUE_S
 from gateway.audio.reframe import DropPolicy, SampleQueue
 from gateway.errors import AudioError
 
+CLOSE_S = 3.0
 INPUT_QUEUE_S = 1.0
 """The most sound that waits for the media thread; older is dropped."""
 
@@ -38,6 +41,15 @@ class DeviceInfo:
     def channels(self, direction: Direction) -> int:
         """How many channels it has in that direction, 0 if none."""
         return self.input_channels if direction is Direction.INPUT else self.output_channels
+
+    def is_default(self, direction: Direction) -> bool:
+        """Whether "default" means this one."""
+        return self.is_default_input if direction is Direction.INPUT else self.is_default_output
+
+    @property
+    def full_name(self) -> str:
+        """Name and driver, as a station file may have it where several devices have one name."""
+        return f"{self.name}, {self.driver}"
 
 
 def list_devices() -> list[DeviceInfo]:
@@ -78,34 +90,55 @@ def _list(sd: Any) -> list[DeviceInfo]:
 
 
 def choose_device(devices: Sequence[DeviceInfo], direction: Direction, name: str) -> DeviceInfo:
-    """The device called `name`, or the first with `name` in its own, whatever the case; `default` is the system's.
-
-    Raises AudioError that lists the devices there are.
-    """
-    able = [device for device in devices if device.channels(direction) > 0]
-    if name == "default":
-        for device in able:
-            if device.is_default_input if direction is Direction.INPUT else device.is_default_output:
-                return device
-        found = able[:1]
-    else:
-        wanted = name.casefold()
-        found = [device for device in able if device.name.casefold() == wanted]
-        found = found or [device for device in able if wanted in device.name.casefold()]
+    """The first of `matching_devices`. Raises AudioError that lists the devices there are."""
+    found = matching_devices(devices, direction, name)
     if not found:
+        able = [device for device in devices if device.channels(direction) > 0]
         there = ", ".join(repr(device.name) for device in able) or "none"
         raise AudioError(f"no sound {direction.value} device {name!r}; there are: {there}")
     return found[0]
+
+
+def matching_devices(devices: Sequence[DeviceInfo], direction: Direction, name: str) -> list[DeviceInfo]:
+    """Devices that `name` may mean, best first: `default` the system's, `#4` number 4, else those called `name`, else
+    those with `name` in their own, whatever the case; `name, driver` tells two of a name apart.
+    """
+    able = [device for device in devices if device.channels(direction) > 0]
+    if name == "default":
+        return [device for device in able if device.is_default(direction)] or able[:1]
+    if name.startswith("#") and name[1:].isdigit():
+        return [device for device in able if device.index == int(name[1:])]
+    wanted = name.casefold()
+    whole = [device for device in able if wanted in (device.name.casefold(), device.full_name.casefold())]
+    return whole or [device for device in able if wanted in device.full_name.casefold()]
+
+
+def doubt(found: Sequence[DeviceInfo]) -> str:
+    """What to tell of several devices that a name may mean, the first of which was taken; empty for one."""
+    if len(found) < 2:
+        return ""
+    others = ", ".join(f"{device.full_name!r} (#{device.index})" for device in found[1:])
+    return f"; the name also fits {others}"
 
 
 class PortAudioStream:
     """A started stream of one direction; see `gateway.audio.keeper.Stream`."""
 
     def __init__(
-        self, sd: Any, direction: Direction, index: int, rate_hz: int, channels: int, block_ms: int, latency_ms: int
+        self,
+        sd: Any,
+        direction: Direction,
+        index: int,
+        rate_hz: int,
+        channels: int,
+        block_ms: int,
+        latency_ms: int,
+        told: str = "",
     ) -> None:
-        self.rate_hz, self.channels = rate_hz, channels
+        """`told` says which device it is, for people."""
+        self.rate_hz, self.channels, self.told = rate_hz, channels, told
         self.callbacks = 0
+        self.latency_total_s = 0.0
         self.xruns = 0
         capture = direction is Direction.INPUT
         seconds, policy = (INPUT_QUEUE_S, DropPolicy.OLDEST) if capture else (OUTPUT_QUEUE_S, DropPolicy.NEWEST)
@@ -121,6 +154,7 @@ class PortAudioStream:
             callback=self._capture if capture else self._play,
         )
         try:
+            self.promised_s = float(self._stream.latency)
             self._stream.start()
         except sd.PortAudioError:
             self.close()
@@ -128,11 +162,13 @@ class PortAudioStream:
 
     def _capture(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
         self.callbacks += 1
+        self.latency_total_s += time.currentTime - time.inputBufferAdcTime
         self.xruns += 1 if status else 0
         self.queue.push(np.frombuffer(buffer, dtype=np.int16))
 
     def _play(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
         self.callbacks += 1
+        self.latency_total_s += time.outputBufferDacTime - time.currentTime
         self.xruns += 1 if status else 0
         self.queue.take_into(np.frombuffer(buffer, dtype=np.int16))
 
@@ -141,7 +177,15 @@ class PortAudioStream:
         return bool(self._stream.active)
 
     def close(self) -> None:
-        self._stream.close(ignore_errors=True)
+        """Raises AudioError where the driver does not let go: PortAudio up to 19.7 may then be in an endless loop of
+        its own (its issue 1037: a card that vanishes while it records), which only the end of the program ends."""
+        closer = threading.Thread(
+            target=self._stream.close, kwargs={"ignore_errors": True}, name="audio-closer", daemon=True
+        )
+        closer.start()
+        closer.join(CLOSE_S)
+        if closer.is_alive():
+            raise AudioError("the sound driver hangs and uses up processor time; restart this program when you can")
 
 
 class PortAudioOpener:
@@ -154,13 +198,15 @@ class PortAudioOpener:
     def open(self, direction: Direction, device: str) -> PortAudioStream:
         """Open and start. Raises AudioError naming the device and why each way of opening it failed."""
         sd = _portaudio()
-        info = choose_device(_list(sd), direction, device)
+        devices = _list(sd)
+        info = choose_device(devices, direction, device)
+        told = info.full_name + doubt(matching_devices(devices, direction, device))
         failures = []
         for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, info.default_rate_hz)):
             for channels in (1, 2)[: info.channels(direction)]:
                 try:
                     return PortAudioStream(
-                        sd, direction, info.index, rate_hz, channels, self._block_ms, self._latency_ms
+                        sd, direction, info.index, rate_hz, channels, self._block_ms, self._latency_ms, told
                     )
                 except (sd.PortAudioError, ValueError) as error:
                     failures.append(f"{rate_hz} Hz, {channels} channels: {error}")

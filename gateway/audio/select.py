@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.audio.base import AudioInput, AudioOutput, Direction, OnDeviceEvent
 from gateway.audio.device import PortAudioOpener
+from gateway.audio.gain import GainInput
 from gateway.audio.keeper import DeviceInput, DeviceKeeper, DeviceOutput, Opener
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
 from gateway.clock import Clock
@@ -66,6 +67,8 @@ def open_audio(
         speaker = DeviceOutput(keeper.add(Direction.OUTPUT, section.output), clock, metrics)
     if real:
         keeper.start()
+    if section.gain_db:
+        microphone = GainInput(microphone, section.gain_db)
     return Audio(microphone, speaker, keeper if real else None)
 
 

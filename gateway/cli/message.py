@@ -85,7 +85,8 @@ def play(config: Path, message_id: str) -> None:
         return
     from gateway.tools.message_tool import play_sound
 
-    play_sound(tool.config, tool.sound_of(entry, _codec(tool)))
+    pcm = tool.sound_of(entry, _codec(tool))
+    play_sound(tool.config, pcm, lambda line: click.echo(f"clarilink: note: {line}", err=True))
 
 
 @message.command()

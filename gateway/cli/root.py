@@ -22,7 +22,9 @@ from gateway.cli.ctl import ctl
 from gateway.cli.field_report import field_report
 from gateway.cli.message import message
 from gateway.cli.modem import modem_sim, modem_table, modem_test
+from gateway.cli.replay import replay
 from gateway.cli.soak import soak
+from gateway.cli.sound import devices, sound
 from gateway.cli.study import study
 from gateway.cli.token import token
 from gateway.cli.trace import trace
@@ -250,18 +252,6 @@ def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None
 
 
 @main.command()
-def devices() -> None:
-    """List sound devices."""
-    from gateway.audio.device import list_devices
-
-    found = list_devices()
-    for device in found:
-        click.echo(str(device))
-    if not found:
-        click.echo("no sound devices; `null` and `file:PATH` always work")
-
-
-@main.command()
 @click.option("-c", "--config", type=PATH, help="With --log: the modem profile whose driver reads it again.")
 @click.option("--log", "log", type=PATH, help="Instead: print this raw log (`raw_log` in [link]).")
 def ports(config: Path | None, log: Path | None) -> None:
@@ -296,13 +286,23 @@ def ports(config: Path | None, log: Path | None) -> None:
 @click.option(
     "--station", "kind", flag_value="station", help="Instead: a whole station: start, memory, load idle and talking."
 )
+@click.option(
+    "--sound", "kind", flag_value="sound", help="Instead: two stations with virtual sound cards, from mouth to ear."
+)
+@click.option("--minutes", type=click.FloatRange(0, 600), help="With --sound: also talk for so long, counting xruns.")
 @weights_option
-def bench(json_path: Path | None, kind: str | None, weights: Path | None) -> None:
+def bench(json_path: Path | None, kind: str | None, minutes: float | None, weights: Path | None) -> None:
     """Speed, memory, start-up and size of the codec on this machine; or figures of another part."""
     from gateway.tools.bench import run_bench, table
 
+    if minutes is not None and kind != "sound":
+        raise click.UsageError("--minutes goes with --sound")
     figures: Mapping[str, Any]
-    if kind == "channel":
+    if kind == "sound":
+        from gateway.tools.bench_sound import sound_figures
+
+        figures = sound_figures(minutes or 0.0, lambda line: click.echo(line, err=True))
+    elif kind == "channel":
         from gateway.tools.channel_bench import channel_figures
 
         figures = channel_figures()
@@ -466,12 +466,15 @@ main.add_command(channel)
 main.add_command(channel_control)
 main.add_command(ctl)
 main.add_command(check)
+main.add_command(devices)
 main.add_command(field_report)
 main.add_command(message)
 main.add_command(modem_sim)
 main.add_command(modem_table)
 main.add_command(modem_test)
+main.add_command(replay)
 main.add_command(soak)
+main.add_command(sound)
 main.add_command(study)
 main.add_command(token)
 main.add_command(trace)

@@ -17,6 +17,7 @@ WARNING_S = 15.0
 HEIGHT = ROWS + 2
 REFUSALS = {
     "busy": "the channel is busy",
+    "not_free": "the channel did not get free in time",
     "locked_out": "let the key go first",
     "no_link": "no link",
 }
@@ -45,8 +46,17 @@ def banner_of(shot: Snapshot, *, refused_now: bool = False, silent_s: float | No
     mode = shot.ptt.mode
     if mode in ("talking", "tail"):
         return _talking(shot)
+    if mode == "keying":
+        return Banner(
+            Role.BUSY, "TRANSMITTER COMES UP: do not talk yet", "NOT YET", "talk when it says ON AIR - space drops it"
+        )
     if mode == "locked_out":
         return _locked_out(shot)
+    if mode == "busy_lockout":
+        why = f"{shot.talker.name} is talking" if shot.talker else refusal_words(shot.ptt.refusal)
+        return Banner(Role.CANNOT, f"REFUSED: {why}", "BUSY", "let the key go (space) and press again; b breaks in")
+    if mode == "waiting":
+        return _waiting(shot)
     if shot.talker is not None or mode == "receiving":
         return _hearing(shot, refused_now=refused_now)
     return _idle(shot, refused_now=refused_now)
@@ -83,13 +93,17 @@ def _talking(shot: Snapshot) -> Banner:
 
 def _recording(shot: Snapshot, left: str) -> Banner:
     ends = "space" if shot.ptt.talks_buffered else "m"
+    # Recorded beside an idle session it has no time of its own.
+    since = f"since {duration(shot.ptt.mode_s)} - " if shot.ptt.mode == "talking" else ""
     return Banner(
-        Role.ASIDE,
-        "RECORDING A MESSAGE: not on the air yet",
-        "REC",
-        f"since {duration(shot.ptt.mode_s)} - {ends} ends and sends it",
-        left or duration(shot.ptt.mode_s),
+        Role.ASIDE, "RECORDING A MESSAGE: not on the air yet", "REC", f"{since}{ends} ends and sends it", left
     )
+
+
+def _waiting(shot: Snapshot) -> Banner:
+    until = f"when {shot.talker.name} ends" if shot.talker else "when the channel is free"
+    label = f"YOUR TURN COMES {until}: key is down"
+    return Banner(Role.BUSY, label, "WAIT", "you are told by a tone - space drops it", duration(shot.ptt.mode_s))
 
 
 def _locked_out(shot: Snapshot) -> Banner:
@@ -105,7 +119,7 @@ def _hearing(shot: Snapshot, *, refused_now: bool) -> Banner:
         why = f"{name} is talking" if shot.ptt.refusal == "busy" else refusal_words(shot.ptt.refusal)
         return Banner(Role.CANNOT, f"REFUSED: {why}", "BUSY", f"{name} for {for_s} - wait, or b breaks in", for_s)
     if shot.ptt.waits_for_floor:
-        return Banner(Role.BUSY, f"YOUR TURN COMES when {name} ends: key is down", "WAIT", f"{name} for {for_s}", for_s)
+        return _waiting(shot)
     word = "SOMEBODY" if shot.talker is None or shot.talker.source is None else name
     group = "" if shot.talker is None or shot.talker.group is None else f" to group {shot.talker.group}"
     may = "you may talk too" if shot.ptt.is_full_duplex else "wait, or b breaks in"
@@ -119,7 +133,7 @@ def _idle(shot: Snapshot, *, refused_now: bool) -> Banner:
     if ptt.is_recording:
         return _recording(shot, "")
     if ptt.waits_for_floor:
-        return Banner(Role.BUSY, "YOUR TURN COMES when the channel is free: key is down", "WAIT", "space drops it")
+        return _waiting(shot)
     if ptt.is_parrot:
         return Banner(
             Role.ASIDE, "PARROT: what you say comes back, nothing is sent", "PARROT", "space talks, p ends parrot"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
@@ -125,6 +126,8 @@ class ScreenApp(App[None], inherit_bindings=False):
         line_of_text.cursor_blink = False
         line_of_text.disabled = True
         self._paint()
+        # Timers begun on behalf of the station's thread, which knows of no app, could not end otherwise.
+        self._context_of_app = copy_context()
         self._ends_listening = self.hub.listen(self._heard_from_station)
         self.set_interval(LOOK_S, self._look)
         self.draw()
@@ -146,7 +149,7 @@ class ScreenApp(App[None], inherit_bindings=False):
             loop = self._loop
             if loop is not None and not loop.is_closed():
                 try:
-                    loop.call_soon_threadsafe(self._plan)
+                    loop.call_soon_threadsafe(self._plan, context=self._context_of_app)
                 except RuntimeError:
                     return  # closing
 

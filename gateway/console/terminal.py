@@ -128,6 +128,11 @@ class TerminalDriver(LinuxDriver):
             return super()._get_terminal_size()
         return (size.columns, size.lines) if size.columns and size.lines else super()._get_terminal_size()
 
+    def stop_application_mode(self) -> None:
+        # tmux 3.3 keeps part of the picture when it was resized meanwhile; so leave none.
+        self.write("\x1b[2J\x1b[H")
+        super().stop_application_mode()
+
     def close(self) -> None:
         super().close()
         self._terminal.close()

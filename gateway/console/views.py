@@ -16,6 +16,7 @@ from gateway.console.spans import EMPTY, PLAIN, Glyphs, Line, Role, Section, Spa
 from gateway.control.hub import HistoryPoint
 from gateway.control.snapshot import MessageView, Snapshot
 
+CHARTS = 5
 TWO_COLUMNS_FROM, THREE_COLUMNS_FROM = 70, 112
 RETRIED_STATES = {"failed", "gave up", "given up"}
 
@@ -85,12 +86,9 @@ def main_view(shot: Snapshot, look: Look, history: Sequence[HistoryPoint] = ()) 
         stacked(_heard(shot, side, look, max(2, (look.height - 2) // 2 - 1)), look.height),
     ]
     if count == 3:
-        sides.append(
-            stacked(
-                [panels.overs(shot, side, look.glyphs, look.height // 3), *_charts(history, side, 2, look.glyphs)],
-                look.height,
-            )
-        )
+        overs = panels.overs(shot, side, look.glyphs, look.height // 3)
+        rows = _chart_rows(look.height - len(overs.lines))
+        sides.append(stacked([overs, *_charts(history, side, rows, look.glyphs)], look.height))
     return squared(columns(sides, widths, look.height), look.width, look.height)
 
 
@@ -188,7 +186,7 @@ def link_view(shot: Snapshot, look: Look, history: Sequence[HistoryPoint] = ()) 
     facts = _link_facts(shot, left, glyphs)
     if is_wide:
         right = look.width - left - 2
-        rows = max(1, min(6, (look.height - 4) // 4))
+        rows = _chart_rows(look.height)
         return squared(
             columns([facts, stacked(_charts(history, right, rows, glyphs), look.height)], [left, right], look.height),
             look.width,
@@ -215,6 +213,11 @@ def _link_facts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Line]:
     rows += panels.security(shot, width, glyphs).lines
     rows += panels.airtime(shot, width).lines
     return rows
+
+
+def _chart_rows(height: int) -> int:
+    """How high charts may be so that all find room below a title, each with a line of words."""
+    return max(1, min(6, (height - 1) // CHARTS - 1))
 
 
 def _charts(history: Sequence[HistoryPoint], width: int, rows: int, glyphs: Glyphs) -> list[Section]:
@@ -256,7 +259,7 @@ def _charts(history: Sequence[HistoryPoint], width: int, rows: int, glyphs: Glyp
             line((row, Role.GOOD if n > 2 else Role.WARN))
             for row in chart(binned(values, width), width, rows, top, glyphs)
         )
-        sections.append(Section(4 + n, (title, *drawn), least=2))
+        sections.append(Section(4 + n, (title, *drawn), least=1 + rows))
     return sections
 
 

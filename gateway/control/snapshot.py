@@ -130,6 +130,8 @@ class DelayView:
     cushion_ms: float = 0.0
     sound_ms: float = 0.0
     total_ms: float = 0.0
+    computing_ms: float = 0.0
+    keying_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _take_recordings(exercise: Exercise, folder: Path) -> None:
     except AudioError as error:
         exercise.problems.append(str(error))
         return
-    exercise.overs += found.overs
+    exercise.overs += [over for over in found.overs if over.was_played]
     exercise.openings += found.openings
     exercise.notes += found.notes
     exercise.problems += found.problems

@@ -158,6 +158,8 @@ class ChannelCore:
             spec.half_duplex,
             spec.turnaround_ms / 1000,
             spec.overhead_bytes,
+            # An over is as late as its first packet: on the average by the mean of the jitter more.
+            spec.usual_delay_s + spec.jitter_ms / 1000,
         )
         return envelope.pack(welcome)
 

@@ -55,6 +55,7 @@ class EmulatedLink(Link):
             turnaround_s=max(inner.turnaround_s, spec.turnaround_ms / 1000),
             has_integrity=inner.has_integrity and not spec.damages_bits,
             overhead_bytes=max(inner.overhead_bytes, spec.overhead_bytes),
+            delay_s=inner.delay_s + spec.usual_delay_s + spec.jitter_ms / 1000,
             airtimes_ms=spec.airtimes_ms or inner.airtimes_ms,
         )
 

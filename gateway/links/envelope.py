@@ -52,6 +52,8 @@ class Welcome:
     half_duplex: bool
     turnaround_s: float
     overhead_bytes: int
+    delay_s: float = 0.0
+    """From end to end; a channel process that does not know better leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ def unpack(data: bytes) -> Message | None:
         case ["welcome", int(mtu), float(rate), bool(half_duplex), float(turnaround), int(overhead)]:
             if mtu >= 0 and overhead >= 0 and 0 <= rate < math.inf and 0 <= turnaround < math.inf:
                 return Welcome(mtu, rate, half_duplex, turnaround, overhead)
+        case ["welcome", int(mtu), float(rate), bool(half_duplex), float(turnaround), int(overhead), float(delay)]:
+            if mtu >= 0 and overhead >= 0 and 0 <= rate < math.inf and 0 <= turnaround < math.inf:
+                return Welcome(mtu, rate, half_duplex, turnaround, overhead, delay) if 0 <= delay < math.inf else None
         case ["refused", str(reason)]:
             return Refused(reason)
     return None

@@ -415,6 +415,7 @@ class ZeromqChannelLink(Link):
                     half_duplex=message.half_duplex,
                     turnaround_s=message.turnaround_s,
                     overhead_bytes=message.overhead_bytes,
+                    delay_s=message.delay_s,
                 )
             case envelope.Refused(reason=reason):
                 self._refused = reason

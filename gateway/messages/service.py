@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.config import MessagesSection
+from gateway.messages.catalogue import Card, Catalogue
 from gateway.messages.files import StoredMessage
 from gateway.messages.spool import Entry, Folder, Spool, SpoolFull
 from gateway.metrics import Metrics
@@ -135,6 +136,8 @@ class MessageService:
         """Takes the spool for itself; raises GatewayError if another station has it."""
         self._section, self._identity, self._pace, self._spool = section, identity, pace, spool
         self._rng, self._metrics, self._say = rng, metrics, say
+        self.catalogue = Catalogue(spool)
+        """What is in the spool, for the operator."""
         self._receiver = BulkReceiver(self._receive_config(), rng)
         for line in spool.claim():
             say(line)
@@ -401,10 +404,61 @@ class MessageService:
         self._say(f"message {head.message_id:08x} to {self._whom(head)} is in the outbox")
 
     def last_voice(self) -> StoredMessage | None:
-        """The newest voice message, whole or in part."""
-        entries = self._spool.entries([Folder.INBOX, Folder.PARTIAL])
-        voices = [e.message for e in entries if voice_codec(e.message.head.message_type) is not None]
-        return voices[-1] if voices else None
+        """The newest voice message that came, whole or in part."""
+        for card in self.catalogue.cards():
+            if card.folder in (Folder.INBOX, Folder.PARTIAL) and voice_codec(card.head.message_type) is not None:
+                return self.stored(card)
+        return None
+
+    def stored(self, card: Card) -> StoredMessage | None:
+        """The message itself; None if it has gone meanwhile."""
+        entry = self._spool.read(card.folder, card.name)
+        return None if entry is None else entry.message
+
+    def progress(self, card: Card) -> Progress:
+        """Blocks of a message that are where they belong: here, or with its receivers."""
+        if card.folder is not Folder.OUTBOX:
+            return Progress(card.held, card.total)
+        if card.name in self._outgoing:
+            return self._outgoing[card.name][1].progress
+        held, total = self._spool.progress(card.name) or (0, card.total)
+        return Progress(held, total)
+
+    def retry(self, message_id: str) -> None:
+        """Send a message again that was given up; says so, or why not."""
+        card = self.catalogue.find(message_id, (Folder.FAILED, Folder.OUTBOX))
+        entry = None if card is None else self._spool.read(card.folder, card.name)
+        if card is None or entry is None:
+            self._say(f"message {message_id} not sent again: none of those that failed")
+        elif card.folder is Folder.OUTBOX and card.name not in self._settled:
+            self._say(f"message {card.message_id} is on its way")
+        else:
+            try:
+                self._spool.move(entry, Folder.OUTBOX)
+            except OSError as error:
+                self._say(f"message {card.message_id} not sent again: {error.strerror or error}")
+                return
+            self._settled.discard(card.name)
+            self._scan_s = float("-inf")
+            self._say(f"message {card.message_id} to {self._whom(card.head)} is in the outbox again")
+
+    def delete(self, message_id: str) -> None:
+        """Drop a message, wherever it is; one that is arriving is refused from then on. Says so, or why not."""
+        card = self.catalogue.find(message_id)
+        entry = None if card is None else self._spool.read(card.folder, card.name)
+        if card is None or entry is None:
+            self._say(f"message {message_id} not deleted: there is none")
+            return
+        try:
+            self._spool.delete(entry)
+        except OSError as error:
+            self._say(f"message {card.message_id} not deleted: {error.strerror or error}")
+            return
+        if card.folder is Folder.PARTIAL:
+            self._receiver.finish(card.head.key, StatusState.REFUSED_UNWANTED)
+        elif card.folder is Folder.OUTBOX:
+            self._outgoing.pop(card.name, None)
+        self._say(f"message {card.message_id} deleted")
 
     def _show_sent(self, outgoing: Outgoing) -> None:
         progress = outgoing.progress
@@ -423,6 +477,14 @@ class MessageService:
                 self._told.clear()
             self._told[about] = news
             self._say(line)
+
+    def is_own(self, head: MessageHead) -> bool:
+        """Whether this station sends it."""
+        return head.source == self._identity.station
+
+    def peer(self, head: MessageHead) -> str:
+        """The other side of a message: who sent it or whom it is for."""
+        return self._whom(head) if self.is_own(head) else self._identity.name_of(head.source)
 
     def _whom(self, head: MessageHead) -> str:
         if head.addressee is Addressee.STATION:

@@ -137,6 +137,13 @@ class Spool:
         """Message files of a folder."""
         return [name for name in self._disk.names(self._path(folder)) if name.endswith(".msg")]
 
+    def size(self, folder: Folder, name: str) -> int:
+        """Bytes of a message file, 0 if it is gone."""
+        try:
+            return self._disk.size(self._path(folder, name))
+        except OSError:
+            return 0
+
     def read(self, folder: Folder, name: str) -> Entry | None:
         """A message file; None if it is gone or its head unreadable."""
         try:

@@ -60,7 +60,8 @@ class OverEntry:
     clock, `wall_s` the same by the calendar; the delay of the sound card is in neither. `key_s` is when the key went
     down. `source` is the talker's station id. Heard: `first_frame` is the first frame (80 ms) played, `concealed` were
     guessed by the decoder, `absent` never played, `pauses` are silences (before which frame, how many samples) in which
-    the speaker had to wait; `expected`, `lost` and `late` count packets, None where not known.
+    the speaker had to wait; `sequence` are the places (frame, first sample) at which frames do not follow each other
+    without a gap, the first included; `expected`, `lost` and `late` count packets, None where not known.
     """
 
     path: Path
@@ -77,12 +78,24 @@ class OverEntry:
     concealed: Runs = ()
     absent: Runs = ()
     pauses: tuple[tuple[int, int], ...] = ()
+    sequence: tuple[tuple[int, int], ...] = ()
     expected: int | None = None
     lost: int | None = None
     late: int | None = None
     snr_db: float | None = None
     is_complete: bool = False
     """Whether its end was written: False after a crash or on a full disk."""
+
+    @property
+    def number(self) -> int:
+        """Counts up through a folder; part of the file's name. 0 for a file named by somebody else."""
+        parts = self.path.stem.split("-")
+        return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
+
+    @property
+    def was_played(self) -> bool:
+        """Whether there is any sound: an over that nobody could hear is kept as packets alone."""
+        return not (self.is_complete and self.samples == 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ def _take(found: Recordings, overs: dict[str, OverEntry], opening: Opening, valu
             concealed=runs(values.get("concealed")),
             absent=runs(values.get("absent")),
             pauses=pairs(values.get("pauses")),
+            sequence=pairs(values.get("sequence")),
             expected=whole(values.get("expected")),
             lost=whole(values.get("lost")),
             late=whole(values.get("late")),

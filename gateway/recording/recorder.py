@@ -6,11 +6,8 @@ is told once, recordings stop, and each new over tries again.
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +15,29 @@ from gateway.audio.base import SAMPLE_RATE_HZ, FloatArray, to_int16
 from gateway.clock import Clock, calendar_s
 from gateway.config import RecordSection
 from gateway.errors import GatewayError
+from gateway.protocol.jitter import JitterConfig
+from gateway.protocol.packets import ParityPacket, VoicePacket
 from gateway.protocol.report import Reception
 from gateway.recording.entry import VERSION, Event, Side, line_of
+from gateway.recording.facts import MAX_WAITING_BYTES, PacketLog
+from gateway.recording.packets import OverHeader, OverPacket, end_item
 from gateway.recording.shelf import Shelf
+from gateway.recording.writer import BeginStep, EndStep, LineStep, PacketsStep, RecordingWriter, SoundStep
 
-FLUSH_S = 1.0
-"""The most sound that a killed station loses."""
-QUEUE_STEPS = 4000
-"""Blocks that wait for a slow disk: some 40 s of one side."""
 CONTINUOUS_S = 0.02
 """A pause of the speaker up to this is none: block after block, with the jitter of the loop."""
 MOST_RUNS = 2000
-CLOSE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    side: Side
-    wall_s: float
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    side: Side
-    at_sample: int
-    samples: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    side: Side
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    line: bytes
-
-
-_Step = _Begin | _Sound | _End | _Line
+MOST_COMING = 4
+"""Overs whose packets are kept before they are played: the receiver queues two."""
 
 
 @dataclass(slots=True)
 class _Said:
     over_id: int | None
     key_s: float
+    log: PacketLog
+    begin: dict[str, Any] = field(default_factory=dict)
     samples: int = 0
-    has_begun: bool = False
 
 
 @dataclass(slots=True)
@@ -75,10 +47,15 @@ class _Heard:
     first_frame: int
     next_frame: int
     source: int | None = None
+    log: PacketLog | None = None
+    begin: dict[str, Any] = field(default_factory=dict)
+    last_frame: int = -2
     samples: int = 0
     concealed: list[list[int]] = field(default_factory=list)
     absent: list[list[int]] = field(default_factory=list)
     pauses: list[list[int]] = field(default_factory=list)
+    sequence: list[list[int]] = field(default_factory=list)
+    """Where frames do not follow each other without a gap: [frame, its first sample]."""
 
 
 class Recorder:
@@ -93,28 +70,45 @@ class Recorder:
         clock: Clock,
         say: Callable[[str], None],
         wall: Callable[[], float] = calendar_s,
+        excerpt: Mapping[str, Any] | None = None,
+        name_of: Callable[[int], str] = str,
     ) -> None:
-        """`say` gets at most a line for each time that recording stops, from the recorder's thread."""
-        self._shelf, self._clock, self._say, self._wall = shelf, clock, say, wall
+        """`say` gets at most a line for each time that recording stops, from the recorder's thread; `excerpt` of the
+        configuration and the names of stations go into the facts of each recording."""
+        self._clock, self._wall = clock, wall
+        self._writer = RecordingWriter(shelf, clock, say)
         self._keeps_said, self._keeps_heard = said, heard
-        self._steps: queue.Queue[_Step | None] = queue.Queue(QUEUE_STEPS)
+        self._excerpt, self._name_of = excerpt, name_of
+        self._station: dict[str, Any] = {}
         self._said: _Said | None = None
         self._heard: _Heard | None = None
         self._talker: int | None = None  # of the over that is heard, or of the next one
+        self._coming: dict[int, PacketLog] = {}  # by the receiver's count of overs
         self._last: tuple[int | None, int] = (None, 0)
-        self._thread: threading.Thread | None = None
-        self._has_told = False
-        self.dropped = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where recordings lie."""
+        return self._writer.folder
+
+    @property
+    def dropped(self) -> int:
         """Steps that a slow disk cost."""
+        return self._writer.dropped
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is recorded now."""
+        return self._writer.problem
 
     def start(self, station: str, station_id: int, machine: str = "") -> None:
         """Say in the index who records, and begin to write by a thread."""
         self.opened(station, station_id, machine)
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        self._writer.start()
 
     def opened(self, station: str, station_id: int, machine: str = "") -> None:
         """The index line of a start."""
+        self._station = {"name": station, "id": station_id}
         values = {"station": station, "id": station_id, "machine": machine or None, "version": VERSION}
         self._line(Event.OPENED, **values)
 
@@ -126,25 +120,56 @@ class Recorder:
         """The key is down and an over begins."""
         self.said_ends()
         if self._keeps_said:
-            self._said = _Said(over_id, round(self._clock.now(), 4))
+            now_s = round(self._clock.now(), 4)
+            self._said = _Said(over_id, now_s, PacketLog.of(OverHeader(Side.SAID, over_id, now_s)))
 
     def said(self, pcm: FloatArray) -> None:
         """Sound (samples,) that the microphone gave until now and that goes into the over."""
         said = self._said
         if said is None or not len(pcm):
             return
-        if not said.has_begun:
-            said.has_begun = True
+        if not said.begin:
             ago_s = len(pcm) / SAMPLE_RATE_HZ
-            self._begin(Side.SAID, self._clock.now() - ago_s, over_id=said.over_id, key_s=said.key_s)
+            start_s = self._clock.now() - ago_s
+            said.begin = self._begin(Side.SAID, start_s, said.log, over_id=said.over_id, key_s=said.key_s)
         self._sound(Side.SAID, said.samples, pcm)
         said.samples += len(pcm)
 
+    def said_packet(self, packet: VoicePacket | ParityPacket, air_bytes: int) -> None:
+        """A packet of the over that is said, before it is made secure."""
+        if self._said is not None:
+            item = self._said.log.take(OverPacket(self._clock.now(), packet, air_bytes))
+            self._items(Side.SAID, self._said.log, item, has_begun=bool(self._said.begin))
+
     def said_ends(self) -> None:
         """The over has been sent; nothing if there is none."""
-        if self._said is not None and self._said.has_begun:
-            self._put(_End(Side.SAID, {}))
-        self._said = None
+        said, self._said = self._said, None
+        if said is not None and said.begin:
+            self._end(Side.SAID, {}, said.log, said.begin)
+
+    def heard_begins(self, over: int, over_id: int, at_s: float, jitter: JitterConfig, repair_s: float) -> None:
+        """An over begins to come in (gateway.receive.PacketTap); it is heard later."""
+        if self._keeps_heard:
+            waits = (1000 * one for one in (jitter.packet_s, jitter.cushion_s, repair_s, jitter.hard_cap_s))
+            packet_ms, cushion_ms, repair_ms, cap_ms = (round(one, 3) for one in waits)
+            header = OverHeader(Side.HEARD, over_id, at_s, packet_ms, cushion_ms, repair_ms, cap_ms)
+            self._coming[over] = PacketLog.of(header)
+            if len(self._coming) > MOST_COMING:
+                del self._coming[next(iter(self._coming))]
+
+    def heard_packet(
+        self,
+        over: int,
+        packet: VoicePacket | ParityPacket,
+        at_s: float,
+        snr_db: float | None,
+        air_bytes: int | None,
+    ) -> None:
+        """A packet of an over that is coming in (gateway.receive.PacketTap)."""
+        log = self._coming.get(over)
+        if log is not None:
+            item = log.take(OverPacket(at_s, packet, air_bytes, snr_db))
+            self._items(Side.HEARD, log, item, has_begun=self._heard is not None and self._heard.log is log)
 
     def talker(self, source: int) -> None:
         """Who talks in the over that is heard or, if there is none, in the next one."""
@@ -163,27 +188,33 @@ class Recorder:
             if heard is None and (over_id, frame) == self._last:
                 return  # the last sound of an over that had to make room for the next one
             self.heard_ends()
-            heard = self._heard = _Heard(over_id, at_s, frame, frame, self._talker)
-            self._talker = None
-            self._begin(Side.HEARD, at_s, over_id=over_id, source=heard.source)
+            heard = self._begin_heard(over_id, at_s, frame, self._log_of(over_id))
         if frame > heard.next_frame:
             _add_run(heard.absent, heard.next_frame, frame)
         if concealed:
             _add_run(heard.concealed, frame, frame + 1)
-        heard.next_frame = max(heard.next_frame, frame + 1)
+        is_next = frame == heard.last_frame + 1
+        heard.last_frame, heard.next_frame = frame, max(heard.next_frame, frame + 1)
         due = round((at_s - heard.start_s) * SAMPLE_RATE_HZ)
         if due - heard.samples > CONTINUOUS_S * SAMPLE_RATE_HZ:
             if len(heard.pauses) < MOST_RUNS:
                 heard.pauses.append([frame, due - heard.samples])
             heard.samples = due
+            is_next = False
+        if not is_next and len(heard.sequence) < MOST_RUNS:
+            heard.sequence.append([frame, heard.samples])
         self._sound(Side.HEARD, heard.samples, pcm)
         heard.samples += len(pcm)
 
     def heard_ends(self, reception: Reception | None = None) -> None:
         """The over that was heard is over; `reception` is how it arrived. Nothing if there is none."""
+        if self._heard is None and reception is not None and (log := self._log_of(reception.over_id)) is not None:
+            # None of it was played (in a codec that is not here, or while this station talked): its packets are kept.
+            self._begin_heard(reception.over_id, log.header.begin_s, 0, log)
         heard, self._heard = self._heard, None
         if heard is None:
             return
+        self._coming = {over: log for over, log in self._coming.items() if log is not heard.log}
         self._last = (heard.over_id, heard.next_frame)
         values: dict[str, Any] = {
             "source": heard.source,
@@ -192,6 +223,7 @@ class Recorder:
             "concealed": heard.concealed or None,
             "absent": heard.absent or None,
             "pauses": heard.pauses or None,
+            "sequence": heard.sequence or None,
         }
         if reception is not None:
             values |= {
@@ -200,101 +232,66 @@ class Recorder:
                 "late": reception.late,
                 "snr_db": reception.snr_db,
             }
-        self._put(_End(Side.HEARD, values))
+        self._end(Side.HEARD, values, heard.log, heard.begin)
+
+    def note_problem(self, problem: str | None) -> None:
+        """The folder cannot be used, and that was told."""
+        self._writer.problem = problem
 
     def close(self) -> None:
         """End what is recorded and give the folder back; waits at most 5 s for the disk."""
         self.said_ends()
         self.heard_ends()
-        if self._thread is not None:
-            try:
-                self._steps.put(None, timeout=CLOSE_S)
-            except queue.Full:
-                return
-            self._thread.join(CLOSE_S)
-            if self._thread.is_alive():
-                return
-        else:
-            self.work()
-        self._shelf.close()
+        self._writer.close()
 
     def work(self) -> None:
         """Write what is queued; what the recorder's thread does all the time."""
-        while not self._steps.empty():
-            step = self._steps.get()
-            if step is not None:
-                self._carry_out(step)
-        self._guarded(self._shelf.flush)
+        self._writer.work()
 
-    def _begin(self, side: Side, start_s: float, **values: Any) -> None:
+    def _log_of(self, over_id: int | None) -> PacketLog | None:
+        """Of the overs that came in and were not heard yet, the first with this id."""
+        return next((log for log in self._coming.values() if log.header.over_id == over_id), None)
+
+    def _begin_heard(self, over_id: int | None, at_s: float, frame: int, log: PacketLog | None) -> _Heard:
+        heard = self._heard = _Heard(over_id, at_s, frame, frame, self._talker, log)
+        self._talker = None
+        heard.begin = self._begin(Side.HEARD, at_s, log, over_id=over_id, source=heard.source)
+        return heard
+
+    def _begin(self, side: Side, start_s: float, log: PacketLog | None, **values: Any) -> dict[str, Any]:
+        """Begin a recording; the values that its index line has."""
         wall_s = self._wall() + start_s - self._clock.now()
-        self._put(_Begin(side, wall_s, {"mono_s": round(start_s, 4), "wall_s": round(wall_s, 4), **values}))
+        values = {"mono_s": round(start_s, 4), "wall_s": round(wall_s, 4), **values}
+        self._writer.put(BeginStep(side, wall_s, values))
+        if log is not None:
+            self._writer.put(PacketsStep(side, bytes(log.waiting)))
+            log.waiting.clear()
+        return values
+
+    def _items(self, side: Side, log: PacketLog, item: bytes, *, has_begun: bool) -> None:
+        if has_begun:
+            self._writer.put(PacketsStep(side, item))
+        elif len(log.waiting) + len(item) <= MAX_WAITING_BYTES:
+            log.waiting += item
+
+    def _end(self, side: Side, values: dict[str, Any], log: PacketLog | None, begin: dict[str, Any]) -> None:
+        source = self._station.get("id") if side is Side.SAID else values.get("source")
+        learnt = {} if log is None else log.values()
+        if log is not None:
+            told = {key: values.get(key) for key in ("source", "expected", "lost", "late", "snr_db")}
+            self._writer.put(
+                PacketsStep(side, end_item({key: value for key, value in told.items() if value is not None}))
+            )
+        talker = None if source is None else {"id": source, "name": self._name_of(source)}
+        facts = {"side": side.value, "station": self._station, "talker": talker, **begin, **values, **learnt}
+        self._writer.put(EndStep(side, values, {**facts, "config": self._excerpt}))
 
     def _sound(self, side: Side, at_sample: int, pcm: FloatArray) -> None:
-        self._put(_Sound(side, at_sample, to_int16(pcm).astype("<i2").tobytes()))
+        self._writer.put(SoundStep(side, at_sample, to_int16(pcm).astype("<i2").tobytes()))
 
     def _line(self, event: Event, **values: Any) -> None:
         at_s, wall_s = round(self._clock.now(), 4), round(self._wall(), 4)
-        self._put(_Line(line_of(event, mono_s=at_s, wall_s=wall_s, **values)))
-
-    def _put(self, step: _Step) -> None:
-        try:
-            self._steps.put_nowait(step)
-        except queue.Full:
-            self.dropped += 1
-
-    def _run(self) -> None:
-        flushed_s = self._clock.now()
-        while True:
-            try:
-                step = self._steps.get(timeout=FLUSH_S)
-            except queue.Empty:
-                pass
-            else:
-                if step is None:
-                    self._guarded(self._shelf.flush)
-                    return
-                self._carry_out(step)
-            if self._clock.now() - flushed_s >= FLUSH_S:
-                flushed_s = self._clock.now()
-                self._guarded(self._shelf.flush)
-
-    def _carry_out(self, step: _Step) -> None:
-        match step:
-            case _Begin(side, wall_s, values):
-                self._guarded(lambda: self._begin_file(side, wall_s, values))
-            case _Sound(side, at_sample, samples):
-                self._shelf.write(side, at_sample, samples)
-            case _End(side, values):
-                self._guarded(lambda: self._end_file(side, values))
-            case _Line(line):
-                self._guarded(lambda: self._shelf.append(line))
-
-    def _begin_file(self, side: Side, wall_s: float, values: dict[str, Any]) -> None:
-        stamp = datetime.fromtimestamp(max(0.0, wall_s), UTC).strftime("%Y%m%dT%H%M%S")
-        name, removed = self._shelf.begin(side, stamp, wall_s)
-        if removed:
-            self._shelf.append(line_of(Event.REMOVED, files=removed))
-        self._shelf.append(line_of(Event.BEGIN, side=side.value, file=name, **values))
-
-    def _end_file(self, side: Side, values: dict[str, Any]) -> None:
-        done = self._shelf.end(side)
-        if done is not None:
-            name, samples = done
-            self._shelf.append(line_of(Event.END, side=side.value, file=name, samples=samples, **values))
-            if self._has_told:  # not before a whole over was kept: a disk that is just full is told once
-                self._has_told = False
-                self._say("recording again")
-
-    def _guarded(self, act: Callable[[], object]) -> None:
-        """A disk that fails costs the recordings, never the station."""
-        try:
-            act()
-        except OSError as error:
-            self._shelf.drop_open()
-            if not self._has_told:
-                self._has_told = True
-                self._say(f"not recording: {self._shelf.folder}: {error.strerror or error}")
+        self._writer.put(LineStep(line_of(event, mono_s=at_s, wall_s=wall_s, **values)))
 
 
 def _add_run(runs: list[list[int]], first: int, end: int) -> None:
@@ -313,7 +310,14 @@ def machine_id() -> str:
 
 
 def open_recorder(
-    section: RecordSection, station: str, station_id: int, clock: Clock, say: Callable[[str], None]
+    section: RecordSection,
+    station: str,
+    station_id: int,
+    clock: Clock,
+    say: Callable[[str], None],
+    *,
+    excerpt: Mapping[str, Any] | None = None,
+    name_of: Callable[[int], str] = str,
 ) -> Recorder:
     """The recorder that [record] in a station's configuration describes, started.
 
@@ -326,13 +330,18 @@ def open_recorder(
         max_age_s=86_400 * section.max_age_days,
         least_free_bytes=section.least_free_bytes,
     )
+    problem = None
     try:
         shelf.open()
     except BlockingIOError as error:
         raise GatewayError(f"{section.folder}: another station records into this folder; each needs its own") from error
     except OSError as error:
         # The voice goes first: each over tries again.
-        say(f"not recording: {section.folder}: {error.strerror or error}")
-    recorder = Recorder(shelf, said=section.said, heard=section.heard, clock=clock, say=say)
+        problem = error.strerror or str(error)
+        say(f"not recording: {section.folder}: {problem}")
+    recorder = Recorder(
+        shelf, said=section.said, heard=section.heard, clock=clock, say=say, excerpt=excerpt, name_of=name_of
+    )
+    recorder.note_problem(problem)
     recorder.start(station, station_id, machine_id())
     return recorder

@@ -16,13 +16,18 @@ from pathlib import Path
 
 from gateway.audio.wav import HEADER_BYTES, wav_header
 from gateway.recording.entry import INDEX_NAME, Side
+from gateway.recording.packets import MAX_FILE_BYTES
+from gateway.recording.packets import SUFFIX as PACKETS
 
 LONGEST_BYTES = 2 * 16_000 * 3600
 """Of one recording: an hour."""
 INDEX_BYTES = 8_000_000
 """An index that has grown beyond this is put aside when the station starts; one is kept."""
 ROOM_LOOK_BYTES = 1_000_000
-NAME = re.compile(r"\d{8}T\d{6}-\d{4,}-(said|heard)\.wav")
+NAME = re.compile(r"(\d{8}T\d{6}-\d{4,}-(?:said|heard))(\.wav|\.packets|\.json|\.part)")
+SOUND, FACTS = ".wav", ".json"
+FAMILY = (SOUND, PACKETS, FACTS, ".part")
+"""The files of one recording; the sound names it."""
 SILENCE = bytes(2 * 16_000)
 
 
@@ -33,6 +38,9 @@ class _Open:
     written: int = 0
     """Bytes of samples in the file."""
     pending: bytearray = field(default_factory=bytearray)
+    packets: int = -1
+    packets_written: int = 0
+    packets_pending: bytearray = field(default_factory=bytearray)
 
 
 class Shelf:
@@ -60,8 +68,9 @@ class Shelf:
         if size and os.pread(self._index, 1, size - 1) != b"\n":
             os.write(self._index, b"\n")  # a line that was cut ends here
         for path in sorted(self.folder.iterdir()):
-            if NAME.fullmatch(path.name):
-                self._known[path.name] = path.stat().st_size
+            if (found := NAME.fullmatch(path.name)) is not None:
+                name = found[1] + SOUND
+                self._known[name] = self._known.get(name, 0) + path.stat().st_size
                 self._number = max(self._number, int(path.name.split("-")[1]))
 
     def append(self, line: bytes) -> None:
@@ -71,6 +80,7 @@ class Shelf:
 
     def begin(self, side: Side, stamp: str, wall_s: float) -> tuple[str, list[str]]:
         """A new recording; `stamp` (YYYYMMDDTHHMMSS) begins its name. Returns the name, and those that made room."""
+        self._let_go(side)
         if self._index < 0:
             self.open()
         self._look_for_room()
@@ -97,9 +107,25 @@ class Shelf:
             gap -= len(SILENCE)
         opened.pending += samples[: max(0, room)]
 
+    def write_packets(self, side: Side, items: bytes) -> None:
+        """Add to the packets of a recording, whose file begins with the first. Kept back until `flush`."""
+        opened = self._files.get(side)
+        room = 0 if opened is None else MAX_FILE_BYTES - opened.packets_written - len(opened.packets_pending)
+        if opened is not None and len(items) <= room:
+            opened.packets_pending += items
+
+    def write_facts(self, name: str, facts: bytes) -> None:
+        """What is known of the recording `name` once it has ended, in place of what was known before."""
+        path = self.folder / name
+        part = path.with_suffix(".part")
+        part.write_bytes(facts)
+        part.replace(path.with_suffix(FACTS))
+        self._known[name] = self._known.get(name, 0) + len(facts)
+
     def flush(self) -> None:
         """Everything so far into the files, whose headers say so."""
         for opened in self._files.values():
+            self._flush_packets(opened)
             if opened.pending:
                 self._unlooked += len(opened.pending)
                 self._look_for_room()
@@ -107,7 +133,20 @@ class Shelf:
                 opened.written += len(opened.pending)
                 opened.pending.clear()
                 _write_all(opened.descriptor, wav_header(opened.written), 0)
-                self._known[opened.name] = HEADER_BYTES + opened.written
+                self._known[opened.name] = HEADER_BYTES + opened.written + opened.packets_written
+
+    def _flush_packets(self, opened: _Open) -> None:
+        if not opened.packets_pending:
+            return
+        if opened.packets < 0:
+            path = (self.folder / opened.name).with_suffix(PACKETS)
+            opened.packets = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._unlooked += len(opened.packets_pending)
+        self._look_for_room()
+        _write_all(opened.packets, bytes(opened.packets_pending), opened.packets_written)
+        opened.packets_written += len(opened.packets_pending)
+        self._known[opened.name] += len(opened.packets_pending)
+        opened.packets_pending.clear()
 
     def end(self, side: Side) -> tuple[str, int] | None:
         """Complete a recording, on the disk itself; its name and samples, or None if there is none."""
@@ -116,17 +155,23 @@ class Shelf:
             return None
         self.flush()
         os.fsync(opened.descriptor)
-        del self._files[side]
-        os.close(opened.descriptor)
+        if opened.packets >= 0:
+            os.fsync(opened.packets)
+        self._let_go(side)
         return opened.name, opened.written // 2
 
     def drop_open(self) -> None:
         """Let go of recordings that cannot go on; what is in their files stays."""
-        for opened in self._files.values():
-            with contextlib.suppress(OSError):
-                os.close(opened.descriptor)
-        self._files.clear()
+        for side in list(self._files):
+            self._let_go(side)
         self._unlooked = ROOM_LOOK_BYTES
+
+    def _let_go(self, side: Side) -> None:
+        opened = self._files.pop(side, None)
+        for descriptor in () if opened is None else (opened.descriptor, opened.packets):
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
 
     def close(self) -> None:
         """Give the folder back."""
@@ -166,7 +211,8 @@ class Shelf:
             except FileNotFoundError:
                 is_old = True  # somebody deleted it
             if is_too_much or is_old:
-                path.unlink(missing_ok=True)
+                for suffix in FAMILY:
+                    path.with_suffix(suffix).unlink(missing_ok=True)
                 del self._known[name]
                 removed.append(name)
         return removed

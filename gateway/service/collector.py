@@ -126,7 +126,7 @@ def _audio(sheet: _Sheet, snap: Snapshot | None) -> None:
 
 def _delay(sheet: _Sheet, snap: Snapshot | None) -> None:
     delay = None if snap is None else snap.delay
-    parts = ("codec", "packet", "suppression", "protection", "air", "link", "cushion", "sound")
+    parts = ("codec", "packet", "suppression", "computing", "protection", "keying", "air", "link", "cushion", "sound")
     for part in parts:
         value = None if delay is None else getattr(delay, f"{part}_ms") / 1000
         sheet.gauge("delay_seconds", "Parts of the delay from mouth to ear.", value, {"part": part})

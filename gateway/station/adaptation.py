@@ -28,6 +28,7 @@ from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.report import LinkReport, Reception
 from gateway.protocol.reporting import ReportRules, ReportSchedule
 from gateway.protocol.security import ALONE_BYTES
+from gateway.station.delay import OverPlan
 
 TRANSMITTER_LEVELS: tuple[Level, ...] = LEVELS
 """Levels of protection that `Transmitter` can send; adaptation offers no others."""
@@ -77,7 +78,7 @@ class LinkCare:
 
     def __init__(self, config: StationConfig, guard: Guard, *, crc: bool, rng: random.Random, metrics: Metrics) -> None:
         """`guard` is the configured protection: where there is one, adaptation leaves it alone."""
-        self._config, self._guard = config, guard
+        self._config, self._guard, self._crc = config, guard, crc
         self._always = always_added(config, guard, crc=crc)
         self._metrics = metrics
         self._info: LinkInfo | None = None
@@ -117,6 +118,15 @@ class LinkCare:
         if self._policy is None:
             return f"{self._config.packets.packet_ms} ms packets, pinned"
         return self._policy.rung.text
+
+    @property
+    def plan(self) -> OverPlan:
+        """How the next over is sent, as far as is known now."""
+        around = around_of(self._config, crc=self._crc)
+        if self._policy is None:
+            return OverPlan(self._config.packets.frames_per_packet, self._guard, around)
+        rung = self._policy.rung
+        return OverPlan(rung.frames_per_packet, rung.level.guard, around)
 
     def next_over(self) -> Choice | None:
         """The choice for the over that begins; None when pinned to the configuration."""

@@ -26,6 +26,7 @@ from gateway.station.adaptation import LinkCare
 from gateway.station.board import StationBoard
 from gateway.station.mailbox import Mailbox
 from gateway.station.secured import NOT_SECURED, Secured
+from gateway.station.speaker import Speaker
 from gateway.station.station import Station
 from gateway.transmit import Suppressor, Transmitter
 
@@ -81,6 +82,7 @@ def build_station(parts: StationParts) -> Station:
         protection=parts.protection,
         search=config.codec.search != "off",
         pace=parts.pace,
+        tap=None if parts.recorder is None else parts.recorder.said_packet,
     )
     receiver = Receiver(
         parts.codec,
@@ -92,7 +94,10 @@ def build_station(parts: StationParts) -> Station:
         cushion=build_cushion(config),
         opener=parts.security.opener,
         protection=parts.protection,
+        tap=parts.recorder,
     )
+    kept = Kept() if parts.kept is None else parts.kept
+    speaker = Speaker(parts.audio[1], kept.volume_db, is_muted=kept.is_muted)
     mailbox = Mailbox.of(
         config, parts.codec, parts.suppressor, parts.link.info, transmitter.carriage, rng, metrics, parts.say
     )
@@ -101,7 +106,7 @@ def build_station(parts: StationParts) -> Station:
         transmitter,
         receiver,
         parts.link,
-        parts.audio,
+        (parts.audio[0], speaker),
         clock,
         metrics,
         parts.say,
@@ -111,6 +116,6 @@ def build_station(parts: StationParts) -> Station:
         parts.keying,
         parts.recorder,
         parts.hub,
-        StationBoard(config, clock, parts.kept),
+        StationBoard(config, clock, kept),
         parts.security.view,
     )

@@ -7,30 +7,33 @@ of one recording or one playing.
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codec import Codec, DecoderStream, EncoderStream
+from gateway.codec import Codec, EncoderStream
 from gateway.codec.spec import FRAME_BYTES, FRAME_SAMPLES, SYNTHESIS_DELAY
 from gateway.config import MessagesSection, StationConfig
+from gateway.control.snapshot import MessageView
 from gateway.errors import LocalProtocolError
 from gateway.links.base import LinkInfo
+from gateway.messages.catalogue import Card
 from gateway.messages.disk import RealDisk
 from gateway.messages.files import StoredMessage
 from gateway.messages.service import Identity, MessageService, Pace
-from gateway.messages.spool import open_spool
+from gateway.messages.spool import Folder, open_spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_code import pieces
 from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Message, voice_codec, voice_type
+from gateway.protocol.bulk_send import Progress
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket
 from gateway.transmit import Suppressor
 
 Pcm = NDArray[np.float32]
 MAX_FRAMES = MAX_CONTENT_BYTES // FRAME_BYTES
+MAX_VIEWS = 200
 
 
 def frames_of_message(message: StoredMessage) -> list[bytes | None]:
@@ -90,8 +93,8 @@ class Mailbox:
         self._suppressor: Suppressor | None = None
         self._frames: list[bytes] = []
         self._began_s = self._until_s = 0.0
-        self._decoder: DecoderStream | None = None
-        self._to_play: deque[bytes | None] = deque()
+        self._viewed: tuple[tuple[Card, ...], dict[str, Progress]] = (), {}
+        self._views: tuple[MessageView, ...] = ()
 
     @classmethod
     def of(
@@ -140,6 +143,11 @@ class Mailbox:
     def is_buffered(self) -> bool:
         """Whether the push-to-talk key records instead of talking live."""
         return self._section.voice == "buffered"
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the microphone is recorded, the time after letting the key go counted."""
+        return self._encoder is not None
 
     @property
     def is_recording(self) -> bool:
@@ -224,26 +232,67 @@ class Mailbox:
         """A packet of a message to send now, if any."""
         return self._service.next(now_s, voice_is_live=voice_is_live)
 
-    def play_last(self) -> None:
-        """Begin to play the newest voice message, also a part of one; nothing else is waited for."""
-        message = self._service.last_voice()
+    def retry(self, message_id: str) -> None:
+        """Send a message again that was given up."""
+        self._service.retry(message_id)
+
+    def delete(self, message_id: str) -> None:
+        """Drop a message from the spool."""
+        self._service.delete(message_id)
+
+    def sound_of(self, message_id: str | None) -> tuple[str, Iterator[Pcm]] | None:
+        """A voice message, also a part of one, as title and blocks of sound (samples,): by id (hex), None: the newest
+        that came. None where there is none to play, which is told."""
+        if message_id is None:
+            message = self._service.last_voice()
+        else:
+            card = self._service.catalogue.find(message_id)
+            if card is not None and voice_codec(card.head.message_type) is None:
+                self._say(f"message {card.message_id}: {card.text or 'no voice'}")
+                return None
+            message = None if card is None else self._service.stored(card)
         frames = [] if message is None else frames_of_message(message)
         missing = sum(frame is None for frame in frames)
         if message is None or missing == len(frames):
-            self._say("no voice message to play")
-            return
-        part = f", {missing * FRAME_S:.1f} s of it missing" if missing else ""
-        self._say(f"playing message {message.head.message_id:08x}, {len(frames) * FRAME_S:.1f} s{part}")
-        self._decoder, self._to_play = self._codec.decoder_stream(), deque(frames)
-
-    def play(self) -> Pcm | None:
-        """The next 80 ms of a message being played, None when there is none."""
-        if self._decoder is None:
+            self._say("no voice message to play" if message_id is None else f"message {message_id}: nothing to play")
             return None
-        if self._to_play:
-            return self._decoder.decode(self._to_play.popleft())
-        rest = self._decoder.flush()
-        self._decoder = None
+        name = f"message {message.head.message_id:08x}"
+        if not takes(self._codec)(message.head.message_type):
+            self._say(f"{name}: made by a codec that is not here")
+            return None
+        part = f", {missing * FRAME_S:.1f} s of it missing" if missing else ""
+        whose = f"{'to' if self._service.is_own(message.head) else 'from'} {self._service.peer(message.head)}"
+        self._say(f"playing {name} {whose}, {len(frames) * FRAME_S:.1f} s{part}")
+        return name, self._decoded(frames)
+
+    def _decoded(self, frames: Sequence[bytes | None]) -> Iterator[Pcm]:
+        decoder = self._codec.decoder_stream()
+        for frame in frames:
+            yield decoder.decode(frame)
         tail = np.zeros(FRAME_SAMPLES, np.float32)
-        tail[:SYNTHESIS_DELAY] = rest
-        return tail
+        tail[:SYNTHESIS_DELAY] = decoder.flush()
+        yield tail
+
+    def views(self) -> tuple[MessageView, ...]:
+        """All messages of the spool, newest first, for the operator."""
+        cards = self._service.catalogue.cards()
+        outgoing = {card.name: self._service.progress(card) for card in cards if card.folder is Folder.OUTBOX}
+        if cards is not self._viewed[0] or outgoing != self._viewed[1]:
+            self._viewed = cards, outgoing
+            self._views = tuple(self._view(card, outgoing.get(card.name)) for card in cards[:MAX_VIEWS])
+        return self._views
+
+    def _view(self, card: Card, progress: Progress | None) -> MessageView:
+        held, total = (card.held, card.total) if progress is None else (progress.held, progress.total)
+        is_voice = voice_codec(card.head.message_type) is not None
+        return MessageView(
+            "voice" if is_voice else "text",
+            "in" if card.folder in (Folder.INBOX, Folder.PARTIAL) else "out",
+            self._service.peer(card.head),
+            float(card.stamps.wall_s),
+            card.text,
+            card.message_id,
+            card.folder.value,
+            held / total if total else 1.0,
+            card.head.content_bytes // FRAME_BYTES * FRAME_S if is_voice else None,
+        )

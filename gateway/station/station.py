@@ -16,17 +16,19 @@ from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.keying import Keying
 from firmware_bridge.ptt.vox import Vox
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
-from gateway.clock import Clock
+from gateway.clock import Clock, calendar_s
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
 from gateway.control.hub import ControlHub
 from gateway.control.keys import KeyBoard, KeyRequest
 from gateway.control.requests import (
+    DeleteMessage,
     HoldKey,
     PlayMessage,
     PressKey,
     ReleaseKey,
     Request,
+    RetryMessage,
     SendText,
     ToggleKey,
     ToggleRecording,
@@ -83,7 +85,10 @@ from gateway.station.adaptation import LinkCare, change_line
 from gateway.station.board import StationBoard, decibels
 from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
+from gateway.station.parrot import Parrot
 from gateway.station.ptt import is_full_duplex, machine_of
+from gateway.station.sounds import LocalSounds
+from gateway.station.speaker import Speaker
 from gateway.station.tones import tone_pcm
 from gateway.station.view import ViewMaker
 from gateway.transmit import Transmitter
@@ -128,7 +133,9 @@ class Station:
         is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
         self._transmitter, self._receiver = transmitter, receiver
-        self._input, self._output = audio
+        self._input = audio[0]
+        self._output = audio[1] if isinstance(audio[1], Speaker) else Speaker(audio[1])
+        audio = self._input, self._output
         self._clock, self._metrics, self._say = clock, metrics, say
         self._mailbox = mailbox
         self._recorder = recorder
@@ -149,6 +156,9 @@ class Station:
         self._keying = keying
         vox = config.ptt.input
         self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
+        release_s, time_out_s = config.ptt.release_ms / 1000, config.ptt.time_out_s
+        parrot = Parrot(transmitter, receiver, clock, release_s=release_s, time_out_s=time_out_s)
+        self._sounds = LocalSounds(self._output, parrot, clock, say, self._fresh_microphone)
         self._shown_s = self._history_s = float("-inf")
         self._shown_mode = self._state.mode
         self._link = LinkKeeper(link, clock, metrics, say, self._session)
@@ -168,7 +178,17 @@ class Station:
             mailbox,
             keying,
             security,
+            self._sounds,
+            recorder,
+            transmitter,
+            receiver,
         )
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody talks, is heard, or records here now: no time to fiddle with the sound; from any thread."""
+        records = self._mailbox is not None and self._mailbox.is_recording
+        return self._state.mode is not Mode.IDLE or records or self._receiver.busy
 
     def post(self, request: Request) -> None:
         """Ask something of the station, from any thread; the same as `post` of its hub."""
@@ -185,9 +205,10 @@ class Station:
             self._key_event(event)
         self._hear_microphone()
         self._hear_link()
+        self._sounds.tick(self._busy)
         self._send_messages()
         self._session(Tick())
-        if not (self._state.is_key_down or self._records_by_key):
+        if not self._is_key_obeyed:
             self._keys.clear()  # whoever still holds a key that is not obeyed has to press it again
         self._play()
         self._show()
@@ -207,15 +228,22 @@ class Station:
                 self._key_request(request)
             case SendText(text, to):
                 self._send_text(text, to)
+            case _ if self._sounds.request(request):
+                pass
             case _ if mailbox is None:
                 self._say("no messages here: the station file has no [messages] section")
             case ToggleRecording():
                 self._record(not mailbox.is_recording)
-            case PlayMessage():
-                mailbox.play_last()
+            case PlayMessage(message_id):
+                if (found := mailbox.sound_of(message_id)) is not None:
+                    self._sounds.play(*found)
+            case RetryMessage(message_id):
+                mailbox.retry(message_id)
+            case DeleteMessage(message_id):
+                mailbox.delete(message_id)
 
     def _key_request(self, request: KeyRequest) -> None:
-        is_on = self._state.is_key_down or self._records_by_key
+        is_on = self._is_key_obeyed
         if (
             isinstance(request, ToggleKey)
             and request.break_in
@@ -234,10 +262,28 @@ class Station:
     def _key_event(self, event: PttPressed | PttReleased | PttToggled) -> None:
         if not (isinstance(event, PttReleased) or _is_by_voice(event)):
             self._refusal = None
+        if self._sounds.key(event):
+            return
         if self._talks_buffered:
             self._record(not isinstance(event, PttReleased))
         elif self._can_key(event) and self._fits_live(event):
             self._session(event)
+
+    @property
+    def _is_key_obeyed(self) -> bool:
+        """Whether something goes on that a key began and that ends when it is let go."""
+        return self._state.is_key_down or self._records_by_key or self._sounds.parrot.is_key_down
+
+    @property
+    def _busy(self) -> str | None:
+        """Why nothing but the air may be heard now, in words."""
+        if self._state.is_keyed:
+            return "on the air"
+        if self._state.is_key_down:
+            return "the key is down"
+        if self._state.is_hearing:
+            return f"{self._board.talker or 'somebody'} talks"
+        return "a message is recorded" if self._mailbox is not None and self._mailbox.is_listening else None
 
     @property
     def _records_by_key(self) -> bool:
@@ -252,10 +298,14 @@ class Station:
         elif self._state.is_keyed:
             self._say("not recorded: on the air")
         else:
-            self._output.clear()
-            self._input.rewind()
-            self._act(PlayTone(Tone.PERMIT))
+            self._fresh_microphone()
             self._mailbox.record(self._clock.now())
+
+    def _fresh_microphone(self) -> None:
+        """Something begins that is said into it."""
+        self._output.clear()
+        self._input.rewind()
+        self._act(PlayTone(Tone.PERMIT))
 
     def _session(self, event: Event) -> None:
         self._state, actions = self._machine.handle(self._state, event, self._clock.now())
@@ -407,14 +457,18 @@ class Station:
         if self._state.is_transmitting and self._transmitter.active and len(pcm):
             if self._recorder is not None:
                 self._recorder.said(pcm)
-            self._send(self._transmitter.push(pcm))
-        elif self._mailbox is not None:
+            began_s = self._clock.now()
+            packets = self._transmitter.push(pcm)
+            if packets:
+                self._views.computing.encoded(self._clock.now() - began_s)
+            self._send(packets)
+        elif not self._sounds.hear(pcm) and self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
 
     def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
         """Let the operator's voice be his key; returns what is to be sent if it is."""
         level_db = decibels(float(np.mean(np.square(pcm, dtype=np.float64))))
-        is_played_to = self._state.is_hearing and self._state.is_listening
+        is_played_to = (self._state.is_hearing and self._state.is_listening) or self._sounds.is_occupied
         match vox.hear(pcm, level_db, self._clock.now(), is_played_to=is_played_to):
             case Move.PRESSED:
                 self._request(PressKey(VOX))
@@ -500,17 +554,20 @@ class Station:
             return
         self._muted_play_s = None
         while self._output.queued_samples < LOW_WATER_SAMPLES:
+            began_s = self._clock.now()
             played, notices = self._receiver.play(now)
             if played is not None:
+                self._views.computing.decoded(self._clock.now() - began_s)
                 self._record_heard(played)
             self._tell(notices)
-            pcm = played.pcm if played is not None else None if self._mailbox is None else self._mailbox.play()
+            pcm = played.pcm if played is not None else self._sounds.next_pcm()
             if pcm is None:
                 return
             self._output.write(pcm)
 
     def _record_heard(self, played: Played) -> None:
         self._board.played(concealed=played.concealed)
+        self._sounds.ring.hear(played.pcm)
         if self._recorder is not None:
             queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
             self._recorder.heard(
@@ -522,9 +579,11 @@ class Station:
             match notice:
                 case RemoteOverStarted():
                     self._board.over_begins()
+                    self._sounds.ring.begins(self._board.talker or "somebody", calendar_s())
                     self._session(OverStarted())
                 case RemoteTalker(session):
                     name = self._board.talker_known(session.source, session.group)
+                    self._sounds.ring.talker(name)
                     if self._recorder is not None:
                         self._recorder.talker(session.source)
                     self._session(OverStarted(session.source))
@@ -534,6 +593,7 @@ class Station:
                     self._say(f"{self._board.talker} sends {codec}: not heard")
                 case RemoteOverEnded(reception):
                     self._board.over_ends(reception)
+                    self._sounds.ring.ends()
                     self._session(OverEnded())
                     if self._recorder is not None:
                         self._recorder.heard_ends(reception)

@@ -21,15 +21,17 @@ _TONES = {
 }
 
 
+def steady_tone(frequency_hz: float, seconds: float, level: float = 0.1) -> NDArray[np.float32]:
+    """A sine (samples,) with 5 ms ramps; `level` is its peak."""
+    t = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    ramp = SAMPLE_RATE_HZ * 5 // 1000
+    shape = np.minimum(1.0, np.minimum(np.arange(len(t)), np.arange(len(t))[::-1]) / ramp)
+    return np.asarray(level * shape * np.sin(2 * np.pi * frequency_hz * t), dtype=np.float32)
+
+
 def tone_pcm(tone: Tone) -> NDArray[np.float32]:
     """A short quiet signal for the operator: sine pieces with 5 ms ramps and 40 ms gaps, (samples,)."""
     parts: list[NDArray[np.float32]] = []
-    ramp = SAMPLE_RATE_HZ * 5 // 1000
     for frequency_hz, seconds in _TONES[tone]:
-        t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-        shape = np.minimum(1.0, np.minimum(np.arange(len(t)), np.arange(len(t))[::-1]) / ramp)
-        parts += [
-            np.asarray(0.1 * shape * np.sin(2 * np.pi * frequency_hz * t), dtype=np.float32),
-            np.zeros(SAMPLE_RATE_HZ * 40 // 1000, np.float32),
-        ]
+        parts += [steady_tone(frequency_hz, seconds), np.zeros(SAMPLE_RATE_HZ * 40 // 1000, np.float32)]
     return np.concatenate(parts)

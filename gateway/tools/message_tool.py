@@ -6,6 +6,7 @@ Rule: only whole files are added, moved or deleted, each by one step of the disk
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -202,23 +203,8 @@ def _what(head: MessageHead) -> str:
     return f"voice, {seconds}" if made_by is not None and made_by[0] == 1 else f"type {head.message_type}"
 
 
-def play_sound(config: StationConfig, pcm: NDArray[np.float32]) -> None:
+def play_sound(config: StationConfig, pcm: NDArray[np.float32], tell: Callable[[str], None]) -> None:
     """Play samples (samples,) on the station's speaker, to the end. Raises AudioError."""
-    from gateway.audio.base import SAMPLE_RATE_HZ, ignore_event
-    from gateway.audio.select import open_audio
-    from gateway.clock import SystemClock
-    from gateway.metrics import Metrics
+    from gateway.audio.play import play_pcm
 
-    clock = SystemClock()
-    audio = open_audio(config.audio.model_copy(update={"input": "null"}), clock, Metrics(), ignore_event)
-    block = SAMPLE_RATE_HZ // 10
-    try:
-        for at in range(0, len(pcm), block):
-            while audio.output.queued_samples > 3 * block:
-                clock.sleep(0.02)
-            audio.output.write(pcm[at : at + block])
-        give_up_s = clock.now() + 1.0
-        while audio.output.queued_samples and clock.now() < give_up_s:
-            clock.sleep(0.02)
-    finally:
-        audio.close()
+    play_pcm(config.audio, [pcm], tell)

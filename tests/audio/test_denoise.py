@@ -66,3 +66,9 @@ def test_it_is_wanted_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> 
     assert not wanted("auto")
     with pytest.raises(ConfigError, match=r"pyrnnoise is not installed; install clarilink\[denoise\]"):
         wanted("on")
+
+
+def test_loud_speech_does_not_wrap_round(speech: np.ndarray) -> None:
+    loud = (speech / np.abs(speech).max()).astype(np.float32)
+    before, after = (np.abs(np.diff(pcm)).max() for pcm in (loud, denoise(loud)))
+    assert after < 1.3 * before, "a sample that exceeds 16 bits came back with the other sign"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from gateway.audio.base import DeviceEvent, DeviceState, Direction
-from gateway.audio.device import DeviceInfo, PortAudioOpener, choose_device, list_devices
+from gateway.audio.device import DeviceInfo, PortAudioOpener, choose_device, doubt, list_devices, matching_devices
 from gateway.audio.select import Audio, open_audio
 from gateway.clock import SystemClock
 from gateway.config import AudioSection
@@ -32,7 +33,16 @@ DEVICES = [
     info(2, "USB Headset Pro", 1, 2),
     info(3, "pulse", 32, 32, is_default=True),
     info(4, "usb", 1, 0),
+    DeviceInfo(5, "USB Headset", "JACK", 1, 1, 48_000, False, False),
 ]
+
+
+def test_a_name_that_fits_several_devices_is_told() -> None:
+    found = matching_devices(DEVICES, Direction.INPUT, "usb headset")
+    assert [device.index for device in found] == [1, 5]
+    assert doubt(found) == "; the name also fits 'USB Headset, JACK' (#5)"
+    assert doubt(matching_devices(DEVICES, Direction.INPUT, "usb headset, jack")) == ""
+    assert matching_devices(DEVICES, Direction.INPUT, "#0") == []  # a speaker
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,9 @@ DEVICES = [
         (Direction.INPUT, "USB", 4),  # a whole name before a part of one
         (Direction.OUTPUT, "USB", 1),  # a microphone is no speaker
         (Direction.OUTPUT, "hdmi", 0),
+        (Direction.OUTPUT, "USB Headset, ALSA", 1),
+        (Direction.INPUT, "headset, jack", 5),  # the same device by another driver
+        (Direction.INPUT, "#5", 5),
     ],
 )
 def test_devices_by_name(direction: Direction, name: str, index: int) -> None:
@@ -86,6 +99,8 @@ class FakeSoundDevice(types.ModuleType):
                 self.callback: Callable[..., None] = options["callback"]
                 self.active = False
 
+                self.latency = options["latency"]
+
             def start(self) -> None:
                 if outer.refuses_start:
                     raise FakePortAudioError("busy")
@@ -109,6 +124,11 @@ class FakeSoundDevice(types.ModuleType):
 
     def _initialize(self) -> None:
         self.restarts.append("begin")
+
+
+def times(current: float, adc: float = 0.0, dac: float = 0.0) -> types.SimpleNamespace:
+    """What PortAudio hands a callback."""
+    return types.SimpleNamespace(currentTime=current, inputBufferAdcTime=adc, outputBufferDacTime=dac)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +167,16 @@ def test_callbacks_copy_and_count(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeSoundDevice({(16_000, 1)})
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     microphone = PortAudioOpener(20, 60).open(Direction.INPUT, "card")
-    fake.asked[-1]["callback"](np.array([1, 2, 3], dtype=np.int16).tobytes(), 3, None, 0)
-    fake.asked[-1]["callback"](np.array([4], dtype=np.int16).tobytes(), 1, None, "input overflow")
+    fake.asked[-1]["callback"](np.array([1, 2, 3], dtype=np.int16).tobytes(), 3, times(10.0, adc=9.97), 0)
+    fake.asked[-1]["callback"](np.array([4], dtype=np.int16).tobytes(), 1, times(10.1, adc=10.06), "input overflow")
+    assert (microphone.latency_total_s, microphone.promised_s) == (pytest.approx(0.03 + 0.04), 0.06)
     assert (microphone.callbacks, microphone.xruns) == (2, 1)
     assert microphone.queue.take_all().tolist() == [1, 2, 3, 4]
     speaker = PortAudioOpener(20, 60).open(Direction.OUTPUT, "card")
     speaker.queue.push(np.array([5, 6], dtype=np.int16))
     buffer = bytearray(b"\x7f" * 8)
-    fake.asked[-1]["callback"](buffer, 4, None, 0)
+    fake.asked[-1]["callback"](buffer, 4, times(20.0, dac=20.07), 0)
+    assert speaker.latency_total_s == pytest.approx(0.07)
     assert np.frombuffer(buffer, dtype=np.int16).tolist() == [5, 6, 0, 0]
     speaker.close()
     assert not speaker.active
@@ -220,3 +242,15 @@ def test_real_devices_carry_sound_vanish_and_come_back(pulse: Any) -> None:
         audio.close()
     states = [event.state for event in events]
     assert states == 2 * [DeviceState.RUNNING] + 2 * [DeviceState.MISSING] + 2 * [DeviceState.RUNNING]
+
+
+def test_a_driver_that_does_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeSoundDevice({(16_000, 1)})
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr("gateway.audio.device.CLOSE_S", 0.05)
+    stream = PortAudioOpener(20, 60).open(Direction.INPUT, "card")
+    released = threading.Event()
+    monkeypatch.setattr(fake.RawInputStream, "close", lambda self, ignore_errors: released.wait(30))
+    with pytest.raises(AudioError, match="hangs"):
+        stream.close()
+    released.set()

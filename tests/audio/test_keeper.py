@@ -20,8 +20,10 @@ class FakeStream:
         self.queue = SampleQueue(rate_hz * channels, DropPolicy.OLDEST)
         self.rate_hz, self.channels = rate_hz, channels
         self.callbacks = self.xruns = 0
+        self.told, self.promised_s = "a card", 0.05
+        self.latency_total_s = 0.0
         self.active = True
-        self.closed = False
+        self.closed = self.hangs = False
 
     def call_back(self, samples: np.ndarray[tuple[int], np.dtype[np.int16]] | None = None) -> None:
         self.callbacks += 1
@@ -30,6 +32,8 @@ class FakeStream:
 
     def close(self) -> None:
         self.closed = True
+        if self.hangs:
+            raise AudioError("the driver hangs")
 
 
 class FakeOpener:
@@ -83,7 +87,7 @@ def test_opens_and_reads() -> None:
     bench.opener.opened[0].call_back(np.array([1, -2, 16384], dtype=np.int16))
     assert bench.microphone.read().tolist() == [1 / 32768, -2 / 32768, 0.5]
     assert len(bench.microphone.read()) == 0
-    assert bench.events == [DeviceEvent(Direction.INPUT, "mic", DeviceState.RUNNING, "16000 Hz, 1 channels")]
+    assert bench.events == [DeviceEvent(Direction.INPUT, "mic", DeviceState.RUNNING, "a card: 16000 Hz, 1 channel")]
 
 
 @pytest.mark.parametrize("how", ["stopped", "silent"])
@@ -219,3 +223,88 @@ def test_in_its_thread_it_opens_before_start_returns_and_closes_at_the_end() -> 
     assert opener.threads != {threading.get_ident()}
     keeper.close()
     assert opener.opened[0].closed
+
+
+class ByName(FakeOpener):
+    """Devices that are `plugged` in; one that was plugged in lately is only found after a fresh look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plugged = {"mic"}
+        self.seen = {"mic"}
+
+    def open(self, direction: Direction, device: str) -> Stream:
+        if device not in self.seen:
+            raise AudioError(f"no sound {direction.value} device {device!r}")
+        return super().open(direction, device)
+
+    def rescan(self) -> None:
+        super().rescan()
+        self.seen = set(self.plugged)
+
+
+def test_a_device_plugged_in_beside_a_running_one_is_found_when_nobody_talks() -> None:
+    opener = ByName()
+    bench = Bench(opener)
+    speaker = bench.keeper.add(Direction.OUTPUT, "speaker")
+    busy = True
+    bench.keeper.is_busy = lambda: busy
+
+    def pass_s(seconds: float) -> None:
+        for _ in range(round(seconds / 0.1)):
+            for stream in opener.opened:
+                stream.call_back()
+            bench.run(0.1)
+
+    pass_s(1.0)
+    opener.plugged.add("speaker")
+    pass_s(2 * LAST_RETRY_S)
+    assert opener.rescans == 0, "somebody talks: what runs is left alone"
+    assert len(opener.opened) == 1
+    busy = False
+    pass_s(LAST_RETRY_S + 1)
+    assert (opener.rescans, len(opener.opened)) == (1, 3)
+    assert opener.opened[0].closed
+    assert bench.slot.stream is opener.opened[1]
+    assert speaker.stream is opener.opened[2]
+    assert bench.metrics.counter("audio.output.device_back") == 1
+    told = [(event.direction, event.state) for event in bench.events]
+    assert told.count((Direction.INPUT, DeviceState.RUNNING)) == 1, "the microphone was never away"
+    assert told[1:] == [(Direction.OUTPUT, DeviceState.MISSING), (Direction.OUTPUT, DeviceState.RUNNING)]
+
+
+def test_latency_is_what_the_card_says_of_its_blocks_and_the_filter_holds_back() -> None:
+    bench = Bench()
+    bench.keeper.tend()
+    (stream,) = bench.opener.opened
+    for total_s in (0.03, 0.03 + 0.05):  # handed over together
+        stream.latency_total_s = total_s
+        stream.call_back()
+    bench.run(0.1)
+    assert bench.microphone.latency_s == pytest.approx(0.04)
+    stream.latency_total_s = -4000.0  # a driver without a clock
+    stream.call_back()
+    bench.run(0.1)
+    assert 0.04 < bench.microphone.latency_s < stream.promised_s
+    bench.opener.there = False
+    bench.run(STALL_S + 1)
+    assert bench.microphone.latency_s == 0.0, "missing"
+    fast = Bench(FakeOpener(rate_hz=48_000))
+    fast.keeper.tend()
+    for _ in range(100):
+        fast.opener.opened[-1].call_back(np.zeros(960, np.int16))
+        fast.microphone.read()
+    assert 0.008 < fast.microphone.latency_s - fast.slot.latency_s < 0.04
+
+
+def test_a_driver_that_hangs_is_told_and_its_device_tried_again_without_a_fresh_look() -> None:
+    bench = Bench()
+    bench.keeper.tend()
+    bench.opener.opened[0].hangs = True
+    bench.opener.opened[0].active = False
+    bench.run(2.0)
+    assert bench.keeper.hung == "the driver hangs"
+    assert bench.metrics.counter("audio.input.driver_hung") == 1
+    assert bench.events[2].text == "the driver hangs"
+    assert bench.microphone.state is DeviceState.RUNNING
+    assert (len(bench.opener.opened), bench.opener.rescans) == (2, 0)

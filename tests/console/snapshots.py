@@ -24,6 +24,7 @@ from gateway.control.snapshot import (
     StationView,
     TalkerView,
 )
+from gateway.session.table import Mode
 
 WALL_S = 1_700_000_000.0
 
@@ -57,7 +58,7 @@ def with_ptt(**fields: Any) -> Snapshot:
     return replace(AT_WORK, ptt=replace(AT_WORK.ptt, **fields))
 
 
-MODES = st.sampled_from(["idle", "talking", "tail", "receiving", "locked_out", "of the future"])
+MODES = st.sampled_from([*(mode.value for mode in Mode), "of the future"])
 
 
 @st.composite

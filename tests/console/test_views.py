@@ -74,6 +74,15 @@ def test_more_room_shows_more() -> None:
     assert "you 0:12" in wide
 
 
+@pytest.mark.parametrize("height", [12, 20, 30, 45])
+def test_all_charts_find_room_and_show_their_foot(height: int) -> None:
+    rows = [plain(row)[41:].rstrip() for row in link_view(AT_WORK, Look(80, height, PLAIN), HISTORY)]
+    for name in ("lost", "late", "delay s"):
+        at = next(n for n, row in enumerate(rows) if row.startswith(name))
+        title = next((n for n in range(at + 1, len(rows)) if rows[n][:4] in ("late", "made", "SNR ")), len(rows))
+        assert rows[title - 1], f"{name} at {height}"
+
+
 def test_what_is_wrong_stands_first() -> None:
     broken = replace(
         AT_WORK,

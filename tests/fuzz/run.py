@@ -27,7 +27,14 @@ MAX_CORPUS_BYTES = 90_000
 MAX_INPUT_BYTES = 1024
 
 with atheris.instrument_imports(
-    include=["gateway.protocol", "gateway.traces", "gateway.service", "gateway.control", "firmware_bridge"]
+    include=[
+        "gateway.protocol",
+        "gateway.traces",
+        "gateway.recording",
+        "gateway.service",
+        "gateway.control",
+        "firmware_bridge",
+    ]
 ):
     from tests.fuzz.targets import TARGETS, one_input
 

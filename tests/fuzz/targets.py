@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from firmware_bridge.driver import ModemDriver, ModemStatus, PacketHeard, PacketLost, PacketSent
 from firmware_bridge.drivers.benthos import BenthosDriver
@@ -54,6 +55,7 @@ from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use
 from gateway.ptt_config import CatKey
+from gateway.recording.packets import parse_over
 from gateway.service.desk import MAX_WATCHERS, Desk
 from gateway.service.messages import unpack
 from gateway.traces.flights import flights_of
@@ -402,6 +404,18 @@ def control_messages(data: bytes) -> None:
         assert desk.watchers <= min(3, MAX_WATCHERS)
 
 
+def over_files(data: bytes) -> None:
+    """The packets kept of an over, from a disk that did anything to them; what was read is the same once more."""
+    with suppress(GatewayError):
+        over = parse_over(data, Path("1-heard.packets"))
+        if over is not None:
+            again = b"".join((over.header.item(), *(one.item() for one in over.packets)))
+            found = parse_over(again, over.path)
+            assert found is not None
+            assert found.header.side is over.header.side
+            assert [one.packet for one in found.packets] == [one.packet for one in over.packets]
+
+
 TARGETS: tuple[Callable[[bytes], None], ...] = (
     plain_packet,
     coded_packet,
@@ -423,6 +437,7 @@ TARGETS: tuple[Callable[[bytes], None], ...] = (
     radio_answers,
     trace_files,
     control_messages,
+    over_files,
 )
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,17 @@ from gateway.audio.files import read_audio
 from gateway.clock import ManualClock
 from gateway.config import RecordSection
 from gateway.errors import AudioError, GatewayError
+from gateway.protocol.jitter import JitterConfig
+from gateway.protocol.packets import SessionBlock, VoicePacket
 from gateway.protocol.report import Reception
 from gateway.recording import Recorder, Side, read_recordings
 from gateway.recording.entry import read_line
+from gateway.recording.facts import MAX_WAITING_BYTES
+from gateway.recording.packets import read_over
 from gateway.recording.reader import read_recording
-from gateway.recording.recorder import QUEUE_STEPS, open_recorder
+from gateway.recording.recorder import open_recorder
 from gateway.recording.shelf import Shelf
+from gateway.recording.writer import QUEUE_STEPS
 
 FRAME = np.full(1280, 0.25, np.float32)
 
@@ -211,13 +217,13 @@ def test_what_waits_for_a_disk_that_hangs_is_bounded_and_the_rest_keeps_its_plac
     desk.recorder.said_begins(1)
     for _ in range(QUEUE_STEPS + 500):
         desk.recorder.said(block)  # returns, though nobody takes them
-    assert desk.recorder.dropped == 502  # the opening and the beginning took two places
+    assert desk.recorder.dropped == 503  # the opening, the beginning and the packets' header took three places
     desk.recorder.work()
     desk.recorder.said(block)
     desk.recorder.close()
     pcm = read_audio(next(tmp_path.glob("*.wav")))
     assert len(pcm) == (QUEUE_STEPS + 501) * 32
-    assert np.count_nonzero(pcm == 0) == 502 * 32
+    assert np.count_nonzero(pcm == 0) == 503 * 32
 
 
 def test_two_stations_cannot_share_a_folder(tmp_path: Path) -> None:
@@ -286,3 +292,125 @@ def test_no_index_raises(tmp_path_factory: pytest.TempPathFactory, values: dict[
     begin = json.dumps({"event": "begin", "side": "said", "file": "a.wav", "mono_s": 1, "wall_s": 2}) + "\n"
     (folder / "index.jsonl").write_text(begin + line)
     read_recordings(folder)
+
+
+VOICE = VoicePacket(5, 0, False, (b"abc",) * 6, SessionBlock(2, 1, 1, 1))
+JITTER = JitterConfig(0.48, 0.2, 1.5)
+
+
+def test_packets_lie_beside_the_sound_with_the_facts(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    recorder, clock = desk.recorder, desk.clock
+    recorder.said_begins(3)
+    recorder.said(FRAME)
+    recorder.said_packet(replace(VOICE, over_id=3), 26)
+    recorder.said_ends()
+    recorder.heard_begins(1, 5, clock.now(), JITTER, 0.0)
+    recorder.heard_packet(1, VOICE, clock.now(), 11.5, 24)
+    recorder.talker(2)
+    clock.sleep(0.2)
+    desk.hear([0, 1, 2])
+    recorder.heard_packet(1, replace(VOICE, sequence=1, session=None), clock.now(), None, 22)
+    desk.hear([3, 4])
+    recorder.heard_ends(Reception(5, expected=2, lost=0, bursts=0, longest_burst=0, snr_db=11.5))
+    recorder.close()
+    said, heard = read_recordings(tmp_path).overs
+    assert (said.number, heard.number) == (1, 2)
+    mine = read_over(said.path.with_suffix(".packets"))
+    assert [(one.packet.over_id, one.air_bytes) for one in mine.packets] == [(3, 26)]
+    assert mine.is_complete
+    over = read_over(heard.path.with_suffix(".packets"))
+    assert [one.at_s for one in over.packets] == pytest.approx([50.0, 50.44])
+    assert [(one.snr_db, one.air_bytes) for one in over.packets] == [(11.5, 24), (None, 22)]
+    assert over.packets[0].packet == VOICE
+    assert (over.header.packet_ms, over.header.cushion_ms, over.header.cap_ms) == (480, 200, 1500)
+    facts = json.loads(heard.path.with_suffix(".json").read_text())
+    assert facts["talker"] == {"id": 2, "name": "2"}
+    assert (facts["packets"], facts["packet_ms"], facts["expected"], facts["side"]) == (2, 480, 2, "heard")
+    assert facts["duration_s"] == pytest.approx(5 * 0.08)
+
+
+def test_an_over_that_nobody_could_hear_is_kept_as_packets(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.recorder.heard_begins(1, 5, 50.0, JITTER, 0.0)
+    desk.recorder.heard_packet(1, VOICE, 50.0, None, 24)
+    desk.recorder.heard_ends(Reception(5, expected=1, lost=0, bursts=0, longest_burst=0))
+    desk.recorder.close()
+    (heard,) = read_recordings(tmp_path).overs
+    assert not heard.was_played
+    assert len(read_over(heard.path.with_suffix(".packets")).packets) == 1
+
+
+def test_packets_of_the_over_that_waits_are_not_those_of_the_one_that_plays(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.recorder.heard_begins(1, 5, 50.0, JITTER, 0.0)
+    desk.recorder.heard_packet(1, VOICE, 50.0, None, 24)
+    desk.hear([0])
+    desk.recorder.heard_begins(2, 6, desk.clock.now(), JITTER, 0.0)
+    desk.recorder.heard_packet(2, replace(VOICE, over_id=6), desk.clock.now(), None, 24)
+    desk.hear([1])
+    desk.recorder.heard_ends(Reception(5, expected=1, lost=0, bursts=0, longest_burst=0))
+    desk.hear([0], over_id=6)
+    desk.recorder.heard_ends(Reception(6, expected=1, lost=0, bursts=0, longest_burst=0))
+    desk.recorder.close()
+    kept = [read_over(over.path.with_suffix(".packets")).packets for over in read_recordings(tmp_path).overs]
+    assert [[one.packet.over_id for one in packets] for packets in kept] == [[5], [6]]
+
+
+def test_a_killed_station_leaves_the_packets_that_were_written(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.recorder.heard_begins(1, 5, 50.0, JITTER, 0.0)
+    desk.recorder.heard_packet(1, VOICE, 50.0, None, 24)
+    desk.hear([0])
+    desk.recorder.work()
+    path = next(tmp_path.glob("*.packets"))
+    with path.open("ab") as file:
+        file.write(b"\x92\xce\x00")
+    over = read_over(path)
+    assert (len(over.packets), over.is_complete) == (1, False)
+    assert over.damage == "3 damaged bytes in 1 places skipped"
+    assert list(tmp_path.glob("*.json")) == []
+    desk.shelf.close()
+
+
+def test_all_files_of_a_recording_go_together_and_count_together(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, max_bytes=100_000)
+    for over in range(8):
+        desk.recorder.said_begins(over)
+        desk.recorder.said(np.full(12_000, 0.5, np.float32))
+        for _ in range(200):
+            desk.recorder.said_packet(VOICE, 24)
+        desk.recorder.said_ends()
+        desk.recorder.work()
+    desk.recorder.close()
+    left = {path.name.split("-")[1] for path in tmp_path.iterdir() if path.suffix != ".jsonl"}
+    assert left == {over.path.name.split("-")[1] for over in read_recordings(tmp_path).overs}
+    assert len(left) == 3
+    assert len([path for path in tmp_path.iterdir() if path.suffix in (".wav", ".packets", ".json")]) == 3 * len(left)
+    # The next start counts them as well.
+    again = Desk(tmp_path, max_bytes=100_000)
+    again.say(1.0)
+    again.recorder.close()
+    assert len(read_recordings(tmp_path).overs) == 3
+
+
+def test_packets_beyond_what_may_wait_are_left_out(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.recorder.heard_begins(1, 5, 50.0, JITTER, 0.0)
+    for _ in range(MAX_WAITING_BYTES // 30):
+        desk.recorder.heard_packet(1, VOICE, 50.0, None, 24)
+    desk.recorder.heard_ends(Reception(5, expected=1, lost=0, bursts=0, longest_burst=0))
+    desk.recorder.close()
+    (path,) = tmp_path.glob("*.packets")
+    assert 0.9 * MAX_WAITING_BYTES < path.stat().st_size <= MAX_WAITING_BYTES + 200
+
+
+def test_where_frames_do_not_follow_each_other_is_in_the_index(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.hear([0, 1, 2, 5, 6])
+    desk.clock.sleep(0.5)
+    desk.hear([7, 7])
+    desk.recorder.heard_ends()
+    desk.recorder.close()
+    (heard,) = read_recordings(tmp_path).overs
+    assert heard.sequence == ((0, 0), (5, 3 * 1280), (7, 5 * 1280 + 8000), (7, 6 * 1280 + 8000))

@@ -15,7 +15,16 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.control.requests import PlayMessage, PressKey, ReleaseKey, SendText, ToggleKey, ToggleRecording
+from gateway.control.requests import (
+    DeleteMessage,
+    PlayMessage,
+    PressKey,
+    ReleaseKey,
+    RetryMessage,
+    SendText,
+    ToggleKey,
+    ToggleRecording,
+)
 from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
@@ -309,3 +318,103 @@ def test_a_text_that_nobody_acknowledges_is_given_up(small_codec: Codec, clock: 
     run_until(clock, 200.0, "text 0 was not acknowledged", a, a, b)
     assert a.metrics.counter("message.tx_packets") == 4
     assert b.said.count("message from alpha: hello") == 1
+
+
+def recorded(bench: Bench, clock: ManualClock, seconds: float, *benches: Bench) -> str:
+    """Record a message; its id."""
+    bench.station.post(ToggleRecording())
+    run(clock, seconds, *benches)
+    bench.station.post(ToggleRecording())
+    run(clock, 1.5, *benches)
+    newest = bench.station.snapshot().messages[0]
+    assert newest.id is not None
+    return newest.id
+
+
+def test_messages_are_shown_with_how_far_they_are_and_played_by_id(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [speechlike])
+    link_a, link_b = links(clock)
+    mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2)
+    ear = FileOutput(tmp_path / "ear.wav", clock, Metrics())
+    b = Bench(small_codec, clock, link_b, 2, tmp_path, (NullInput(clock), ear))
+    first = recorded(a, clock, 2.0, a, b)
+    (view,) = a.station.snapshot().messages
+    assert (view.kind, view.direction, view.peer, view.state) == ("voice", "out", "bravo", "outbox")
+    assert view.duration_s == pytest.approx(2.2, abs=0.2)
+    run_until(clock, 300.0, "delivered to bravo", a, a, b)
+    a.station.post(SendText("where are you?", 2))
+    run_until(clock, 300.0, "message from alpha: where are you?", b, a, b)
+    a.said.clear()
+    run_until(clock, 300.0, "delivered to bravo", a, a, b)
+    run(clock, 1.1, a, b)
+    text, voice = b.station.snapshot().messages
+    assert (text.kind, text.direction, text.peer, text.text, text.state) == (
+        "text",
+        "in",
+        "alpha",
+        "where are you?",
+        "inbox",
+    )
+    assert (voice.id, voice.direction, voice.share, voice.state) == (first, "in", 1.0, "inbox")
+    assert [(one.state, one.share) for one in a.station.snapshot().messages] == [("sent", 1.0), ("sent", 1.0)]
+    b.station.post(PlayMessage(first))
+    run(clock, 4.0, b)
+    ear.close()
+    assert np.abs(read_audio(tmp_path / "ear.wav")).max() > 0
+    assert b.told(f"playing message {first} from alpha, 2.")
+    b.station.post(PlayMessage(text.id))
+    b.station.post(PlayMessage("ffff"))
+    run(clock, 0.1, b)
+    assert b.told(f"message {text.id}: where are you?")
+    assert b.told("message ffff: nothing to play")
+
+
+def test_a_message_that_failed_is_sent_again_and_one_that_is_dropped_goes(
+    small_codec: Codec, clock: ManualClock, tmp_path: Path
+) -> None:
+    link_a, _ = links(clock)
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, to=2, give_up_s=60)
+    number = recorded(a, clock, 1.0, a)
+    a.station.post(RetryMessage(number))
+    run(clock, 0.1, a)
+    assert a.told(f"message {number} is on its way")
+    run_until(clock, 2000.0, "not delivered: no answer from bravo", a, a)
+    run(clock, 1.1, a)
+    assert [view.state for view in a.station.snapshot().messages] == ["failed"]
+    a.station.post(RetryMessage(number))
+    run(clock, 1.2, a)
+    assert a.told(f"message {number} to bravo is in the outbox again")
+    assert [view.state for view in a.station.snapshot().messages] == ["outbox"]
+    a.station.post(DeleteMessage(number))
+    a.station.post(DeleteMessage(number))
+    a.station.post(RetryMessage(number))
+    run(clock, 1.2, a)
+    assert a.told(f"message {number} deleted")
+    assert a.told(f"message {number} not deleted: there is none")
+    assert a.told(f"message {number} not sent again: none of those that failed")
+    assert a.station.snapshot().messages == ()
+    sent = a.metrics.counter("message.tx_packets")
+    run(clock, 30.0, a)
+    assert a.metrics.counter("message.tx_packets") == sent
+
+
+def test_a_message_dropped_while_it_arrives_is_refused(
+    small_codec: Codec, clock: ManualClock, speechlike: np.ndarray, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "said.wav", [np.tile(speechlike, 4)])
+    link_a, link_b = links(clock, SLOW)
+    mouth = (FileInput(tmp_path / "said.wav", clock), NullOutput(clock, Metrics()))
+    a = Bench(small_codec, clock, link_a, 1, tmp_path, mouth, to=2)
+    b = Bench(small_codec, clock, link_b, 2, tmp_path)
+    number = recorded(a, clock, 8.0, a, b)
+    run_until(clock, 300.0, f"message {number}: 25 % received", b, a, b)
+    run(clock, 1.1, a, b)
+    (view,) = b.station.snapshot().messages
+    assert (view.state, view.direction) == ("partial", "in")
+    assert 0.2 < view.share < 0.6
+    b.station.post(DeleteMessage(number))
+    run_until(clock, 300.0, f"message {number}: bravo refused, unwanted", a, a, b)
+    assert b.spool.entries() == []

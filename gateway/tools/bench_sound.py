@@ -1,0 +1,374 @@
+"""`clarilink bench --sound`: two stations with virtual sound cards talk through a channel process; how long speech
+takes from mouth to ear, against the budget that the station shows, and what a recogniser makes of it.
+
+Rule: nothing is replaced; stations and channel are programs of their own, the microphone and the speaker are null sinks
+of a private PulseAudio, and delay is measured between what was played to one and recorded from the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gateway.audio.base import SAMPLE_RATE_HZ
+from gateway.audio.denoise import available, denoise
+from gateway.audio.files import read_audio
+from gateway.channel_app import ControlClient
+from gateway.codec import Codec
+from gateway.codec.mel import MelFrontEnd
+from gateway.codec.spec import HOP
+from gateway.errors import GatewayError
+from gateway.samples import sample_path
+from gateway.service.client import ControlClient as StationClient
+from gateway.tools.virtual_sound import CLOCK, VirtualSound, prefer
+
+PATIENCE_S = 90.0
+SETTLE_S = 1.5
+UNDISTURBED = 0.8
+"""Likeness of speech before and after the codec is 0.85 to 0.9."""
+OVERS, TRIES = 5, 12
+SAMPLE_S = 8.0
+HOP_S = 0.01
+LONGEST_S = 8.0
+PRESETS = ("leo-iridium", "acoustic-1km")
+STATION = """
+[station]
+name = "{name}"
+id = {number}
+group = 1
+[net.names]
+1 = "alpha"
+2 = "bravo"
+[codec]
+search = "off"
+[ptt]
+tones = false
+[jitter]
+cushion_ms = {cushion_ms}
+cap_ms = 2500
+[audio]
+latency_ms = {latency_ms}
+{audio}
+[packets]
+frames_per_packet = {frames}
+[control]
+socket = "{name}.sock"
+[log]
+format = "json"
+[link]
+kind = "zeromq-channel"
+endpoint = "{endpoint}"
+"""
+
+
+class BenchError(GatewayError):
+    """A program of the bench did not do what it is there for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundOptions:
+    """`preset` the channel; `latency_ms` asked of the sound cards; `audio` more lines for [audio]."""
+
+    preset: str = "leo-iridium"
+    frames: int = 6
+    cushion_ms: int = 200
+    latency_ms: int = 60
+    audio: str = ""
+    is_lossless: bool = True
+    """Without the preset's losses: delay is measured on what arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """One over as it was heard: `delay_ms` from mouth to ear, what was `heard` (samples,) from the far speaker, from
+    the time on when it began to be said."""
+
+    delay_ms: float
+    likeness: float
+    heard: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundResult:
+    """Overs, the talker's `budget` at the end (DelayView), and the counters with which both stations ended."""
+
+    overs: tuple[Over, ...]
+    budget: Mapping[str, float]
+    talker: Mapping[str, float]
+    listener: Mapping[str, float]
+    channel_late_ms: float
+    """By how much the channel process handed packets on later than it meant to (median): no part of a real link."""
+
+    @property
+    def measured_ms(self) -> float:
+        """Median over the overs."""
+        return median(over.delay_ms for over in self.overs)
+
+    @property
+    def computed_ms(self) -> float:
+        """The talker's budget at the end."""
+        return self.budget["total_ms"]
+
+    @property
+    def xruns(self) -> int:
+        """Of all four streams."""
+        names = ("audio.input.xruns", "audio.output.xruns")
+        return int(sum(counts.get(name, 0) for counts in (self.talker, self.listener) for name in names))
+
+
+class Program:
+    """A running `clarilink` and its log lines."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environment, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        prefer(self._process)  # as its service unit has it
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            with self._changed:
+                self._lines.append(line.rstrip())
+                self._changed.notify_all()
+
+    def count(self, told: str) -> int:
+        """Lines so far that tell `told`."""
+        with self._changed:
+            return sum(told in line for line in self._lines)
+
+    def wait_for(self, told: str, count: int = 1) -> str:
+        """The line that tells it for the `count`-th time. Raises BenchError if it does not come."""
+        give_up_s = CLOCK.now() + PATIENCE_S
+        with self._changed:
+            while len(found := [line for line in self._lines if told in line]) < count:
+                if CLOCK.now() > give_up_s:
+                    raise BenchError(f"never told {told!r}:\n" + "\n".join(self._lines[-12:]))
+                self._changed.wait(0.2)
+        return found[count - 1]
+
+    def type(self, line: str) -> None:
+        """A line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def ended(self) -> dict[str, float]:
+        """Quit; the counters and gauges it ended with."""
+        self.type("q")
+        self._process.wait(PATIENCE_S)
+        self._reader.join(5)
+        return dict(json.loads(self.wait_for("station stopped")))
+
+    def close(self) -> None:
+        """At once."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(5)
+        for stream in (self._process.stdin, self._process.stderr):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+class SoundBench:
+    """Two running stations, `alpha` and `bravo`, with a microphone and a speaker each, and a channel between them."""
+
+    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str, socket: Path) -> None:
+        self._sound = sound
+        self._alpha, self._bravo = alpha, bravo
+        self._control, self._alpha_socket = control, socket
+
+    def say(self, pcm: NDArray[np.float32]) -> Over:
+        """Alpha says `pcm` (samples,), heard whole at bravo's speaker."""
+        with self._sound.recording("alpha-mouth") as mouth, self._sound.recording("bravo-ear") as ear:
+            overs = self._bravo.count("over ended")
+            talking = self._alpha.count("talking")
+            self._alpha.type("p")
+            self._alpha.wait_for("talking", talking + 1)
+            quiet = np.zeros(int(0.4 * SAMPLE_RATE_HZ), np.float32)
+            self._sound.play("alpha-mouth", np.concatenate([quiet, pcm, quiet]))
+            self._alpha.type("p")
+            self._bravo.wait_for("over ended", overs + 1)
+            ear.wait(len(ear.pcm) / SAMPLE_RATE_HZ + SETTLE_S)
+        said, heard = mouth.pcm, ear.pcm
+        lag_s, likeness = lag(said, heard, ear.begin_s - mouth.begin_s)
+        return Over(1000 * lag_s, likeness, heard)
+
+    def say_until(self, pcm: NDArray[np.float32], wanted: int, tries: int) -> list[Over]:
+        """Say `pcm` until `wanted` overs were heard undisturbed: on a busy machine sound has gaps that are not ours.
+        Raises BenchError after `tries`."""
+        overs: list[Over] = []
+        for attempt in range(tries):
+            CLOCK.sleep(0.1 + 0.037 * (attempt % 8))  # not always at the same place between two blocks
+            over = self.say(pcm)
+            if over.likeness >= UNDISTURBED:
+                overs.append(over)
+            if len(overs) == wanted:
+                return overs
+        raise BenchError(f"only {len(overs)} of {tries} overs were heard undisturbed: is this machine busy?")
+
+    def budget(self) -> dict[str, float]:
+        """The talker's, now: DelayView by name."""
+        with StationClient(self._alpha_socket) as station:
+            return dict(station.ask("snapshot")["snapshot"]["delay"])
+
+    def ended(self, overs: list[Over]) -> SoundResult:
+        """Quit both stations."""
+        late = ControlClient(self._control, None, None, PATIENCE_S).ask({"do": "status"})["late_ms"]
+        budget = self.budget()
+        return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), late["p50"] if late else 0.0)
+
+
+@contextmanager
+def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
+    """Start everything; it ends with the context. Raises AudioError without PulseAudio, BenchError if it does not
+    run."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clarilink-bench-")))
+        sound = stack.enter_context(VirtualSound([f"{n}-{p}" for n in ("alpha", "bravo") for p in ("mouth", "ear")]))
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        control = f"ipc://{folder / 'control'}"
+        figures = f'preset = "{options.preset}"\n' + ("loss = 0.0\n" if options.is_lossless else "")
+        (folder / "net.toml").write_text(
+            f'endpoint = "{endpoint}"\ncontrol = "{control}"\nseed = 1\n[channel]\n{figures}'
+        )
+        channel = Program(["channel", "-c", str(folder / "net.toml"), "--log"], dict(os.environ))
+        stack.callback(channel.close)
+        stations = []
+        for number, name in enumerate(("alpha", "bravo"), 1):
+            path = folder / f"{name}.toml"
+            path.write_text(
+                STATION.format(
+                    name=name,
+                    number=number,
+                    endpoint=endpoint,
+                    cushion_ms=options.cushion_ms,
+                    latency_ms=options.latency_ms,
+                    frames=options.frames,
+                    audio=options.audio,
+                )
+            )
+            station = Program(["run", "-c", str(path)], sound.environment(f"{name}-ear", f"{name}-mouth"))
+            stack.callback(station.close)
+            stations.append(station)
+        for station in stations:
+            station.wait_for("station ready")
+        CLOCK.sleep(3 * SETTLE_S)  # the sound cards' own figures settle, the channel answers
+        yield SoundBench(sound, stations[0], stations[1], control, folder / "alpha.sock")
+
+
+def lag(said: NDArray[np.float32], heard: NDArray[np.float32], later_s: float) -> tuple[float, float]:
+    """Seconds by which `heard` (samples,) follows `said` (samples,), and how alike they are (1: the same), where the
+    recording of `heard` began `later_s` after the other. By their mel spectrograms: a vocoder keeps no waveform."""
+    first, second = _shape(said), _shape(heard)
+    size = len(first) + len(second)
+    spectra = np.fft.rfft(first, size, axis=0).conj() * np.fft.rfft(second, size, axis=0)
+    likeness = np.fft.irfft(spectra.sum(axis=1), size)
+    likeness /= np.linalg.norm(first) * np.linalg.norm(second) + 1e-9
+    shift = round(later_s / HOP_S)
+    hops = np.arange(-shift, round(LONGEST_S / HOP_S) - shift)
+    values = likeness[hops % size]
+    best = int(np.argmax(values))
+    between = 0.0
+    if 0 < best < len(values) - 1:
+        a, b, c = values[best - 1 : best + 2]
+        between = 0.5 * (a - c) / (a - 2 * b + c)
+    return float(later_s + (hops[best] + between) * HOP_S), float(values[best])
+
+
+def _shape(pcm: NDArray[np.float32]) -> NDArray[np.float64]:
+    front = MelFrontEnd()
+    whole = torch.from_numpy(pcm[: len(pcm) // HOP * HOP].copy())[None]
+    mel = front(whole, front.initial_state(1))[0][0].numpy().astype(np.float64)
+    mel = np.maximum(mel, np.quantile(mel, 0.995) - 5.0)
+    shape: NDArray[np.float64] = mel - mel.mean(axis=0)
+    return shape
+
+
+def sound_figures(minutes: float, say: Callable[[str], None]) -> dict[str, float]:
+    """Medians for each of `PRESETS`, then `minutes` of talk; progress goes to `say`."""
+    torch.set_num_threads(1)
+    pcm = read_audio(sample_path())[: int(SAMPLE_S * SAMPLE_RATE_HZ)]
+    figures: dict[str, float] = {}
+    for preset in PRESETS:
+        with sound_bench(SoundOptions(preset)) as bench:
+            result = bench.ended(bench.say_until(pcm, OVERS, TRIES))
+        say(f"{preset}: " + ", ".join(f"{over.delay_ms:.0f}" for over in result.overs) + " ms")
+        name = preset.replace("-", "_")
+        figures[f"{name}_measured_ms"] = round(result.measured_ms, 1)
+        figures[f"{name}_computed_ms"] = round(result.computed_ms, 1)
+        figures[f"{name}_channel_late_ms"] = result.channel_late_ms
+        figures[f"{name}_xruns"] = result.xruns
+        heard = words_lost(pcm, [over.heard for over in result.overs], say)
+        if heard is not None:
+            figures[f"{name}_words_lost_percent"], figures["loopback_words_lost_percent"] = heard
+    if minutes:
+        figures |= _endurance(minutes, pcm, say)
+    return figures
+
+
+def _endurance(minutes: float, pcm: NDArray[np.float32], say: Callable[[str], None]) -> dict[str, float]:
+    """Alpha talks, over after over, both stations play and record all the while."""
+    until_s = CLOCK.now() + 60 * minutes
+    loads, overs = [os.getloadavg()[0]], []
+    with sound_bench(SoundOptions()) as bench:
+        while CLOCK.now() < until_s:
+            overs.append(bench.say(pcm))
+            loads.append(os.getloadavg()[0])
+        result = bench.ended(overs)
+    say(f"{len(overs)} overs in {minutes:g} minutes, load average {min(loads):.1f} to {max(loads):.1f}")
+    return {
+        "endurance_minutes": minutes,
+        "endurance_xruns": result.xruns,
+        "endurance_overs": len(overs),
+        "endurance_disturbed": sum(over.likeness < UNDISTURBED for over in overs),
+        "endurance_load": round(median(loads), 1),
+    }
+
+
+def words_lost(
+    pcm: NDArray[np.float32], heard: list[NDArray[np.float32]], say: Callable[[str], None]
+) -> tuple[float, float] | None:
+    """Words of `pcm` that a recogniser misses, in percent: in what was `heard` (the median), and after the codec alone.
+    None without a recogniser."""
+    from gateway.evaluation.asr import EvaluationError, Recogniser, normalise, word_errors
+
+    try:
+        recogniser = Recogniser("tiny.en", threads=1)
+    except EvaluationError as error:
+        say(f"no words counted: {error}")
+        return None
+    codec = Codec.load()
+    reference = normalise(recogniser.transcribe(pcm))
+
+    def lost(sound: NDArray[np.float32]) -> float:
+        errors = word_errors(reference, normalise(recogniser.transcribe(sound)))
+        return round(100 * errors / len(reference.split()), 1)
+
+    return median(map(lost, heard)), lost(codec.decode(codec.encode(denoise(pcm) if available() else pcm)))
