@@ -43,6 +43,11 @@ class Feed:
         """Goes up with everything new."""
         return self._parts.version
 
+    @property
+    def age_s(self) -> float:
+        """How long ago the station published; without end where it has not yet."""
+        return self._loop.time() - self.published_s
+
     def since(self, version: int) -> str | None:
         """A JSON object of what changed after `version`; None: nothing."""
         return self._parts.since(version)

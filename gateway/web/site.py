@@ -211,8 +211,7 @@ class Site:
     # What the page asks for.
 
     async def _health(self, request: web.Request) -> web.Response:
-        age_s = asyncio.get_running_loop().time() - self.feed.published_s
-        if age_s > SILENT_AFTER_S:
+        if self.feed.age_s > SILENT_AFTER_S:
             return web.Response(status=503, text="the station is silent\n")
         return web.Response(text="ok\n")
 

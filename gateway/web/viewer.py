@@ -86,7 +86,12 @@ class Viewer:
 
     async def _write(self) -> None:
         """Everything first, then what changed, for as long as the browser reads."""
-        hello = {"holder": self._holder, "station": self._station, "hold_ms": round(1000 * HOLD_S)}
+        hello = {
+            "holder": self._holder,
+            "station": self._station,
+            "hold_ms": round(1000 * HOLD_S),
+            "age_s": min(self._feed.age_s, 1e6),
+        }
         try:
             await self._send(json_text({"hello": hello}))
             seen, news = 0, 0

@@ -30,8 +30,9 @@ def consoles(desk: Desk, tmp_path: Path) -> Iterator[Consoles]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """For one module: while Playwright runs, it has the thread's loop, which the next module may want."""
     yield from chromium()
 
 

@@ -252,6 +252,9 @@ def test_a_refusal_is_told_while_the_key_is_down_and_not_for_ever(visit: Open, d
         ({"ptt": PttView("talking", held_by=("web:0000",))}, "tx", "On the air", "Keyed by another phone or tablet"),
         ({"ptt": PttView("tail")}, "tx", "On the air", "Last words go out"),
         ({"ptt": PttView("locked_out", held_by=("keyboard",))}, "locked", "Locked out", "Let go of the key"),
+        ({"ptt": PttView("keying", held_by=("switch",))}, "busy", "Wait", "The transmitter is coming up"),
+        ({"ptt": PttView("busy_lockout"), "talker": views.TalkerView("Dorado", 2)}, "busy", "Busy: Dorado", "let go"),
+        ({"ptt": PttView("waiting")}, "busy", "Waiting", "You begin when the channel is free"),
         ({"ptt": PttView(waits_for_floor=True)}, "busy", "Waiting", "You begin when the channel is free"),
         ({"ptt": PttView("talking", is_parrot=True)}, "parrot", "Parrot", "not on the air"),
         ({"ptt": PttView(is_recording=True)}, "rec", "Recording", "sent when you end it"),
@@ -415,6 +418,13 @@ def test_a_station_that_falls_silent_is_not_connected(visit: Open, desk: Desk) -
     page = visit()
     desk.close()
     state(page, "lost")
+    give_up = time.monotonic() + 12
+    while time.monotonic() < give_up:  # the console itself still answers: that alone is no state to show
+        assert page.locator("#state").get_attribute("data-state") == "lost"
+        assert "the station is silent" in page.get_by_role("alert").inner_text()
+        page.wait_for_timeout(50)
+    desk.change(wall_s=desk.snapshot.wall_s + 20)
+    state(page, "ready")
 
 
 def test_the_token_is_asked_for_once(browser: Any, consoles: Consoles, tmp_path: Path) -> None:

@@ -36,17 +36,24 @@ export class Connection {
       this.holdMs = message.hello.hold_ms;
     } else if (message.snapshot) {
       this.tries = 0;
-      this.holder = this.hello.holder;
       this.snapshot = message.snapshot;
-      this.onState(this.snapshot, Object.keys(this.snapshot), true);
+      // What a station said long ago is no state of now: the console lives, but the station behind it does not.
+      if (1000 * this.hello.age_s > SILENT_MS) this.onLost("the station is silent");
+      else this.connected();
     } else if (message.changed && this.snapshot) {
       Object.assign(this.snapshot, message.changed);
-      this.onState(this.snapshot, Object.keys(message.changed), false);
+      if (this.holder) this.onState(this.snapshot, Object.keys(message.changed), false);
+      else this.connected();
     } else if (message.news) {
       this.onNews(message.news);
     } else if (message.error || message.done) {
       this.onAnswer(message);
     }
+  }
+
+  connected() {
+    this.holder = this.hello.holder;
+    this.onState(this.snapshot, Object.keys(this.snapshot), true);
   }
 
   // Whether it left this page.
@@ -57,7 +64,7 @@ export class Connection {
   }
 
   lose() {
-    const why = this.holder ? "the connection broke" : "no answer yet";
+    const why = performance.now() - this.heardAt > SILENT_MS ? "the station is silent" : this.holder ? "the connection broke" : "no answer yet";
     this.holder = null;
     this.socket = null;
     const pause = PAUSES_MS[Math.min(this.tries, PAUSES_MS.length - 1)];

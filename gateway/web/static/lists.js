@@ -1,6 +1,6 @@
 // Messages, overs, stations and recordings, as lists with what can be done with each.
 import { by, button, make, reconcile, text } from "./dom.js";
-import { ago, clockTime, decibel, groupName, lasting, percent } from "./words.js";
+import { ago, clockTime, decibel, groupName, lasting, percent, sentence } from "./words.js";
 
 const isOwn = (message) => /^(out|sent|said)/.test(message.direction);
 const line = (title, small, ...buttons) =>
@@ -69,7 +69,7 @@ export function drawOvers(snapshot, ask) {
 
 export function drawDirectory(snapshot) {
   const { names, station } = snapshot;
-  const all = [{ id: "", name: `Group: ${groupName(station.group)}` }, ...names.filter(([id]) => id !== station.id).map(([id, name]) => ({ id: String(id), name }))];
+  const all = [{ id: "", name: sentence(groupName(station.group)) }, ...names.filter(([id]) => id !== station.id).map(([id, name]) => ({ id: String(id), name }))];
   reconcile(by("to"), all, (one) => one.id, (one) => make("option", { value: one.id }, one.name));
 }
 

@@ -167,14 +167,15 @@ export class Talk {
     const { ptt } = snapshot;
     const isOwn = ptt.held_by.includes(holder);
     const talks = isOwn && (ptt.mode === "talking" || ptt.is_recording);
-    const isRefused = !talks && !ptt.waits_for_floor && (ptt.mode === "locked_out" || Boolean(ptt.refusal));
+    const isComing = ptt.waits_for_floor || ["waiting", "keying"].includes(ptt.mode);
+    const isRefused = !talks && !isComing && (["locked_out", "busy_lockout"].includes(ptt.mode) || Boolean(ptt.refusal));
     if (talks && this.hasBuzzed !== "permit") buzz(60);
     if (isRefused && this.hasBuzzed !== "refusal") buzz([120, 80, 120]);
     this.hasBuzzed = talks ? "permit" : isRefused ? "refusal" : this.hasBuzzed;
     this.hasTalked ||= talks;
     // A latch that was refused, or whose over has ended, must not begin another by itself.
     const isOver = this.hasTalked && !talks && ptt.mode !== "tail";
-    const isStale = performance.now() - this.downAt > TALKS_WITHIN_MS && !talks && !ptt.waits_for_floor;
+    const isStale = performance.now() - this.downAt > TALKS_WITHIN_MS && !talks && !isComing;
     if (this.holds.has("latch") && (isRefused || isOver || isStale)) this.letGo();
     return this.draw();
   }

@@ -33,6 +33,7 @@ function holderName(holder) {
 
 const REFUSALS = {
   busy: "Somebody else is talking",
+  not_free: "The channel did not become free",
   locked_out: "Locked out: let go first",
   no_link: "There is no link",
   no_key: "The transmitter cannot be keyed",
@@ -57,12 +58,16 @@ export function describe(snapshot, holder, isFresh = true) {
   if (ptt.mode === "locked_out") {
     return { look: "locked", icon: "locked", title: "Locked out", sub: ptt.held_by.length ? "Let go of the key" : "Wait" };
   }
-  if (ptt.waits_for_floor) {
+  if (ptt.mode === "keying") return { look: "busy", icon: "tx", title: "Wait", sub: "The transmitter is coming up" };
+  if (ptt.waits_for_floor || ptt.mode === "waiting") {
     const sub = talker ? `${talker.name} is talking; you begin when the channel is free` : "You begin when the channel is free";
     return { look: "busy", icon: "busy", title: "Waiting", sub };
   }
+  const name = talker?.name || "somebody";
+  if (ptt.mode === "busy_lockout") {
+    return { look: "busy", icon: "busy", title: talker ? `Busy: ${name}` : "Busy", sub: "Refused; let go of the key, or arm Break in" };
+  }
   if (ptt.mode === "receiving" || talker) {
-    const name = talker?.name || "somebody";
     const to = talker && talker.group !== null ? ` to ${groupName(talker.group)}` : "";
     if (refusal) {
       return { look: "busy", icon: "busy", title: `Busy: ${name}`, sub: `${refusalWords(refusal)}; arm Break in to talk over` };
@@ -97,8 +102,10 @@ export function talkWords(snapshot, holder, isDown, isArmed, isLatching) {
         : { look: "tx", icon: "tx", text: "Speak", small: `on the air, ${end}` };
     }
     if (ptt.is_recording) return { look: "rec", icon: "rec", text: "Speak", small: `recording, ${end}` };
-    if (ptt.waits_for_floor) return { look: "busy", icon: "busy", text: "Wait", small: "you begin when the channel is free" };
-    if (ptt.refusal) return { look: "busy", icon: "busy", text: "Refused", small: refusalWords(ptt.refusal) };
+    if (ptt.waits_for_floor || ptt.mode === "waiting") return { look: "busy", icon: "busy", text: "Wait", small: "you begin when the channel is free" };
+    if (ptt.refusal || ptt.mode === "busy_lockout") {
+      return { look: "busy", icon: "busy", text: "Refused", small: refusalWords(ptt.refusal ?? "busy") };
+    }
     return { look: "wait", icon: "mic", text: "Wait", small: "" };
   }
   if (isArmed) return { look: "armed", icon: "break", text: isLatching ? "Tap to break in" : "Hold to break in", small: "talks over others" };
