@@ -11,12 +11,13 @@
 #   direwolf, minimodem, socat       real modems that modem drivers talk through
 #   libhamlib-utils                  rigctld, which keys radios
 #   systemd                          systemd-analyze, which reads the units
+#   chromium, tmux                   the browser and the terminal that consoles are tried in
 #   make, gcc-arm-none-eabi          the firmware reference: on this machine, and its size on a Cortex-M0
 set -eu
 
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 packages="libportaudio2 codec2 pulseaudio libasound2-plugins gcc libc6-dev python3-dev"
-[ "${1:-}" != test ] || packages="$packages direwolf minimodem socat libhamlib-utils systemd make gcc-arm-none-eabi"
+[ "${1:-}" != test ] || packages="$packages direwolf minimodem socat libhamlib-utils systemd chromium tmux make gcc-arm-none-eabi"
 missing=""
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
