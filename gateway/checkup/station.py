@@ -169,6 +169,8 @@ def _check_folders(findings: Findings, config: StationConfig, around: Surroundin
         record = config.trace.record
         folder = record.parent if record.suffix == ".trace" else record
         wanted_room.append(("trace.record", folder, config.trace.max_bytes))
+    if config.log.file is not None:
+        wanted_room.append(("log.file", config.log.file.parent, config.log.max_bytes * (1 + config.log.keep)))
     if config.state is not None:
         wanted_room.append(("state.file", config.state.file.parent, STATE_BYTES))
     if config.security.mode != "none":

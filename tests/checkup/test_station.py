@@ -120,6 +120,7 @@ def test_folders(tmp_path: Path) -> None:
             '[messages]\nspool = "file/spool"\n',
             '[record]\nfolder = "file"\n',
             '[trace]\nrecord = "file/x.trace"\n',
+            '[log]\nfile = "file/log"\n',
             '[state]\nfile = "file/state"\n',
         ]
     )
@@ -127,6 +128,7 @@ def test_folders(tmp_path: Path) -> None:
         ("problem", "messages.spool"),
         ("problem", "record.folder"),
         ("problem", "trace.record"),
+        ("problem", "log.file"),
         ("problem", "state.file"),
     ]
 
