@@ -122,7 +122,9 @@ class StationBoard:
 
     def talker_known(self, source: int, group: int) -> str:
         """Who it is; returns the name."""
-        name = self._config.net.name_of(source)
+        station, net = self._config.station, self._config.net
+        # A parrot gives back what this station said, which need not be in its own directory.
+        name = station.name if source == station.id and source not in net.names else net.name_of(source)
         self._talker = TalkerView(name, source, group)
         return name
 

@@ -76,6 +76,14 @@ def test_who_is_heard_and_was(board: StationBoard, clock: ManualClock) -> None:
     assert board.airtime_view().heard_s == pytest.approx(5.5)
 
 
+def test_what_a_parrot_says_is_this_stations_own(clock: ManualClock) -> None:
+    config = StationConfig.model_validate({"station": {"name": "lone", "id": 7}, "link": {"kind": "memory"}})
+    board = StationBoard(config, clock)
+    board.over_begins()
+    assert board.talker_known(7, 0) == "lone"
+    assert board.talker_known(8, 0) == "station 8"
+
+
 def test_an_over_that_never_began_does_not_end(board: StationBoard) -> None:
     board.over_ends(None)
     assert board.overs == ()
