@@ -45,6 +45,14 @@ class Speaker(AudioOutput):
         return self._output.state
 
     @property
+    def text(self) -> str:
+        return self._output.text
+
+    @property
+    def latency_s(self) -> float:
+        return self._output.latency_s
+
+    @property
     def queued_samples(self) -> int:
         return self._output.queued_samples
 

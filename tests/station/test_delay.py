@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.audio.paced import NullOutput
+from gateway.clock import ManualClock
 from gateway.control.snapshot import DelayView
 from gateway.links.base import LinkInfo
+from gateway.metrics import Metrics
 from gateway.protocol.live import CHECKSUM, NO_PROTECTION, packet_bytes
 from gateway.protocol.protection_file import load_protection
 from gateway.station.delay import ComputingMeter, OverPlan, delay_view
+from gateway.station.speaker import Speaker
 
 PLAIN = OverPlan(6, load_protection("none"), NO_PROTECTION)
 LINK = LinkInfo("wire", 1000)
@@ -87,3 +91,17 @@ def test_computing_is_a_mean_of_late() -> None:
     for _ in range(50):
         meter.encoded(0.02)
     assert meter.computing_ms == pytest.approx(30, abs=0.1)
+
+
+def test_the_speaker_tells_what_its_card_tells() -> None:
+    class Card(NullOutput):
+        @property
+        def latency_s(self) -> float:
+            return 0.06
+
+        @property
+        def text(self) -> str:
+            return "headset, ALSA"
+
+    speaker = Speaker(Card(ManualClock(), Metrics()))
+    assert (speaker.latency_s, speaker.text) == (0.06, "headset, ALSA")
