@@ -100,6 +100,8 @@ class Over:
     delay_ms: float
     likeness: float
     heard: NDArray[np.float32]
+    computed_ms: float
+    """By the talker's station, as the over ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class SoundResult:
     budget: Mapping[str, float]
     talker: Mapping[str, float]
     listener: Mapping[str, float]
+    channel_ms: float
+    """From a packet's sending to its arrival, air time included, as the channel says (median)."""
     channel_late_ms: float
     """By how much the channel process handed packets on later than it meant to (median): no part of a real link."""
 
@@ -120,8 +124,8 @@ class SoundResult:
 
     @property
     def computed_ms(self) -> float:
-        """The talker's budget at the end."""
-        return self.budget["total_ms"]
+        """Median over the overs."""
+        return median(over.computed_ms for over in self.overs)
 
     @property
     def xruns(self) -> int:
@@ -217,7 +221,7 @@ class SoundBench:
             ear.wait(len(ear.pcm) / SAMPLE_RATE_HZ + SETTLE_S)
         said, heard = mouth.pcm, ear.pcm
         lag_s, likeness = lag(said, heard, ear.begin_s - mouth.begin_s)
-        return Over(1000 * lag_s, likeness, heard)
+        return Over(1000 * lag_s, likeness, heard, self.budget()["total_ms"])
 
     def say_until(self, pcm: NDArray[np.float32], wanted: int, tries: int) -> list[Over]:
         """Say `pcm` until `wanted` overs were heard undisturbed: on a busy machine sound has gaps that are not ours.
@@ -239,9 +243,13 @@ class SoundBench:
 
     def ended(self, overs: list[Over]) -> SoundResult:
         """Quit both stations."""
-        late = ControlClient(self._control, None, None, PATIENCE_S).ask({"do": "status"})["late_ms"]
+        channel = ControlClient(self._control, None, None, PATIENCE_S)
+        late = channel.ask({"do": "status"})["late_ms"]
+        paths = channel.ask({"do": "paths", "path": "alpha>bravo", "offset": 0})["paths"]
+        delay_ms = paths[0]["delay_ms"]["p50"] if paths and paths[0]["delay_ms"] else 0.0
         budget = self.budget()
-        return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), late["p50"] if late else 0.0)
+        late_ms = late["p50"] if late else 0.0
+        return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), delay_ms, late_ms)
 
 
 @contextmanager
@@ -324,6 +332,7 @@ def sound_figures(minutes: float, say: Callable[[str], None]) -> dict[str, float
         figures[f"{name}_measured_ms"] = round(result.measured_ms, 1)
         figures[f"{name}_computed_ms"] = round(result.computed_ms, 1)
         figures[f"{name}_channel_late_ms"] = result.channel_late_ms
+        figures[f"{name}_channel_ms"] = result.channel_ms
         figures[f"{name}_xruns"] = result.xruns
         heard = words_lost(pcm, [over.heard for over in result.overs], say)
         if heard is not None:

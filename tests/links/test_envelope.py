@@ -15,6 +15,7 @@ MESSAGES = [
     Packet("ä" * 64, 0, b""),
     Bye("bravo", 5),
     Welcome(64, 300.0, True, 0.1, 4),
+    Welcome(64, 300.0, True, 0.1, 4, 0.667),
     Refused("no room"),
 ]
 
@@ -58,3 +59,11 @@ def test_wrong_ones_are_none(parts: object) -> None:
 def test_any_bytes_are_a_message_or_none(data: bytes) -> None:
     message = unpack(data)
     assert message is None or unpack(pack(message)) == message
+
+
+def test_a_welcome_without_a_delay_is_understood_and_one_with_a_wrong_delay_is_not() -> None:
+    """A channel process of before the delay was told."""
+    fields = [1, "welcome", 64, 300.0, True, 0.1, 4]
+    assert unpack(msgpack.packb(fields)) == Welcome(64, 300.0, True, 0.1, 4)
+    for delay in (-1.0, float("inf"), float("nan"), "long"):
+        assert unpack(msgpack.packb([*fields, delay])) is None
