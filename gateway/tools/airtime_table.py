@@ -190,12 +190,12 @@ def station_plan(path: Path, config: StationConfig) -> Plan:
     from gateway.station.link import build_link, protection_of, wants_crc
 
     link = build_link(config.model_copy(update={"trace": None}), ManualClock(), Metrics())
-    delay_s = jitter_s = 0.0
+    jitter_s = 0.0
     if config.channel is not None:
         source = config.channel.preset if config.channel.preset is not None else config.channel.file
         assert source is not None
         spec = load_channel(source)
-        delay_s, jitter_s = spec.usual_delay_s, spec.jitter_ms / 1000
+        jitter_s = spec.jitter_ms / 1000  # which the link counts as delay: the most that a packet is late
     guard, note = protection_of(path, config), ""
     crc = wants_crc(config, link, guard)
     if config.link.kind == "zeromq-channel" and link.info.rate_bps is None:
@@ -205,7 +205,7 @@ def station_plan(path: Path, config: StationConfig) -> Plan:
         )
     return Plan(
         f"station {config.station.name}",
-        profile_of(link.info, link.info.delay_s + delay_s, jitter_s),
+        profile_of(link.info, link.info.delay_s - jitter_s, jitter_s),
         always_added(config, guard, crc=crc),
         config.packets.frames_per_packet,
         config.jitter.cushion_ms / 1000,

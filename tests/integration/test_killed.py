@@ -85,10 +85,10 @@ def test_a_killed_station_knows_at_its_next_start_whom_it_heard(
     a, b = start("run", "-c", a_file), start("run", "-c", b_file)
     for program in (a, b):
         program.wait_for("station ready")
+    talk(a, b)  # from then on they are connected for certain
     a.type("t Standing by.")
     b.wait_for("message from alpha: Standing by.")
-    talk(a, b)
-    wait_until(lambda: len(kept().overs) == 1, "written while it runs")
+    wait_until(lambda: len(kept().texts) == 1, "written while it runs")
     os.kill(b.process.pid, signal.SIGKILL)
     b.end()
     b = start("run", "-c", b_file)

@@ -79,7 +79,8 @@ def test_a_station_behind_an_emulated_channel_has_its_figures(tmp_path: Path) ->
     file = tmp_path / "s.toml"
     file.write_text('[station]\nname = "x"\nid = 7\n[link]\nkind = "memory"\n[channel]\npreset = "acoustic-1km"\n')
     (plan,) = load_plans(file)
-    assert (plan.profile.rate_bps, plan.profile.mtu_bytes, plan.profile.delay_s) == (727, 64, 0.667)
+    assert (plan.profile.rate_bps, plan.profile.mtu_bytes) == (727, 64)
+    assert plan.profile.delay_s == pytest.approx(0.667)
 
 
 def test_other_protections_on_demand() -> None:
