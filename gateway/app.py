@@ -76,6 +76,8 @@ def run_station(path: Path) -> None:
     codec, pace = _load_codec(config, clock)
     give_back()
     suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
+    if suppressor is not None:
+        suppressor()  # the first loads a library, which would tear the sound when an over begins
     with ExitStack() as stack:
         stack.callback(close_log)
         systemd = Systemd()
