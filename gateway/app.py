@@ -189,7 +189,8 @@ def _start_services(config: StationConfig, hub: ControlHub, metrics: Metrics, te
         )
         web.start()
         stack.callback(web.stop)
-        teller.tell(f"web console at {web.address}", Level.INFO)
+        structlog.get_logger("clarilink.station").info("web console", address=web.address)
+        hub.tell(f"web console at {web.address}")
 
 
 def _start_logging(config: StationConfig) -> None:
