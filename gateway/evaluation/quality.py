@@ -108,6 +108,7 @@ def _phones(original: Pcm, decoded: Pcm) -> float | None:
 
 def _phone_string(pcm: Pcm) -> list[str]:
     decoder = _phone_decoder()
+    decoder.reinit_feat()  # type: ignore[attr-defined] # its estimate of the noise would go on from the clip before
     decoder.start_utt()  # type: ignore[attr-defined]
     decoder.process_raw((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)  # type: ignore[attr-defined]
     decoder.end_utt()  # type: ignore[attr-defined]

@@ -73,3 +73,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(EvaluationError, match=r"pesq is not installed; install clarilink\[pesq\]"):
         measure("pesq")
+
+
+def test_phones_do_not_depend_on_what_was_heard_before(speech: np.ndarray) -> None:
+    judge = measure("phones")
+    noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32)
+    clips = [(part, part + 0.01 * noise) for part in np.split(speech, 3)]
+    first = []
+    for original, noisy in clips:
+        judge(0.5 * noise, 0.5 * noise)
+        first.append(judge(original, noisy))
+    assert [judge(original, noisy) for original, noisy in clips] == first
