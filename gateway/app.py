@@ -29,7 +29,6 @@ from gateway.console.lines import serve_lines
 from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
-from gateway.control.snapshot import Level
 from gateway.errors import ConfigError
 from gateway.logs import LogFile, close_log, configure_logging, held_back
 from gateway.metrics import Metrics
@@ -170,11 +169,11 @@ def run_station(path: Path) -> None:
 def _start_services(config: StationConfig, hub: ControlHub, metrics: Metrics, teller: Teller, stack: ExitStack) -> None:
     """What consoles and other programs reach the station by; all of it ends with `stack`."""
     if config.control is not None:
-        control = ControlSocket(config.control, hub, lambda line: teller.tell(line, Level.INFO))
+        control = ControlSocket(config.control, hub, teller.tell)
         control.start()
         stack.callback(control.stop)
     if config.metrics is not None:
-        exporter = MetricsExporter(config.metrics, hub, metrics, lambda line: teller.tell(line, Level.INFO))
+        exporter = MetricsExporter(config.metrics, hub, metrics, teller.tell)
         exporter.start()
         stack.callback(exporter.stop)
     if config.web is not None:

@@ -37,6 +37,7 @@ from gateway.station.secured import ForgetfulState
 from gateway.station.station import Station
 from gateway.tools.loopback import LoopbackOptions, run_loopback
 from gateway.transmit import Transmitter
+from tests.told import Told
 
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
@@ -61,7 +62,7 @@ class Bench:
             }
         )
         self.metrics = Metrics()
-        self.said: list[str] = []
+        self.said = Told()
         state, rng = ForgetfulState(), random.Random(number)
         sealer = Sealer(SUITE, KEY, source=number, counters=state, random_bytes=rng.randbytes)
         opener = Opener(SUITE, {1: KEY}, state, packet_s=0.48, hold_s=0.06, own_source=number)
@@ -88,10 +89,10 @@ class Bench:
         )
         said = FileInput(folder / "said.wav", clock) if number == 1 else NullInput(clock)
         care = LinkCare(config, guard, crc=False, rng=rng, metrics=self.metrics)
-        mailbox = Mailbox.of(config, codec, None, link.info, sends.carriage, rng, self.metrics, self.said.append)
+        mailbox = Mailbox.of(config, codec, None, link.info, sends.carriage, rng, self.metrics, self.said.say)
         audio = said, NullOutput(clock, self.metrics)
         self.station = Station(
-            config, sends, hears, link, audio, clock, self.metrics, self.said.append, care, mailbox, rng
+            config, sends, hears, link, audio, clock, self.metrics, self.said.say, care, mailbox, rng
         )
         self.spool = Spool(folder / f"s{number}", RealDisk(), max_bytes=10**6, wall_s=lambda: 0.0)
 

@@ -15,6 +15,7 @@ BRIDGE = ROOT / "firmware_bridge"
 # but the trainer.
 FOUNDATION = {
     "airtimes",
+    "telling",
     "clock",
     "metrics",
     "config",
@@ -27,6 +28,7 @@ FOUNDATION = {
 PURE = {"protocol", "channel", "traces"} | FOUNDATION
 ALLOWED = {
     "airtimes": set(),
+    "telling": set(),
     "clock": set(),
     "errors": set(),
     "metrics": set(),

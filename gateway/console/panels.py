@@ -12,13 +12,13 @@ from gateway.console.spans import EMPTY, Glyphs, Line, Role, Section, Span, besi
 from gateway.control.snapshot import (
     DelayView,
     DeviceView,
-    Level,
     MessageView,
     NewsView,
     Quality,
     ReceptionView,
     Snapshot,
 )
+from gateway.telling import Level
 
 LABEL = 8
 QUALITY_ROLES = {
@@ -286,8 +286,8 @@ def news(lines_told: Iterable[NewsView], width: int, height: int, glyphs: Glyphs
     """The newest lines at the bottom, long ones wrapped, exactly `height` of them."""
     rows: list[Line] = []
     for told in lines_told:
-        role = Role.WARN if told.level is Level.WARNING else Role.TEXT
-        mark = "! " if told.level is Level.WARNING else ""
+        role = Role.WARN if told.level is not Level.INFO else Role.TEXT
+        mark = "! " if told.level is not Level.INFO else ""
         first, *rest = wrapped(mark + glyphs.shown(told.text), width - 6)
         rows.append(line((clock_time(told.wall_s) + " ", Role.DIM), (first, role)))
         rows += [line(" " * 6, (row, role)) for row in rest]

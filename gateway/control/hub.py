@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock, calendar_s
 from gateway.control.requests import Request
-from gateway.control.snapshot import Level, NewsView, Snapshot
+from gateway.control.snapshot import NewsView, Snapshot
+from gateway.telling import Level
 
 MAX_WAITING = 256
 NEWS_KEPT = 200

@@ -11,13 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-
-class Level(enum.StrEnum):
-    """How urgent a line for the operator is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    """Something was refused, lost or is missing."""
+from gateway.telling import Level
 
 
 class Quality(enum.StrEnum):

@@ -36,6 +36,7 @@ from gateway.protocol.bulk_send import Outgoing, Progress, SendState, SendTiming
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import CRC_BYTES, FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
 from gateway.protocol.text_retry import TextRetry
+from gateway.telling import Level, Say
 
 DEFAULT_RATE_BPS = 300.0
 """Where neither link nor configuration tells a rate: what live voice would need, too."""
@@ -131,7 +132,7 @@ class MessageService:
         spool: Spool,
         rng: random.Random,
         metrics: Metrics,
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         """Takes the spool for itself; raises GatewayError if another station has it."""
         self._section, self._identity, self._pace, self._spool = section, identity, pace, spool
@@ -140,7 +141,7 @@ class MessageService:
         """What is in the spool, for the operator."""
         self._receiver = BulkReceiver(self._receive_config(), rng)
         for line in spool.claim():
-            say(line)
+            say(line, Level.WARNING)
         for key, state in spool.seen().items():
             self._receiver.finish(key, state)
         for entry in spool.entries([Folder.INBOX]):
@@ -189,11 +190,11 @@ class MessageService:
         if isinstance(text, TextPacket):
             return self._leaves(text, now_s)
         if text is not None:
-            self._say(f"text {text.message_id} was not acknowledged")
+            self._say(f"text {text.message_id} was not acknowledged", Level.WARNING)
         try:
             self._housekeeping(now_s)
         except OSError as error:
-            self._once("housekeeping", str(error), f"spool: {error.strerror or error}")
+            self._once("housekeeping", str(error), f"spool: {error.strerror or error}", Level.WARNING)
         for name, (entry, outgoing) in list(self._outgoing.items()):
             packet = outgoing.next(now_s)
             if packet is None:
@@ -228,7 +229,7 @@ class MessageService:
         if now_s >= self._expire_s:
             self._expire_s = now_s + EXPIRE_S
             for name in self._spool.expire(self._section.max_age_days * 86_400):
-                self._say(f"message too old: {name} deleted")
+                self._say(f"message too old: {name} deleted", Level.WARNING)
 
     def _scan(self, now_s: float) -> None:
         """Take up what the command line put into the outbox, let go what it took away."""
@@ -243,7 +244,7 @@ class MessageService:
             content = None if entry is None else entry.message.content
             if entry is None or content is None:
                 if name in self._spool.names(Folder.OUTBOX):
-                    self._say(self._spool.set_aside(Folder.OUTBOX, name))
+                    self._say(self._spool.set_aside(Folder.OUTBOX, name), Level.WARNING)
                 continue
             old = entry.message.head
             head = MessageHead(
@@ -272,15 +273,17 @@ class MessageService:
             by = "" if head.addressee is Addressee.STATION else f", confirmed by {len(outgoing.confirmed)}"
             self._say(f"message {head.message_id:08x} delivered to {whom}{by}")
         elif outgoing.state is SendState.REFUSED and outgoing.refusal is not None:
-            self._say(f"message {head.message_id:08x}: {whom} {outgoing.refusal.name.lower().replace('_', ', ')}")
+            why = outgoing.refusal.name.lower().replace("_", ", ")
+            self._say(f"message {head.message_id:08x}: {whom} {why}", Level.WARNING)
         else:
             minutes = self._section.give_up_s / 60
-            self._say(f"message {head.message_id:08x} not delivered: no answer from {whom} for {minutes:.0f} min; kept")
+            why = f"no answer from {whom} for {minutes:.0f} min"
+            self._say(f"message {head.message_id:08x} not delivered: {why}; kept", Level.WARNING)
         try:
             self._spool.move(entry, folder)
         except OSError as error:
             self._settled.add(name)  # not sent again in this run
-            self._say(f"spool: {name} cannot be moved to {folder.value}: {error.strerror or error}")
+            self._say(f"spool: {name} cannot be moved to {folder.value}: {error.strerror or error}", Level.WARNING)
 
     # From the link.
 
@@ -378,7 +381,7 @@ class MessageService:
     def _pause(self, head: MessageHead, full: Exception) -> None:
         self._receiver.pause(head.key)
         self._metrics.count("message.paused")
-        self._once(head.key, str(full), f"message {head.message_id:08x} has to wait: {full}")
+        self._once(head.key, str(full), f"message {head.message_id:08x} has to wait: {full}", Level.WARNING)
 
     # For the operator.
 
@@ -398,7 +401,7 @@ class MessageService:
         try:
             self._spool.queue(head, content)
         except SpoolFull as full:
-            self._say(f"message not kept: {full}")
+            self._say(f"message not kept: {full}", Level.REFUSED)
             return
         self._scan_s = float("-inf")
         self._say(f"message {head.message_id:08x} to {self._whom(head)} is in the outbox")
@@ -429,14 +432,14 @@ class MessageService:
         card = self.catalogue.find(message_id, (Folder.FAILED, Folder.OUTBOX))
         entry = None if card is None else self._spool.read(card.folder, card.name)
         if card is None or entry is None:
-            self._say(f"message {message_id} not sent again: none of those that failed")
+            self._say(f"message {message_id} not sent again: none of those that failed", Level.REFUSED)
         elif card.folder is Folder.OUTBOX and card.name not in self._settled:
             self._say(f"message {card.message_id} is on its way")
         else:
             try:
                 self._spool.move(entry, Folder.OUTBOX)
             except OSError as error:
-                self._say(f"message {card.message_id} not sent again: {error.strerror or error}")
+                self._say(f"message {card.message_id} not sent again: {error.strerror or error}", Level.REFUSED)
                 return
             self._settled.discard(card.name)
             self._scan_s = float("-inf")
@@ -447,12 +450,12 @@ class MessageService:
         card = self.catalogue.find(message_id)
         entry = None if card is None else self._spool.read(card.folder, card.name)
         if card is None or entry is None:
-            self._say(f"message {message_id} not deleted: there is none")
+            self._say(f"message {message_id} not deleted: there is none", Level.REFUSED)
             return
         try:
             self._spool.delete(entry)
         except OSError as error:
-            self._say(f"message {card.message_id} not deleted: {error.strerror or error}")
+            self._say(f"message {card.message_id} not deleted: {error.strerror or error}", Level.REFUSED)
             return
         if card.folder is Folder.PARTIAL:
             self._receiver.finish(card.head.key, StatusState.REFUSED_UNWANTED)
@@ -471,12 +474,12 @@ class MessageService:
         if 0 < quarter < 4:
             self._once((what, head.key), quarter, f"message {head.message_id:08x}: {25 * quarter} % {what}")
 
-    def _once(self, about: object, news: object, line: str) -> None:
+    def _once(self, about: object, news: object, line: str, level: Level = Level.INFO) -> None:
         if self._told.get(about) != news:
             if len(self._told) > MAX_TOLD:
                 self._told.clear()
             self._told[about] = news
-            self._say(line)
+            self._say(line, level)
 
     def is_own(self, head: MessageHead) -> bool:
         """Whether this station sends it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
 import zmq
@@ -21,6 +20,7 @@ from gateway.errors import ConfigError
 from gateway.service.desk import ClientGone, Desk
 from gateway.service.messages import MAX_REQUEST_BYTES
 from gateway.service.socket_file import SocketFile, listen
+from gateway.telling import Level, Say
 
 QUEUE_MESSAGES = 32
 """For one slow client; more are lost, and counted."""
@@ -33,9 +33,7 @@ JOIN_S = 5.0
 class ControlSocket:
     """Listens from `start` to `stop`; both may be called once, from one thread."""
 
-    def __init__(
-        self, section: ControlSection, hub: ControlHub, say: Callable[[str], None], clock: Clock | None = None
-    ) -> None:
+    def __init__(self, section: ControlSection, hub: ControlHub, say: Say, clock: Clock | None = None) -> None:
         """`say` gets lines for the log."""
         self._section, self._hub, self._say = section, hub, say
         self._clock = SystemClock() if clock is None else clock
@@ -113,7 +111,7 @@ class ControlSocket:
                 next_s = self._desk.send_events(self._send, self._clock.now())
             self._desk.say_goodbye(self._send)
         except Exception as error:  # the station goes on without; whoever asks sees that nobody answers
-            self._say(f"control socket failed: {error!r}")
+            self._say(f"control socket failed: {error!r}", Level.WARNING)
         finally:
             self._router.close()
             self._context.term()

@@ -16,6 +16,7 @@ from gateway.control.requests import LEASE_S
 from gateway.errors import GatewayError, LinkError, RequestError
 from gateway.service import words
 from gateway.service.client import ControlClient
+from gateway.telling import Level
 
 Event = Mapping[str, Any]
 
@@ -182,6 +183,5 @@ class _Over:
 
 
 def is_refusal(line: Mapping[str, Any]) -> bool:
-    """Whether a line for the operator says that something was not done."""
-    said = str(line["text"])
-    return line["level"] == "warning" or said.startswith(("refused", "message not ", "not ", "no "))
+    """Whether a line for the operator says that something he asked for is not done."""
+    return bool(line["level"] == Level.REFUSED)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from gateway.config import StateSection
 from gateway.control.hub import ControlHub
 from gateway.control.kept import Kept, kept_of
-from gateway.control.snapshot import Level
+from gateway.telling import Level
 
 MAX_BYTES = 1_000_000
 JOIN_S = 3.0

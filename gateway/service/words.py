@@ -131,7 +131,7 @@ def message(row: Mapping[str, Any]) -> str:
 
 def news(row: Mapping[str, Any]) -> str:
     """A line for the operator."""
-    mark = "!" if row.get("level") == "warning" else " "
+    mark = "!" if row.get("level", "info") != "info" else " "
     return f"{clock(row.get('wall_s'))} {mark} {row.get('text', '')}"
 
 

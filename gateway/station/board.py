@@ -6,12 +6,11 @@ What a restart kept comes in as `Kept`, and goes out by way of the snapshot.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-
-import numpy as np
 
 from gateway.audio.base import FloatArray
 from gateway.clock import Clock, calendar_s
@@ -55,7 +54,6 @@ class LevelMeter:
     """RMS and peak of the last 100 ms, and whether it clipped within the last second."""
 
     def __init__(self) -> None:
-        self.level_db = self.peak_db = NO_SOUND_DB
         self._blocks: deque[tuple[float, int, float, float]] = deque()
         self._clipped_s = float("-inf")
 
@@ -63,15 +61,23 @@ class LevelMeter:
         """Sound (samples,) that came until now."""
         if not len(pcm):
             return
-        peak = float(np.max(np.abs(pcm)))
+        peak = max(float(pcm.max()), -float(pcm.min()))
         if peak >= CLIPPED:
             self._clipped_s = now_s
-        self._blocks.append((now_s, len(pcm), float(np.sum(np.square(pcm, dtype=np.float64))), peak))
+        self._blocks.append((now_s, len(pcm), float(pcm.dot(pcm)), peak))
         while self._blocks[0][0] < now_s - LEVEL_S:
             self._blocks.popleft()
+
+    @property
+    def level_db(self) -> float:
+        """RMS, dB of full scale."""
         count = sum(block[1] for block in self._blocks)
-        self.level_db = decibels(sum(block[2] for block in self._blocks) / count)
-        self.peak_db = decibels(max(block[3] for block in self._blocks) ** 2)
+        return decibels(sum(block[2] for block in self._blocks) / count) if count else NO_SOUND_DB
+
+    @property
+    def peak_db(self) -> float:
+        """Highest sample, dB of full scale."""
+        return decibels(max((block[3] for block in self._blocks), default=0.0) ** 2)
 
     def is_clipping(self, now_s: float) -> bool:
         """Whether it clipped within the last second."""
@@ -80,7 +86,7 @@ class LevelMeter:
 
 def decibels(power: float) -> float:
     """dB of full scale; silence is -100."""
-    return max(NO_SOUND_DB, float(10 * np.log10(power + 1e-10)))
+    return max(NO_SOUND_DB, 10 * math.log10(power + 1e-10))
 
 
 class StationBoard:

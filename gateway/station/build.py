@@ -28,6 +28,7 @@ from gateway.station.mailbox import Mailbox
 from gateway.station.secured import NOT_SECURED, Secured
 from gateway.station.speaker import Speaker
 from gateway.station.station import Station
+from gateway.telling import Say
 from gateway.transmit import Suppressor, Transmitter
 
 
@@ -42,7 +43,7 @@ class StationParts:
     audio: tuple[AudioInput, AudioOutput]
     clock: Clock
     metrics: Metrics
-    say: Callable[[str], None]
+    say: Say
     crc: bool
     protection: Protection = field(default_factory=Protection)
     security: Secured = NOT_SECURED

@@ -12,9 +12,12 @@ from gateway.errors import LinkError, LocalProtocolError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.metrics import Metrics
 from gateway.session.events import LinkLost, LinkRestored
+from gateway.telling import Level, Say
 
 WAIT_S = 0.01
 """How long one turn waits for a packet: half an audio block."""
+REST_WAIT_S = 0.02
+"""The same while nobody talks or is heard: a packet ends the wait, and half the turns are half the load."""
 PACKETS_A_TURN = 64
 RETRY_S = 2.0
 
@@ -27,7 +30,7 @@ class LinkKeeper:
         link: Link,
         clock: Clock,
         metrics: Metrics,
-        say: Callable[[str], None],
+        say: Say,
         on_change: Callable[[LinkLost | LinkRestored], None],
     ) -> None:
         """Opens `link`. Raises LinkError if that is impossible."""
@@ -86,18 +89,17 @@ class LinkKeeper:
             except LocalProtocolError as error:
                 # A packet over the MTU: said once per over by the count, never a reason to stop talking.
                 self._metrics.count("tx.dropped.mtu")
-                self._say(str(error))
+                self._say(str(error), Level.WARNING)
         return left
 
-    def receive(self) -> Iterator[Received]:
-        """What has arrived, waiting at most 10 ms for the first."""
+    def receive(self, wait_s: float = WAIT_S) -> Iterator[Received]:
+        """What has arrived, waiting at most `wait_s` for the first."""
         if self._retry_s is not None:
             now = self._clock.now()
-            self._clock.sleep(WAIT_S)
+            self._clock.sleep(wait_s)
             if now >= self._retry_s:
                 self._open_again()
             return
-        wait_s = WAIT_S
         for _ in range(PACKETS_A_TURN):
             try:
                 received = self._link.receive(wait_s)
@@ -115,7 +117,7 @@ class LinkKeeper:
 
     def _lose(self, error: LinkError) -> None:
         self._metrics.count("link.lost")
-        self._say(f"link lost: {error}")
+        self._say(f"link lost: {error}", Level.WARNING)
         self._retry_s = self._clock.now() + RETRY_S
         self.outage = str(error)
         self._on_change(LinkLost(str(error)))

@@ -29,6 +29,7 @@ from gateway.protocol.bulk_packets import MAX_CONTENT_BYTES, TYPE_TEXT, Message,
 from gateway.protocol.bulk_send import Progress
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket
+from gateway.telling import Level, Say
 from gateway.transmit import Suppressor
 
 Pcm = NDArray[np.float32]
@@ -74,7 +75,7 @@ class Mailbox:
         service: MessageService,
         disk: RealDisk,
         codec: Codec,
-        say: Callable[[str], None],
+        say: Say,
         *,
         lookahead: int | None,
         suppressor: Callable[[], Suppressor] | None,
@@ -106,7 +107,7 @@ class Mailbox:
         carriage: Carriage,
         rng: random.Random,
         metrics: Metrics,
-        say: Callable[[str], None],
+        say: Say,
     ) -> Mailbox | None:
         """The mailbox that a station file asks for; `rng` must not repeat after a restart, for ids come from it.
 
@@ -137,7 +138,7 @@ class Mailbox:
         try:
             self._service.use_pace(pace_on(self._section, link, self._carriage))
         except LocalProtocolError as error:
-            self._say(f"no messages on link {link.name}: {error}")
+            self._say(f"no messages on link {link.name}: {error}", Level.WARNING)
 
     @property
     def is_buffered(self) -> bool:
@@ -176,7 +177,7 @@ class Mailbox:
             self._frames += self._encoder.push(pcm if self._suppressor is None else self._suppressor.push(pcm))
         too_long = now_s >= self._began_s + self._time_out_s or len(self._frames) >= MAX_FRAMES
         if too_long:
-            self._say("recording ends: it is as long as one may be")
+            self._say("recording ends: it is as long as one may be", Level.WARNING)
         if too_long or now_s >= self._until_s:
             self.stop()
 
@@ -193,7 +194,7 @@ class Mailbox:
         if frames:
             self._service.queue(voice_type(spec.codec_id, spec.codec_version), b"".join(frames))
         else:
-            self._say("nothing recorded")
+            self._say("nothing recorded", Level.WARNING)
 
     def close(self) -> None:
         """Keep a message being recorded, and let others use the spool."""
@@ -205,7 +206,7 @@ class Mailbox:
         try:
             self._service.queue(TYPE_TEXT, text.encode(), to)
         except LocalProtocolError as error:
-            self._say(f"message not sent: {error}")
+            self._say(f"message not sent: {error}", Level.REFUSED)
 
     def on_message(self, message: Message, now_s: float) -> None:
         """A packet of a message came off the link."""
@@ -254,11 +255,12 @@ class Mailbox:
         frames = [] if message is None else frames_of_message(message)
         missing = sum(frame is None for frame in frames)
         if message is None or missing == len(frames):
-            self._say("no voice message to play" if message_id is None else f"message {message_id}: nothing to play")
+            told = "no voice message to play" if message_id is None else f"message {message_id}: nothing to play"
+            self._say(told, Level.REFUSED)
             return None
         name = f"message {message.head.message_id:08x}"
         if not takes(self._codec)(message.head.message_type):
-            self._say(f"{name}: made by a codec that is not here")
+            self._say(f"{name}: made by a codec that is not here", Level.REFUSED)
             return None
         part = f", {missing * FRAME_S:.1f} s of it missing" if missing else ""
         whose = f"{'to' if self._service.is_own(message.head) else 'from'} {self._service.peer(message.head)}"

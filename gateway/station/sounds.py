@@ -29,6 +29,7 @@ from gateway.station.over_ring import OverRing
 from gateway.station.parrot import LASTS_S, Parrot
 from gateway.station.speaker import Speaker
 from gateway.station.tones import steady_tone
+from gateway.telling import Level, Say
 
 TONE_S = 1.0
 TONE_HZ = 1000.0
@@ -47,7 +48,7 @@ class LocalSounds:
         speaker: Speaker,
         parrot: Parrot,
         clock: Clock,
-        say: Callable[[str], None],
+        say: Say,
         fresh_microphone: Callable[[], None],
     ) -> None:
         """`fresh_microphone` readies it for something that begins now, and lets the operator know that he may speak."""
@@ -99,7 +100,7 @@ class LocalSounds:
             self._say("parrot off: breaking in")
             return False
         if self._busy is not None:
-            self._say(f"parrot: not now: {self._busy}")
+            self._say(f"parrot: not now: {self._busy}", Level.REFUSED)
             return True
         if not self.parrot.is_speaking:
             self._fresh_microphone()
@@ -136,7 +137,7 @@ class LocalSounds:
     def play(self, title: str, sound: Iterator[FloatArray]) -> None:
         """Let blocks of sound (samples,) be heard in place of what plays now; refused, and told, while busy."""
         if (why := self._why_not) is not None:
-            self._say(f"{title}: not now: {why}")
+            self._say(f"{title}: not now: {why}", Level.REFUSED)
             return
         self._test = None
         self._title, self._playing = title, sound
@@ -183,7 +184,7 @@ class LocalSounds:
         over = self.ring.over(index)
         if over is None:
             which = "no over" if index == 1 else f"no over number {index}"
-            self._say(f"nothing to replay: {which} heard in the last minutes is kept")
+            self._say(f"nothing to replay: {which} heard in the last minutes is kept", Level.REFUSED)
             return
         at = datetime.fromtimestamp(over.wall_s).strftime("%H:%M:%S")
         title = f"replay of {over.name} at {at}"
@@ -202,7 +203,7 @@ class LocalSounds:
 
     def _test_microphone(self) -> None:
         if (why := self._why_not) is not None:
-            self._say(f"microphone test: not now: {why}")
+            self._say(f"microphone test: not now: {why}", Level.REFUSED)
             return
         self._playing = None
         self._fresh_microphone()

@@ -7,7 +7,6 @@ other threads speak to it through its `ControlHub`, and look there.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +15,7 @@ from firmware_bridge.ptt.contact import Move
 from firmware_bridge.ptt.keying import Keying
 from firmware_bridge.ptt.vox import Vox
 from gateway.audio.base import SAMPLE_RATE_HZ, AudioInput, AudioOutput
-from gateway.clock import Clock, calendar_s
-from gateway.codec.spec import FRAME_SAMPLES
+from gateway.clock import Clock
 from gateway.config import StationConfig
 from gateway.control.hub import ControlHub
 from gateway.control.keys import KeyBoard, KeyRequest
@@ -34,29 +32,11 @@ from gateway.control.requests import (
     ToggleRecording,
 )
 from gateway.control.snapshot import SecurityView, Snapshot
-from gateway.errors import LocalProtocolError, SecurityError
 from gateway.links.base import Link
 from gateway.metrics import Metrics
-from gateway.notices import (
-    AckHeard,
-    AckWanted,
-    CodecUnknown,
-    CushionChanged,
-    MessageHeard,
-    PacketsRefused,
-    RemoteOverEnded,
-    RemoteOverStarted,
-    RemoteTalker,
-    ReportReceived,
-    TalkersCollide,
-    TextReceived,
-)
-from gateway.notices import Notice as RadioNotice
 from gateway.protocol.live import Fit
-from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
 from gateway.ptt_config import VoxInput
-from gateway.receive import Played, Receiver
+from gateway.receive import Pcm, Receiver
 from gateway.recording import Recorder
 from gateway.session.events import (
     Action,
@@ -67,9 +47,8 @@ from gateway.session.events import (
     KeyIsUp,
     KeyLost,
     KeyUp,
+    Notice,
     Notify,
-    OverEnded,
-    OverStarted,
     PlayTone,
     PttPressed,
     PttReleased,
@@ -81,27 +60,37 @@ from gateway.session.events import (
     Tone,
 )
 from gateway.session.machine import Mode, SessionState
-from gateway.station.adaptation import LinkCare, change_line
+from gateway.station.adaptation import LinkCare
 from gateway.station.board import StationBoard, decibels
-from gateway.station.link_keeper import LinkKeeper
+from gateway.station.delay import ComputingMeter
+from gateway.station.incoming import Incoming
+from gateway.station.link_keeper import REST_WAIT_S, WAIT_S, LinkKeeper
 from gateway.station.mailbox import Mailbox
+from gateway.station.outgoing import Outgoing
 from gateway.station.parrot import Parrot
 from gateway.station.ptt import is_full_duplex, machine_of
 from gateway.station.sounds import LocalSounds
 from gateway.station.speaker import Speaker
 from gateway.station.tones import tone_pcm
 from gateway.station.view import ViewMaker
+from gateway.telling import Level, Say
 from gateway.transmit import Transmitter
-
-FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
-LOW_WATER_SAMPLES = SAMPLE_RATE_HZ * 40 // 1000
-"""The speaker's queue is topped up when less than this is left: two loop turns of 20 ms."""
-FIRST_REPORT_S = 0.3
-"""After an over no report comes sooner (15.4)."""
 
 VOX = "vox"
 SHOWN_EVERY_S = 0.1
 HISTORY_EVERY_S = 10.0
+WARNINGS = frozenset(
+    {
+        Notice.TIME_OUT_NEAR,
+        Notice.TIMED_OUT,
+        Notice.COLLISION,
+        Notice.LINK_LOST,
+        Notice.KEY_LOST,
+        Notice.NOT_KEYED,
+        Notice.YIELDED,
+    }
+)
+"""What speech is lost by, or soon will be."""
 
 
 class Station:
@@ -116,7 +105,7 @@ class Station:
         audio: tuple[AudioInput, AudioOutput],
         clock: Clock,
         metrics: Metrics,
-        say: Callable[[str], None],
+        say: Say,
         care: LinkCare | None = None,
         mailbox: Mailbox | None = None,
         rng: random.Random | None = None,
@@ -132,13 +121,11 @@ class Station:
         `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it; `recorder` keeps what
         is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
-        self._transmitter, self._receiver = transmitter, receiver
+        self._receiver = receiver
         self._input = audio[0]
         self._output = audio[1] if isinstance(audio[1], Speaker) else Speaker(audio[1])
-        audio = self._input, self._output
         self._clock, self._metrics, self._say = clock, metrics, say
-        self._mailbox = mailbox
-        self._recorder = recorder
+        self._care, self._mailbox, self._keying = care, mailbox, keying
         self._machine = machine_of(config, link.info)
         self._state = SessionState(
             since_s=clock.now(),
@@ -149,11 +136,6 @@ class Station:
         self._board = StationBoard(config, clock) if board is None else board
         self._keys = KeyBoard()
         self._refusal: str | None = None
-        self._muted_play_s: float | None = None
-        self._message_id = 0 if rng is None else rng.randrange(256)
-        self._reports_until_s = float("-inf")
-        self._care = care
-        self._keying = keying
         vox = config.ptt.input
         self._vox = Vox(vox, SAMPLE_RATE_HZ) if isinstance(vox, VoxInput) else None
         release_s, time_out_s = config.ptt.release_ms / 1000, config.ptt.time_out_s
@@ -165,15 +147,44 @@ class Station:
         self._link_info = link.info
         if config.ptt.duplex == "full" and not self._state.is_full_duplex:
             say("the link carries one way at a time: half duplex, whatever [ptt] duplex says")
+        computing = ComputingMeter()
+        self._outgoing = Outgoing(
+            config,
+            transmitter,
+            self._link,
+            clock,
+            metrics,
+            say,
+            self._board,
+            computing,
+            care,
+            mailbox,
+            recorder,
+            rng,
+        )
+        self._incoming = Incoming(
+            config,
+            receiver,
+            self._link,
+            self._sounds,
+            clock,
+            metrics,
+            say,
+            self._board,
+            computing,
+            self._session,
+            care,
+            mailbox,
+            recorder,
+        )
         self._views = ViewMaker(
             config,
             clock,
             metrics,
             self._board,
             self._link,
-            self._machine,
             self._keys,
-            audio,
+            (self._input, self._output),
             care,
             mailbox,
             keying,
@@ -182,6 +193,7 @@ class Station:
             recorder,
             transmitter,
             receiver,
+            computing,
         )
 
     @property
@@ -195,7 +207,8 @@ class Station:
         self._hub.post(request)
 
     def step(self) -> None:
-        """One turn: take requests, speech and packets, give packets and speech. Waits at most 10 ms for a packet."""
+        """One turn: take requests, speech and packets, give packets and speech. Waits a little for a packet, while
+        nothing goes on twice as long."""
         self._link.watch()
         self._tend_key()
         self._tend_link()
@@ -204,13 +217,13 @@ class Station:
         for event in self._keys.tick(self._clock.now()):
             self._key_event(event)
         self._hear_microphone()
-        self._hear_link()
+        self._incoming.receive(WAIT_S if self.is_in_use or self._sounds.is_occupied else REST_WAIT_S)
         self._sounds.tick(self._busy)
         self._send_messages()
         self._session(Tick())
         if not self._is_key_obeyed:
             self._keys.clear()  # whoever still holds a key that is not obeyed has to press it again
-        self._play()
+        self._incoming.play(is_listening=self._state.is_listening)
         self._show()
 
     def close(self) -> None:
@@ -227,11 +240,11 @@ class Station:
             case PressKey() | HoldKey() | ReleaseKey() | ToggleKey():
                 self._key_request(request)
             case SendText(text, to):
-                self._send_text(text, to)
+                self._outgoing.text(text, to)
             case _ if self._sounds.request(request):
                 pass
             case _ if mailbox is None:
-                self._say("no messages here: the station file has no [messages] section")
+                self._say("no messages here: the station file has no [messages] section", Level.REFUSED)
             case ToggleRecording():
                 self._record(not mailbox.is_recording)
             case PlayMessage(message_id):
@@ -296,7 +309,7 @@ class Station:
         if not begin:
             self._mailbox.release(self._clock.now())
         elif self._state.is_keyed:
-            self._say("not recorded: on the air")
+            self._say("not recorded: on the air", Level.REFUSED)
         else:
             self._fresh_microphone()
             self._mailbox.record(self._clock.now())
@@ -327,33 +340,15 @@ class Station:
                     self._mailbox.stop()
                 self._output.clear()
                 self._input.rewind()  # a sound file in the microphone's place starts with the over
-                try:
-                    self._start_over()
-                except SecurityError as error:
-                    # The key is down, but nothing is said on it: speech that cannot be made safe stays here.
-                    self._metrics.count("tx.dropped.no_counter")
-                    self._say(f"not talking: {error}")
-                    return
-                if self._recorder is not None:
-                    self._recorder.said_begins(self._transmitter.over_id)
-                self._board.own_over_begins()
-                self._say("talking")
+                self._outgoing.begin_over(self._receiver.over_ids_in_use(self._clock.now()))
             case EndOver():
-                if self._transmitter.active:
-                    self._send(self._transmitter.finish())
-                    if self._recorder is not None:
-                        self._recorder.said_ends()
-                    self._board.own_over_ends()
-                    self._say("over sent")
-                    if self._config.adaptation.mode == "on":
-                        self._reports_until_s = (
-                            self._clock.now() + FIRST_REPORT_S + self._config.adaptation.report_spread_s
-                        )
+                self._outgoing.end_over()
             case PlayTone(tone):
                 if self._config.ptt.plays(tone.value):
                     self._output.write(tone_pcm(tone))
             case Notify(notice):
-                self._say(notice.value.replace("_", " "))
+                level = Level.WARNING if notice in WARNINGS else Level.INFO
+                self._say(notice.value.replace("_", " "), level)
             case Refused(reason):
                 self._refuse(reason.value, reason.value.replace("_", " "))
 
@@ -369,7 +364,7 @@ class Station:
         """A press of the key is not obeyed, and the operator is told why."""
         self._metrics.count(f"ptt.refused.{counter}")
         self._refusal = why
-        self._say(f"refused: {why}")
+        self._say(f"refused: {why}", Level.REFUSED)
 
     def _refuse_key(self, event: Event, counter: str, why: str) -> None:
         """A press does not come to the session; a voice is not told so at every syllable."""
@@ -410,18 +405,6 @@ class Station:
         self._refuse_key(event, "too_slow", verdict.reason)
         return False
 
-    def _start_over(self) -> None:
-        choice = None if self._care is None else self._care.next_over()
-        in_use = self._receiver.over_ids_in_use(self._clock.now())
-        if choice is None:
-            self._transmitter.start(avoid_ids=in_use)
-        else:
-            self._transmitter.start(choice.rung.frames_per_packet, in_use, choice.rung.level.guard)
-        if self._care is not None and choice is not None:
-            self._care.over_sent(self._transmitter.over_id)
-            if choice.is_news:
-                self._say(change_line(choice))
-
     def _learn_link(self) -> None:
         """Some of the link's figures come from its other side: who talks when depends on them, too."""
         info = self._link.info
@@ -442,11 +425,8 @@ class Station:
             self._mailbox.use_link(self._link.info)
         if verdict is not None and verdict.fit is not Fit.LIVE:
             records = "; what is said is recorded and sent as a message" if self._talks_buffered else ""
-            self._say(verdict.reason + records)
-        busy = self._state.is_keyed or self._receiver.receiving or not self._link.is_ready
-        report = self._care.report_due(self._clock.now(), busy)
-        if report is not None:
-            self._send_packets([report])
+            self._say(verdict.reason + records, Level.WARNING)
+        self._outgoing.report(air_is_busy=self._state.is_keyed or self._receiver.receiving)
 
     def _hear_microphone(self) -> None:
         pcm = self._input.read()
@@ -454,18 +434,12 @@ class Station:
             self._board.microphone.hear(pcm, self._clock.now())
             if self._vox is not None:
                 pcm = self._hear_voice(self._vox, pcm)
-        if self._state.is_transmitting and self._transmitter.active and len(pcm):
-            if self._recorder is not None:
-                self._recorder.said(pcm)
-            began_s = self._clock.now()
-            packets = self._transmitter.push(pcm)
-            if packets:
-                self._views.computing.encoded(self._clock.now() - began_s)
-            self._send(packets)
+        if self._state.is_transmitting and self._outgoing.is_in_over and len(pcm):
+            self._outgoing.speak(pcm)
         elif not self._sounds.hear(pcm) and self._mailbox is not None:
             self._mailbox.hear(pcm, self._clock.now())
 
-    def _hear_voice(self, vox: Vox, pcm: np.ndarray) -> np.ndarray:
+    def _hear_voice(self, vox: Vox, pcm: Pcm) -> Pcm:
         """Let the operator's voice be his key; returns what is to be sent if it is."""
         level_db = decibels(float(np.mean(np.square(pcm, dtype=np.float64))))
         is_played_to = (self._state.is_hearing and self._state.is_listening) or self._sounds.is_occupied
@@ -479,152 +453,9 @@ class Station:
 
     def _send_messages(self) -> None:
         """One packet of a message, if the air is free for it; live voice goes first."""
-        if self._mailbox is None or not self._link.is_ready:
-            return
-        now = self._clock.now()
         # A key that waits for the floor counts: its turn would come in the middle of a message.
         is_wanted = self._state.is_keyed or self._state.mode is Mode.WAITING
-        voice_is_live = is_wanted or self._state.is_hearing or self._receiver.busy
-        # The time after one's own over belongs to the reports on it (15.4).
-        packet = self._mailbox.next(now, voice_is_live=voice_is_live or now < self._reports_until_s)
-        if packet is not None:
-            self._send_packets([packet])
-
-    def _send_packets(self, packets: Sequence[Packet]) -> bool:
-        """Packets that are not voice, sealed in the order in which they leave; False where they cannot be made safe."""
-        try:
-            self._send([self._transmitter.on_air(packet) for packet in packets])
-        except SecurityError as error:
-            self._metrics.count("tx.dropped.no_counter")
-            self._say(f"message not sent: {error}")
-            return False
-        return True
-
-    def _send(self, packets: list[bytes]) -> None:
-        for packet in self._link.send(packets):
-            self._board.sent(len(packet), self._link.info.airtime_s(len(packet)))
-
-    def _send_text(self, text: str, to: int | None = None) -> None:
-        station = self._config.station
-        has_link = self._link.is_up
-        if self._mailbox is not None and (to is not None or not has_link or len(text.encode()) > MAX_TEXT_BYTES):
-            self._mailbox.send_text(text, to)
-            return
-        if not has_link:
-            self._say("message not sent: no link")
-            return
-        if to is not None:
-            # A short text goes to the whole group (clause 6): whom it is for stands in it.
-            text = f"@{self._config.net.name_of(to)} {text}"
-        try:
-            packets = split_text(
-                text,
-                source=station.id,
-                group=station.group,
-                message_id=self._message_id,
-                ack_wanted=self._mailbox is not None and self._mailbox.asks_acks,
-                max_bytes=min(MAX_TEXT_BYTES, self._transmitter.carriage.room_bytes(self._link.info.mtu_bytes) - 8),
-            )
-        except LocalProtocolError as error:
-            self._say(f"message not sent: {error}")
-            return
-        self._message_id = (self._message_id + 1) % 256
-        if not self._send_packets(packets):
-            return
-        if self._mailbox is not None and self._mailbox.asks_acks:
-            self._mailbox.await_acks(packets, self._clock.now())
-        self._board.text("out", f"group {station.group}", text, "sent")
-        self._say(f"message sent: {text}")
-
-    def _hear_link(self) -> None:
-        for received in self._link.receive():
-            self._tell(
-                self._receiver.on_packet(received.data, self._clock.now(), received.snr_db, received.one_probability)
-            )
-
-    def _play(self) -> None:
-        now = self._clock.now()
-        if not self._state.is_listening:
-            # Half duplex: what arrives is taken off the buffer in time but not heard.
-            if self._muted_play_s is None:
-                self._muted_play_s = now
-            while self._muted_play_s <= now:
-                self._tell(self._receiver.play(now)[1])
-                self._muted_play_s += FRAME_S
-            return
-        self._muted_play_s = None
-        while self._output.queued_samples < LOW_WATER_SAMPLES:
-            began_s = self._clock.now()
-            played, notices = self._receiver.play(now)
-            if played is not None:
-                self._views.computing.decoded(self._clock.now() - began_s)
-                self._record_heard(played)
-            self._tell(notices)
-            pcm = played.pcm if played is not None else self._sounds.next_pcm()
-            if pcm is None:
-                return
-            self._output.write(pcm)
-
-    def _record_heard(self, played: Played) -> None:
-        self._board.played(concealed=played.concealed)
-        self._sounds.ring.hear(played.pcm)
-        if self._recorder is not None:
-            queued_s = self._output.queued_samples / SAMPLE_RATE_HZ
-            self._recorder.heard(
-                played.over_id, played.frame_index, played.pcm, concealed=played.concealed, queued_s=queued_s
-            )
-
-    def _tell(self, notices: list[RadioNotice]) -> None:
-        for notice in notices:
-            match notice:
-                case RemoteOverStarted():
-                    self._board.over_begins()
-                    self._sounds.ring.begins(self._board.talker or "somebody", calendar_s())
-                    self._session(OverStarted())
-                case RemoteTalker(session):
-                    name = self._board.talker_known(session.source, session.group)
-                    self._sounds.ring.talker(name)
-                    if self._recorder is not None:
-                        self._recorder.talker(session.source)
-                    self._session(OverStarted(session.source))
-                    self._say(f"{name} to group {session.group}")
-                case CodecUnknown(session):
-                    codec = f"codec {session.codec_id} version {session.codec_version}"
-                    self._say(f"{self._board.talker} sends {codec}: not heard")
-                case RemoteOverEnded(reception):
-                    self._board.over_ends(reception)
-                    self._sounds.ring.ends()
-                    self._session(OverEnded())
-                    if self._recorder is not None:
-                        self._recorder.heard_ends(reception)
-                    if self._care is not None:
-                        self._care.over_heard(reception, self._clock.now())
-                case TalkersCollide():
-                    self._say("another station talks into this over")
-                case CushionChanged(cushion_s):
-                    self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
-                case ReportReceived(report):
-                    self._board.reported(report)
-                    counted = self._care is not None and self._care.report_heard(report)
-                    if counted and report.lost:
-                        self._say(
-                            f"{self._config.net.name_of(report.source)} lost {report.lost} of {report.expected} packets"
-                        )
-                case PacketsRefused(counts):
-                    listed = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
-                    self._say(f"packets refused: {listed}")
-                case TextReceived(message):
-                    name = self._config.net.name_of(message.source)
-                    self._board.text("in", name, message.text, "received")
-                    self._say(f"message from {name}: {message.text}")
-                case MessageHeard(heard) if self._mailbox is not None:
-                    self._mailbox.on_message(heard, self._clock.now())
-                case MessageHeard():
-                    self._metrics.count("rx.messages_ignored")
-                case AckWanted(packet) if self._mailbox is not None:
-                    self._mailbox.on_ack_wanted(packet)
-                case AckHeard(ack) if self._mailbox is not None:
-                    self._mailbox.on_ack(ack)
+        self._outgoing.message(voice_is_live=is_wanted or self._state.is_hearing or self._receiver.busy)
 
     def _show(self) -> None:
         """Publish what consoles draw: ten times a second, and at once when the push-to-talk changes."""

@@ -9,8 +9,8 @@ import structlog
 
 from gateway.audio.base import DeviceEvent, DeviceState
 from gateway.control.hub import ControlHub
-from gateway.control.snapshot import Level
 from gateway.recording.recorder import Recorder
+from gateway.telling import Level
 
 
 class Teller:
@@ -21,14 +21,13 @@ class Teller:
         self.recorder: Recorder | None = None
         """Where one records: it notes what the operator is told."""
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, level: Level = Level.INFO) -> None:
         """For the operator."""
-        self._log.info(line)
-        self._hub.tell(line)
+        self.tell(line, level)
         if self.recorder is not None:
             self.recorder.note(line)
 
-    def tell(self, line: str, level: Level) -> None:
+    def tell(self, line: str, level: Level = Level.INFO) -> None:
         """News of the program itself."""
         (self._log.info if level is Level.INFO else self._log.warning)(line)
         self._hub.tell(line, level)

@@ -30,7 +30,7 @@ from gateway.protocol.live import Fit
 from gateway.protocol.opening import Refusal
 from gateway.receive import Receiver
 from gateway.recording import Recorder
-from gateway.session.machine import Mode, SessionMachine, SessionState
+from gateway.session.machine import Mode, SessionState
 from gateway.station.adaptation import LinkCare
 from gateway.station.board import StationBoard
 from gateway.station.delay import ComputingMeter, delay_view
@@ -54,7 +54,6 @@ class ViewMaker:
     metrics: Metrics
     board: StationBoard
     link: LinkKeeper
-    machine: SessionMachine
     keys: KeyBoard
     audio: tuple[AudioInput, AudioOutput]
     care: LinkCare | None = None
@@ -89,7 +88,7 @@ class ViewMaker:
                 mode=state.mode.value,
                 mode_s=now - state.since_s,
                 held_by=self.keys.holders,
-                time_left_s=state.over_since_s + self.machine.time_out_s - now if state.is_keyed else None,
+                time_left_s=state.over_since_s + config.ptt.time_out_s - now if state.is_keyed else None,
                 waits_for_floor=state.mode is Mode.WAITING,
                 refusal=refusal,
                 is_full_duplex=state.is_full_duplex,

@@ -14,7 +14,8 @@ from gateway.clock import ManualClock
 from gateway.console.screen_app import ScreenApp
 from gateway.console.spans import RICH
 from gateway.control.hub import ControlHub, HistoryPoint
-from gateway.control.snapshot import Level, Snapshot
+from gateway.control.snapshot import Snapshot
+from gateway.telling import Level
 from tests.console.snapshots import AT_WORK, HEARING, TALKING, WALL_S
 
 PICTURES: dict[str, tuple[Snapshot, tuple[str, ...]]] = {

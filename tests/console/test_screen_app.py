@@ -29,7 +29,8 @@ from gateway.control.requests import (
     ToggleKey,
     ToggleRecording,
 )
-from gateway.control.snapshot import Level, PttView, Snapshot
+from gateway.control.snapshot import PttView, Snapshot
+from gateway.telling import Level
 from tests.console.snapshots import AT_WORK, HEARING, TALKING, WALL_S, snapshots
 
 PATIENCE_TURNS = 400

@@ -22,7 +22,8 @@ from gateway.console.views import (
     messages_view,
 )
 from gateway.control.hub import HistoryPoint
-from gateway.control.snapshot import DeviceView, KeyingView, Level, NewsView, RecordView, SecurityView, Snapshot
+from gateway.control.snapshot import DeviceView, KeyingView, NewsView, RecordView, SecurityView, Snapshot
+from gateway.telling import Level
 from tests.console.snapshots import AT_WORK, WALL_S, histories, snapshots
 
 HISTORY = [HistoryPoint(WALL_S + 10 * n, -30.0, lost=n / 100, late=0.0, delay_ms=1400.0) for n in range(30)]

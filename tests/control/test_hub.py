@@ -7,7 +7,8 @@ import threading
 from gateway.clock import ManualClock
 from gateway.control.hub import HISTORY_KEPT, MAX_WAITING, NEWS_KEPT, ControlHub, HistoryPoint
 from gateway.control.requests import ReplayOver, StopPlaying
-from gateway.control.snapshot import Level, Snapshot, StationView
+from gateway.control.snapshot import Snapshot, StationView
+from gateway.telling import Level
 
 
 def hub() -> ControlHub:

@@ -36,6 +36,7 @@ from gateway.protocol.bulk_packets import (
 )
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.packets import Dropped, MessagePacket, parse
+from tests.told import Told
 
 NAMES = {1: "alpha", 2: "bravo", 3: "charlie"}
 NUMBERS = {name: number for number, name in NAMES.items()}
@@ -52,7 +53,7 @@ class Post:
         self.folder, self.name, self.rate_bps = folder, name, rate_bps
         self.section = MessagesSection.model_validate({"spool": str(folder), **section}, strict=False)
         self.disk = disk or RealDisk()
-        self.said: list[str] = []
+        self.said = Told()
         self.metrics = Metrics()
         self.starts = 0
         self.start()
@@ -74,7 +75,7 @@ class Post:
             self.spool,
             random.Random(self.starts * 100 + NUMBERS[self.name]),
             self.metrics,
-            self.said.append,
+            self.said.say,
         )
 
     def queue(self, content: bytes, *, to: int | None = 2, kind: int = TYPE_TEXT, number: int = 0xABCD) -> None:

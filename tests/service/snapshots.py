@@ -8,7 +8,8 @@ from dataclasses import replace
 from gateway.clock import ManualClock, SystemClock
 from gateway.control.hub import ControlHub
 from gateway.control.requests import HoldKey, PressKey, ReleaseKey, Request, SendText, ToggleKey
-from gateway.control.snapshot import Level, LinkView, PttView, Snapshot, StationView, TalkerView
+from gateway.control.snapshot import LinkView, PttView, Snapshot, StationView, TalkerView
+from gateway.telling import Level
 
 ALPHA = Snapshot(
     StationView("alpha", 1, 4, "1.0", 61.0),
@@ -66,14 +67,17 @@ class FakeStation:
             case PressKey() if self.refusal is not None:
                 held = (request.holder,) if self.locks_out else ()
                 self._ptt(PttView("busy_lockout" if held else "receiving", held_by=held, refusal=self.refusal))
-                self.hub.tell(f"refused: {self.refusal}", Level.WARNING)
+                self.hub.tell(f"refused: {self.refusal}", Level.REFUSED)
             case PressKey(holder) | ToggleKey(holder) if not self.snapshot.ptt.held_by:
                 self._ptt(PttView("talking", held_by=(holder,), time_left_s=180.0))
                 self.hub.tell("talking")
             case ReleaseKey() | ToggleKey():
                 self._ptt(PttView())
             case SendText(text, to):
-                self.hub.tell("message not sent: no link" if to == 2 else f"message sent: {text}")
+                if to == 2:
+                    self.hub.tell("message not sent: no link", Level.REFUSED)
+                else:
+                    self.hub.tell(f"message sent: {text}")
             case HoldKey():
                 pass
 

@@ -17,6 +17,7 @@ from gateway.errors import RequestError
 from gateway.service.client import ControlClient
 from gateway.service.control_socket import ControlSocket
 from gateway.service.operator import HOLDER, Operator, Refused, is_refusal
+from gateway.telling import Level
 from tests.service.snapshots import ALPHA, FakeStation
 
 PATIENCE_S = 20.0
@@ -95,7 +96,8 @@ def test_any_other_end_lets_go_too(operator: Operator, station: FakeStation) -> 
 
 
 def test_requests_give_what_the_station_says_to_them(operator: Operator, station: FakeStation) -> None:
-    station.hub.tell("refused: something before")
+    station.hub.tell("refused: something before", Level.REFUSED)
+    station.hub.tell("link lost", Level.WARNING)
     assert operator.do("text", text="hello", to=1) == ["message sent: hello"]
     assert SendText("hello", 1) in station.asked
     with pytest.raises(Refused, match=r"^text: message not sent: no link$"):
@@ -151,10 +153,9 @@ def test_a_station_that_has_not_turned_yet_is_waited_for(tmp_path_factory: pytes
     [
         ("talking", "info", False),
         ("message sent: no", "info", False),
-        ("message not sent: no link", "info", True),
-        ("refused: busy", "info", True),
-        ("no messages here", "info", True),
-        ("anything", "warning", True),
+        ("refused: busy", "info", False),
+        ("link lost", "warning", False),
+        ("message not sent: no link", "refused", True),
     ],
 )
 def test_which_lines_are_refusals(text: str, level: str, refused: bool) -> None:

@@ -11,8 +11,9 @@ from gateway.clock import ManualClock
 from gateway.config import StateSection
 from gateway.control.hub import ControlHub
 from gateway.control.kept import Kept
-from gateway.control.snapshot import HeardView, Level, OverView, Snapshot, StationView
+from gateway.control.snapshot import HeardView, OverView, Snapshot, StationView
 from gateway.service.state import StateKeeper
+from gateway.telling import Level
 
 HEARD = (HeardView(2, "bravo", 1e9),)
 

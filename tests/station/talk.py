@@ -29,6 +29,7 @@ from gateway.recording.facts import config_excerpt
 from gateway.recording.shelf import Shelf
 from gateway.station.build import StationParts, build_station
 from gateway.station.secured import NOT_SECURED, ForgetfulState, Secured
+from tests.told import Told
 
 CLEAN = ChannelSpec("clean")
 KEY = NetKey(1, bytes(range(32)))
@@ -70,7 +71,7 @@ class Talker:
             }
         )
         self.clock, self.metrics, self.hub = clock, Metrics(), ControlHub(clock)
-        self.said: list[str] = []
+        self.said = Told()
         self.folder = folder / self.name
         self.ear_path = folder / f"{self.name}.wav"
         shelf = Shelf(self.folder, max_bytes=10**8, max_age_s=1e9, least_free_bytes=0)
@@ -80,7 +81,7 @@ class Talker:
             said=True,
             heard=True,
             clock=clock,
-            say=self.said.append,
+            say=self.said.say,
             wall=lambda: 1e9 + clock.now(),
             excerpt=config_excerpt(self.config),
             name_of=self.config.net.name_of,
@@ -97,7 +98,7 @@ class Talker:
                 self.audio,
                 clock,
                 self.metrics,
-                self.said.append,
+                self.said.say,
                 crc=False,
                 protection=load_protection(protection),
                 security=security,

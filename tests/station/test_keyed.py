@@ -29,6 +29,7 @@ from gateway.receive import Receiver
 from gateway.session.machine import Mode
 from gateway.station.station import Station
 from gateway.transmit import Transmitter
+from tests.told import Told
 
 DELAY_S, TAIL_S = 0.3, 0.15
 
@@ -128,10 +129,10 @@ class Bench:
                 },
             }
         )
-        self.clock, self.metrics, self.said = clock, Metrics(), []
+        self.clock, self.metrics, self.said = clock, Metrics(), Told()
         self.radio = Radio(clock)
         assert config.keying is not None
-        self.keying = Keying(config.keying, self.metrics, self.said.append, station_beats=True, switch=self.radio)
+        self.keying = Keying(config.keying, self.metrics, self.said.say, station_beats=True, switch=self.radio)
         hub = MemoryHub(clock)
         self.air = AirLink(hub.station("a"), clock)
         self.other = hub.station("b")
@@ -152,7 +153,7 @@ class Bench:
             (microphone or NullInput(clock), NullOutput(clock, self.metrics)),
             clock,
             self.metrics,
-            self.said.append,
+            self.said.say,
             keying=self.keying,
         )
         self.run(0.1)
@@ -231,7 +232,7 @@ def test_a_transmitter_that_never_comes_up_locks_out(small_codec: Codec, clock: 
 def test_held_by_packets_each_packet_is_a_transmission(small_codec: Codec, clock: ManualClock) -> None:
     b = Bench(small_codec, clock, hold="packet", delay_ms=100, tail_ms=150)
     b.station.post(PressKey("key"))
-    b.run(5.0)
+    b.run(4.8)
     b.station.post(ReleaseKey("key"))
     b.run(2.0)
     # The last two are formed at once, at the end of the over.
@@ -334,10 +335,10 @@ def test_a_station_that_fails_unkeys(small_codec: Codec, clock: ManualClock, mon
     b.run(2.0)
     assert b.radio.is_on
 
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(b.station, "_play", fails)
+    monkeypatch.setattr(b.station._incoming, "play", fails)
     thread = MediaThread(b.station, structlog.get_logger())
     thread.start()
     thread.join(30)

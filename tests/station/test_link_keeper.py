@@ -10,6 +10,7 @@ from gateway.links.base import Drop, Link, LinkInfo, Received
 from gateway.metrics import Metrics
 from gateway.session.events import LinkLost, LinkRestored
 from gateway.station.link_keeper import PACKETS_A_TURN, RETRY_S, LinkKeeper
+from tests.told import Told
 
 
 class Wire(Link):
@@ -58,9 +59,9 @@ class Bench:
     def __init__(self) -> None:
         self.clock, self.metrics = ManualClock(5.0), Metrics()
         self.wire = Wire(self.clock)
-        self.said: list[str] = []
+        self.said = Told()
         self.events: list[LinkLost | LinkRestored] = []
-        self.keeper = LinkKeeper(self.wire, self.clock, self.metrics, self.said.append, self.events.append)
+        self.keeper = LinkKeeper(self.wire, self.clock, self.metrics, self.said.say, self.events.append)
 
 
 @pytest.fixture

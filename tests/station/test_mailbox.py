@@ -40,6 +40,7 @@ from gateway.station.adaptation import LinkCare
 from gateway.station.mailbox import Mailbox, takes
 from gateway.station.station import Station
 from gateway.transmit import Transmitter
+from tests.told import Told
 
 RADIO = ChannelSpec("radio", rate_bps=1200, half_duplex=True, turnaround_ms=100, loss=0.1, mtu_bytes=64)
 
@@ -67,9 +68,9 @@ class Bench:
             }
         )
         self.metrics = Metrics()
-        self.said: list[str] = []
+        self.said = Told()
         mailbox = Mailbox.of(
-            config, codec, None, link.info, Carriage(), random.Random(number), self.metrics, self.said.append
+            config, codec, None, link.info, Carriage(), random.Random(number), self.metrics, self.said.say
         )
         self.station = Station(
             config,
@@ -87,7 +88,7 @@ class Bench:
             audio or (NullInput(clock), NullOutput(clock, self.metrics)),
             clock,
             self.metrics,
-            self.said.append,
+            self.said.say,
             LinkCare(config, NO_GUARD, crc=False, rng=random.Random(number), metrics=self.metrics),
             mailbox,
         )

@@ -23,6 +23,7 @@ from gateway.session.events import Tone
 from gateway.station.build import StationParts, build_station
 from gateway.station.ptt import KEY_UP_LIMIT_S, floor_of, is_full_duplex, key_up_s
 from gateway.station.tones import tone_pcm
+from tests.told import Told
 
 INFO = LinkInfo("x", 64)
 HALF = LinkInfo("x", 64, half_duplex=True)
@@ -91,7 +92,7 @@ class Bench:
         microphone: AudioInput | None = None,
         **ptt: Any,
     ) -> None:
-        self.metrics, self.hub, self.said = Metrics(), ControlHub(clock), list[str]()
+        self.metrics, self.hub, self.said = Metrics(), ControlHub(clock), Told()
         self.output = Ears(clock, self.metrics)
         self.station = build_station(
             StationParts(
@@ -101,7 +102,7 @@ class Bench:
                 (microphone or NullInput(clock), self.output),
                 clock,
                 self.metrics,
-                self.said.append,
+                self.said.say,
                 crc=False,
                 hub=self.hub,
                 rng=random.Random(number),

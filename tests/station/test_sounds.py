@@ -33,6 +33,7 @@ from gateway.station.sounds import LocalSounds
 from gateway.station.speaker import Speaker
 from gateway.transmit import Transmitter
 from tests.conftest import random_model
+from tests.told import Told
 
 BLOCK = np.full(1280, 0.1, np.float32)
 
@@ -42,7 +43,7 @@ class Room:
 
     def __init__(self, codec: Codec) -> None:
         self.clock = ManualClock(10.0)
-        self.told: list[str] = []
+        self.told = Told()
         self.readied = 0
         speaker = Speaker(NullOutput(self.clock, Metrics()))
         transmitter = Transmitter(
@@ -50,7 +51,7 @@ class Room:
         )
         receiver = Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=Metrics())
         parrot = Parrot(transmitter, receiver, self.clock, release_s=0.2, time_out_s=20.0)
-        self.sounds = LocalSounds(speaker, parrot, self.clock, self.told.append, self._ready)
+        self.sounds = LocalSounds(speaker, parrot, self.clock, self.told.say, self._ready)
 
     def _ready(self) -> None:
         self.readied += 1

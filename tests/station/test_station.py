@@ -2,120 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.files import read_audio, write_wav
 from gateway.audio.paced import FileInput, FileOutput, NullInput, NullOutput
 from gateway.channel.impairments import ChannelSpec
-from gateway.channel.spec_file import load_channel
 from gateway.clock import ManualClock
 from gateway.codec import Codec
-from gateway.config import StationConfig
 from gateway.control.requests import PressKey, ReleaseKey, SendText, ToggleKey
-from gateway.errors import LinkError, SecurityError
+from gateway.errors import LinkError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
-from gateway.protocol.cushion import AdaptiveCushion, CushionRules
-from gateway.protocol.protection_file import load_protection
-from gateway.receive import Receiver
 from gateway.recording import Recorder, Side, read_recordings
 from gateway.recording.shelf import Shelf
 from gateway.session.events import Tone
 from gateway.session.machine import Mode
-from gateway.station.adaptation import LinkCare
-from gateway.station.station import Station
 from gateway.station.tones import tone_pcm
-from gateway.transmit import Transmitter
-
-
-class Bench:
-    """A station with what the operator is told and counted."""
-
-    def __init__(
-        self,
-        codec: Codec,
-        clock: ManualClock,
-        link: Link,
-        number: int,
-        audio: tuple[AudioInput, AudioOutput] | None = None,
-        adaptation: dict[str, object] | None = None,
-        protection: str = "none",
-        recorder: Recorder | None = None,
-        **ptt: object,
-    ) -> None:
-        guard = load_protection(protection)
-        config = StationConfig.model_validate(
-            {
-                "station": {"name": f"s{number}", "id": number, "group": 1},
-                "net": {"names": {1: "alpha", 2: "bravo"}},
-                "link": {"kind": "memory"},
-                "ptt": {"tones": False, **ptt},
-                "adaptation": adaptation or {},
-            }
-        )
-        self.metrics = Metrics()
-        self.said: list[str] = []
-        self.audio = audio or (NullInput(clock), NullOutput(clock, self.metrics))
-        self.station = Station(
-            config,
-            Transmitter(
-                codec,
-                source=number,
-                group=1,
-                frames_per_packet=6,
-                crc=False,
-                rng=random.Random(number),
-                metrics=self.metrics,
-                protection=guard,
-            ),
-            Receiver(
-                codec,
-                frames_per_packet=6,
-                crc=False,
-                cushion_s=0.06,
-                cap_s=1.5,
-                metrics=self.metrics,
-                protection=guard,
-                cushion=None if adaptation is None else AdaptiveCushion(CushionRules(0.06, 1.0)),
-            ),
-            link,
-            self.audio,
-            clock,
-            self.metrics,
-            self.said.append,
-            None
-            if adaptation is None
-            else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
-            recorder=recorder,
-        )
-
-    @property
-    def mode(self) -> Mode:
-        return Mode(self.station.snapshot().ptt.mode)
-
-
-def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
-    until = clock.now() + seconds
-    while clock.now() < until:
-        for bench in benches:
-            bench.station.step()
+from tests.station.bench import Bench, LossyLink, careful, run, two
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(100.0)
-
-
-def two(codec: Codec, clock: ManualClock, **ptt: object) -> tuple[Bench, Bench]:
-    hub = MemoryHub(clock)
-    return Bench(codec, clock, hub.station("a"), 1, **ptt), Bench(codec, clock, hub.station("b"), 2, **ptt)
 
 
 def test_what_one_says_the_other_hears_to_the_end(
@@ -241,21 +154,6 @@ def test_a_key_held_for_an_hour_is_timed_out(small_codec: Codec, clock: ManualCl
     a.station.post(PressKey("key"))
     run(clock, 1.0, a, b)
     assert a.mode is Mode.TALKING
-
-
-def test_texts_cross_between_and_during_overs(small_codec: Codec, clock: ManualClock) -> None:
-    a, b = two(small_codec, clock)
-    a.station.post(SendText("Standing by on two."))
-    run(clock, 0.2, a, b)
-    b.station.post(ToggleKey("key"))
-    run(clock, 1.0, a, b)
-    b.station.post(SendText("Ça va — 漢字"))
-    run(clock, 0.5, a, b)
-    assert "message from alpha: Standing by on two." in b.said
-    assert "message from bravo: Ça va — 漢字" in a.said
-    a.station.post(SendText("x" * 100_000))
-    run(clock, 0.2, a, b)
-    assert a.said[-1].startswith("message not sent: ")
 
 
 @pytest.mark.parametrize(
@@ -435,84 +333,6 @@ def test_tones_are_short_and_quiet(tone: Tone) -> None:
     assert abs(pcm[0]) < 1e-3
 
 
-class LossyLink(Link):
-    """A link that loses every so many packets on their way out, and may learn its rate late."""
-
-    def __init__(self, inner: Link, lose_every: int = 0) -> None:
-        super().__init__(Metrics())
-        self.inner, self.lose_every, self.sent = inner, lose_every, 0
-        self.rate_bps: float | None = None
-
-    @property
-    def info(self) -> LinkInfo:
-        return LinkInfo("lossy", 256, self.rate_bps, has_integrity=True)
-
-    def _open(self) -> None:
-        self.inner.open()
-
-    def _close(self) -> None:
-        self.inner.close()
-
-    def _send(self, data: bytes) -> bool:
-        self.sent += 1
-        if not self.lose_every or self.sent % self.lose_every:
-            self.inner.send(data)
-        return True
-
-    def _receive(self, timeout_s: float) -> Received | None:
-        return self.inner.receive(timeout_s)
-
-
-def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptation: object) -> Bench:
-    return Bench(codec, clock, link, number, adaptation=adaptation)
-
-
-def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0, gap_s: float = 4.0) -> None:
-    talker.station.post(ToggleKey("key"))
-    run(clock, seconds, talker, *others)
-    talker.station.post(ToggleKey("key"))
-    run(clock, gap_s, talker, *others)
-
-
-def test_reports_in_the_gap_change_the_next_overs_packets(small_codec: Codec, clock: ManualClock) -> None:
-    hub = MemoryHub(clock)
-    a = careful(small_codec, clock, LossyLink(hub.station("a"), lose_every=5), 1, mode="on")
-    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
-    assert a.station.snapshot().link.sending == ""  # the link is looked at in the first step
-    talk(clock, a, b)
-    assert b.metrics.counter("tx.reports") == 1
-    assert any(line.startswith("bravo lost ") for line in a.said)
-    concealed = []
-    for _ in range(3):
-        before = b.metrics.counter("rx.frames_concealed")
-        talk(clock, a, b)
-        concealed.append(b.metrics.counter("rx.frames_concealed") - before)
-    # The first over with redundancy is not waited for; from the next one on every fifth packet is given back in time.
-    assert concealed[0] > 10
-    assert concealed[1:] == [0, 0]
-    assert any(
-        line.startswith("sending 240 ms packets, reed-solomon (6,4) depth 2: packets are lost") for line in a.said
-    )
-    assert a.station.snapshot().link.sending == "240 ms packets, reed-solomon (6,4) depth 2"
-    assert a.metrics.snapshot()["tx.frames_per_packet"] == 3
-    assert b.metrics.counter("rx.overs") == 4
-    assert not any(line.startswith("sending") for line in b.said)
-
-
-def test_a_report_never_goes_out_while_somebody_talks(small_codec: Codec, clock: ManualClock) -> None:
-    hub = MemoryHub(clock)
-    a = careful(small_codec, clock, hub.station("a"), 1)
-    b = careful(small_codec, clock, hub.station("b"), 2, report="on", report_every_s=0.0)
-    talk(clock, a, b, gap_s=0.2)
-    b.station.post(ToggleKey("key", break_in=True))  # answers before its report is due
-    run(clock, 4.0, a, b)
-    assert b.metrics.counter("tx.reports") == 0
-    b.station.post(ToggleKey("key"))
-    run(clock, 5.0, a, b)
-    assert b.metrics.counter("tx.reports") == 1
-    assert a.metrics.counter("rx.reports") == 1
-
-
 def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec: Codec, clock: ManualClock) -> None:
     link = LossyLink(MemoryHub(clock).station("a"))
     a = careful(small_codec, clock, link, 1)
@@ -539,61 +359,3 @@ def test_a_link_that_turns_out_too_slow_refuses_the_key_and_says_why(small_codec
     a.station.post(ReleaseKey("key"))
     run(clock, 1.0, a)
     assert a.mode is Mode.IDLE
-
-
-def test_a_third_station_in_between_is_told(small_codec: Codec, clock: ManualClock) -> None:
-    hub = MemoryHub(clock)
-    a, b, c = (Bench(small_codec, clock, hub.station(name), number) for number, name in enumerate("abc", 1))
-    a.station.post(ToggleKey("key"))
-    run(clock, 1.5, a, b, c)
-    b.station.post(ToggleKey("key", break_in=True))
-    run(clock, 2.0, a, b, c)
-    assert c.said.count("another station talks into this over") == 1
-    assert c.metrics.counter("rx.collisions") == 1
-
-
-def test_a_group_behind_a_lossy_channel_settles_on_one_choice(small_codec: Codec, clock: ManualClock) -> None:
-    """10 % loss in bursts of 2: shorter packets within three overs, and then no change."""
-    hub, rng, channel = MemoryHub(clock), np.random.default_rng(1), load_channel("lossy-satellite")
-
-    def link(name: str) -> Link:
-        return EmulatedLink(hub.station(name), channel, rng.spawn(1)[0], clock)
-
-    a = careful(small_codec, clock, link("a"), 1, mode="on")
-    group = [
-        careful(small_codec, clock, link(name), number, report="on", report_every_s=0.0)
-        for number, name in enumerate("bc", 2)
-    ]
-    sizes = []
-    for _ in range(7):
-        talk(clock, a, *group, seconds=6.0, gap_s=6.0)
-        sizes.append(int(a.metrics.snapshot()["tx.frames_per_packet"]))
-    assert sizes[0] == 6
-    assert sizes[3:] == [3, 3, 3, 3]
-    assert a.metrics.counter("adaptation.changes") == 1
-    assert 0.03 < a.metrics.snapshot()["adaptation.loss"] < 0.3
-    # One report an over is enough unless a worse one follows; they do not pile up.
-    assert 5 <= sum(member.metrics.counter("tx.reports") for member in group) <= 14
-    assert all(member.metrics.counter("rx.overs") == 7 for member in group)
-
-
-def test_speech_that_cannot_be_made_safe_is_not_sent(
-    small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, b = two(small_codec, clock)
-
-    def no_counter(*_: object, **__: object) -> None:
-        raise SecurityError("disk full")
-
-    for name in ("start", "on_air"):
-        monkeypatch.setattr(a.station._transmitter, name, no_counter)
-    a.station.post(SendText("hello"))
-    a.station.post(PressKey("key"))
-    run(clock, 1.0, a, b)
-    a.station.post(ReleaseKey("key"))
-    run(clock, 1.0, a, b)
-    assert "message not sent: disk full" in a.said
-    assert "not talking: disk full" in a.said
-    assert b.said == []
-    assert a.mode is Mode.IDLE
-    assert a.metrics.counter("tx.dropped.no_counter") == 2

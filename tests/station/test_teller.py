@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 from gateway.audio.base import DeviceEvent, DeviceState, Direction
 from gateway.clock import ManualClock
 from gateway.control.hub import ControlHub
-from gateway.control.snapshot import Level
 from gateway.recording import read_recordings
 from gateway.recording.recorder import Recorder
 from gateway.recording.shelf import Shelf
 from gateway.station.teller import Teller
+from gateway.telling import Level
 
 
 def test_it_reaches_everybody(tmp_path: Path) -> None:

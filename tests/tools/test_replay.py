@@ -134,7 +134,7 @@ def test_an_over_in_another_codec_is_kept_and_the_error_names_both(
     small_codec: Codec, tmp_path: Path, speechlike: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talk = Talk(small_codec, tmp_path, speechlike)
-    session = talk.alpha.station._transmitter._session
+    session = talk.alpha.station._outgoing._transmitter._session
     object.__setattr__(session, "codec_version", 9)
     talk.over(talk.alpha, 1.0)
     talk.close()

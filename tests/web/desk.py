@@ -13,9 +13,10 @@ from gateway.clock import SystemClock
 from gateway.control import snapshot as views
 from gateway.control.hub import ControlHub, HistoryPoint
 from gateway.control.requests import PressKey, ReleaseKey, Request
-from gateway.control.snapshot import Level, Snapshot
+from gateway.control.snapshot import Snapshot
 from gateway.metrics import Metrics
 from gateway.operator_config import WebSection
+from gateway.telling import Level
 from gateway.web.server import WebConsole
 
 PATIENCE_S = 40.0

@@ -57,7 +57,7 @@ function answered(message) {
   const then = waiting.get(message.n);
   waiting.delete(message.n);
   then?.(message);
-  if (message.error && !then) addNews([{ number: 0, wall_s: connection.snapshot?.wall_s ?? 0, text: message.error, level: "warning" }]);
+  if (message.error && !then) addNews([{ number: 0, wall_s: connection.snapshot?.wall_s ?? 0, text: message.error, level: "refused" }]);
 }
 
 function say(words) {
@@ -292,7 +292,7 @@ function addNews(lines) {
 }
 
 function drawNews() {
-  const make_ = (one) => make("li", { class: one.level }, make("time", {}, clockTime(one.wall_s)), ` ${one.level === "warning" ? "⚠ " : ""}${one.text}`);
+  const make_ = (one) => make("li", { class: one.level }, make("time", {}, clockTime(one.wall_s)), ` ${one.level !== "info" ? "⚠ " : ""}${one.text}`);
   const newest = news.map((one, place) => ({ ...one, place })).reverse();
   const key = (one) => `${one.number}.${one.number ? 0 : one.place}`;
   reconcile(by("news-short"), newest.slice(0, 4).map(({ place, ...one }) => one), key, make_);
