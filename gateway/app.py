@@ -21,7 +21,7 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
-from gateway.codec.memory import give_back
+from gateway.memory import give_back
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
@@ -45,7 +45,6 @@ from gateway.station.link import build_link, check_live, protection_of, wants_cr
 from gateway.station.secured import open_security
 from gateway.station.station import Station
 from gateway.station.teller import Teller
-from gateway.web.server import WebConsole
 
 JOIN_S = 5.0
 KEYS_WAIT_S = 0.2
@@ -177,6 +176,8 @@ def _start_services(config: StationConfig, hub: ControlHub, metrics: Metrics, te
         exporter.start()
         stack.callback(exporter.stop)
     if config.web is not None:
+        from gateway.web.server import WebConsole  # a web server is ten megabytes
+
         web = WebConsole(
             config.web,
             hub,

@@ -16,6 +16,7 @@ BRIDGE = ROOT / "firmware_bridge"
 FOUNDATION = {
     "airtimes",
     "telling",
+    "memory",
     "clock",
     "metrics",
     "config",
@@ -29,6 +30,7 @@ PURE = {"protocol", "channel", "traces"} | FOUNDATION
 ALLOWED = {
     "airtimes": set(),
     "telling": set(),
+    "memory": set(),
     "clock": set(),
     "errors": set(),
     "metrics": set(),

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import weakref
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import numpy as np
@@ -48,6 +51,21 @@ def wanted(choice: Choice) -> bool:
     return choice != "off" and available()
 
 
+@cache
+def _rnnoise() -> ModuleType:
+    """pyrnnoise's module of that name without its package, which loads a whole film library (20 MB) for sound files."""
+    package = importlib.util.find_spec("pyrnnoise")
+    if package is None or not package.submodule_search_locations:
+        raise ConfigError("pyrnnoise is not installed; install clarilink[denoise]")
+    path = Path(package.submodule_search_locations[0]) / "rnnoise.py"
+    spec = importlib.util.spec_from_file_location("pyrnnoise.rnnoise", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 class _LowPass:
     """Windowed sinc up to 7.5 kHz over a stream at 48 kHz.
 
@@ -71,8 +89,7 @@ class Denoiser:
     """One over's suppressor."""
 
     def __init__(self) -> None:
-        from pyrnnoise import rnnoise
-
+        rnnoise = _rnnoise()
         self._process = rnnoise.process_mono_frame
         self._state = rnnoise.create()
         self._finalizer = weakref.finalize(self, rnnoise.destroy, self._state)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 
 from gateway.clock import Clock
+from gateway.memory import give_back
 from gateway.config import StationConfig
 from gateway.errors import LocalProtocolError, SecurityError
 from gateway.metrics import Metrics
@@ -97,6 +98,7 @@ class Outgoing:
         if not self._transmitter.active:
             return
         self._send(self._transmitter.finish())
+        give_back()
         if self._recorder is not None:
             self._recorder.said_ends()
         self._board.own_over_ends()

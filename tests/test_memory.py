@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.codec.memory import give_back
+from gateway.memory import give_back
 
 
 def resident_mb() -> float:
