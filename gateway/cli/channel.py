@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway.cli.group import CommandGroup
 from gateway.errors import GatewayError
 
 PATH = click.Path(path_type=Path)
@@ -28,11 +29,18 @@ def channel(config: Path, is_log: bool) -> None:
     run_channel(config, is_log=is_log)
 
 
-@click.group(name="channel-control")
+@click.group(name="channel-control", cls=CommandGroup)
 @click.argument("endpoint")
 @click.option("--key", type=PATH, help="Own secret CURVE key file, where the channel has a [curve] section.")
 @click.option("--server-key", help="The channel's public CURVE key: 40 characters, or its .public file.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 600), default=3.0, show_default=True)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds to wait for an answer.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Answers as they come.")
 @click.pass_context
 def channel_control(

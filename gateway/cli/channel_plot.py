@@ -16,7 +16,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("channel", metavar="NAME|FILE")
 @click.option("-o", "--output", type=PATH, help="PNG to write (default: the channel's name).")
 @click.option("--seconds", type=click.FloatRange(1, 10_000_000), default=600, show_default=True, help="Simulated time.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of what is drawn at random.")
 @click.option(
     "--packet-ms", type=click.FloatRange(1, 3_600_000), default=480, show_default=True, help="Between packets."
 )

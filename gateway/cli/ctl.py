@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from gateway.cli.group import CommandGroup
 from gateway.errors import ConfigError
 
 PATH = click.Path(path_type=Path)
@@ -40,14 +41,21 @@ class _Command(click.Command):
         self.params.append(click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json, help=told))
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     command_class = _Command
 
 
 @click.group(cls=_Commands)
 @click.option("-c", "--config", type=PATH, help="Station file with a [control] section.")
 @click.option("--socket", "socket", type=PATH, envvar="CLARILINK_SOCKET", help="Its socket instead (CLARILINK_SOCKET).")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 600), default=5.0, show_default=True)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 600),
+    default=5.0,
+    show_default=True,
+    help="Seconds to wait for an answer.",
+)
 @click.option("--json", "is_json", is_flag=True, help="What the station says as JSON, one object a line.")
 @click.pass_context
 def ctl(ctx: click.Context, config: Path | None, socket: Path | None, timeout_s: float, is_json: bool) -> None:
@@ -349,7 +357,7 @@ def overs(session: _Session) -> None:
 
 
 @ctl.command()
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many lines.")
 @pass_session
 def news(session: _Session, count: int) -> None:
     """The last lines for the operator, newest last."""

@@ -29,7 +29,7 @@ PATH = click.Path(path_type=Path)
     show_default=True,
     help="At most this many overs with players and spectrograms, those that lost most.",
 )
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Cores at work.")
 def field_report(folder: Path, out: Path | None, asr: str, overs: int, threads: int) -> None:
     """One page on an exercise from the recordings, traces and logs in DIR: report.html, for any browser, offline.
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from gateway.cli.group import CommandGroup
+
 PATH = click.Path(path_type=Path)
 config_option = click.option("-c", "--config", type=PATH, required=True, help="Station file with a [messages] section.")
 id_argument = click.argument("message_id", metavar="ID")
@@ -30,7 +32,7 @@ def _codec(tool: Any) -> Any:
     return Codec.load(tool.config.codec.weights)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def message() -> None:
     """Buffered voice and text messages: sent as slowly as the link allows, kept on disk until they are through."""
 

@@ -24,7 +24,7 @@ def _channel(source: str) -> Any:
 @click.option("--pair", is_flag=True, help="Two modems that hear each other; without it one, alone on its air.")
 @click.option("--stations", type=click.IntRange(1, 16), help="So many modems on one air.")
 @click.option("--channel", default="clean", show_default=True, help="A packaged channel by name, or a TOML file.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn at random.")
 @click.option("--link-a", help="Where the first modem's port appears: a path, or tcp://HOST:PORT.")
 @click.option("--link-b", help="Where the second modem's port appears.")
 @click.option("--log", "log_bytes", is_flag=True, help="Show all that hosts and modems say to each other.")
@@ -96,7 +96,7 @@ def modem_test(
 @click.argument("profiles", metavar="[PROFILE]...", nargs=-1)
 @click.option("--channel", default="clean", show_default=True, help="A packaged channel by name, or a TOML file.")
 @click.option("--frames-per-packet", type=click.IntRange(1, 24), help="Default: 6, or the next size that fits.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of what is drawn at random.")
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
 @click.option("--weights", type=PATH, help="Codec weights instead of the packaged ones.")
 def modem_table(

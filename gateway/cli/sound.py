@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.group import CommandGroup
 from gateway.errors import AudioError
 
 if TYPE_CHECKING:
@@ -96,14 +97,14 @@ def _chosen(found: list[DeviceInfo], direction: Direction, name: str) -> str:
     return f"#{device.index} {device.full_name}" + doubt(matching_devices(found, direction, name))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def sound() -> None:
     """Try the sound devices: a test tone, a microphone test, a level meter."""
 
 
 @sound.command()
 @config_option
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="How long.")
 def tone(config: Path | None, seconds: float) -> None:
     """Play a test tone to the speaker."""
     from gateway.audio.selftest import tone_pcm
@@ -115,7 +116,7 @@ def tone(config: Path | None, seconds: float) -> None:
 
 @sound.command()
 @config_option
-@click.option("--seconds", type=click.FloatRange(1, 30), default=3.0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1, 30), default=3.0, show_default=True, help="How long to listen.")
 @click.option("--no-playback", is_flag=True, help="Only the verdict.")
 def microphone(config: Path | None, seconds: float, no_playback: bool) -> None:
     """Record from the microphone, say what is right or wrong with it, and play it back. Fails if it is not usable."""

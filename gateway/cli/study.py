@@ -27,16 +27,20 @@ PATH = click.Path(path_type=Path)
 @click.option("--seed", type=int, default=1, show_default=True, help="With --no-audio; clips have seeds of their own.")
 @click.option("--speech", type=PATH, help="Speech folder with manifest.tsv (default ../shared/speech).")
 @click.option(
-    "--subset", type=click.Choice(["cv-native", "studio", "other", "all"]), default="cv-native", show_default=True
+    "--subset",
+    type=click.Choice(["cv-native", "studio", "other", "all"]),
+    default="cv-native",
+    show_default=True,
+    help="Which clips of the folder.",
 )
-@click.option("--clips", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--clips", type=click.IntRange(1), default=20, show_default=True, help="Of speech, in each cell.")
 @click.option("--asr", default="tiny.en", show_default=True, help="Recognisers, comma-separated; the first decides.")
 @click.option("--search", is_flag=True, help="With the encoder's search, as a fast station sends.")
 @click.option(
     "--cushion-ms", type=click.IntRange(0, 10000), default=60, show_default=True, help="Jitter buffer's wait."
 )
 @click.option("--cap-ms", type=click.IntRange(80, 30000), default=1500, show_default=True, help="Most delay ever kept.")
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Cores at work.")
 @click.option("--weights", type=PATH, help="Codec weights instead of the packaged ones.")
 @click.option("--out", type=PATH, default=Path("study-out"), show_default=True, help="Cells done, CSV, PNG, verdict.")
 def study(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.group import CommandGroup
+
 PATH = click.Path(path_type=Path)
 trace_argument = click.argument("source", metavar="FILE.trace", type=PATH)
 direction_option = click.option(
@@ -18,7 +20,7 @@ direction_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def trace() -> None:
     """Recorded traces of links: record, import, info, fit, replay, join, plot, export."""
 
@@ -43,6 +45,7 @@ def record(config: Path, output: Path | None, seconds: float | None) -> None:
     type=click.Choice(["auto", "trace", "csv", "json", "linkem", "mahimahi", "ping"]),
     default="auto",
     show_default=True,
+    help="What FILE is.",
 )
 @click.option(
     "--map",
@@ -159,8 +162,10 @@ def fit(source: Path, direction: str, output: Path | None) -> None:
 @click.option("--end", type=click.Choice(["wrap", "stop"]), default="wrap", show_default=True, help="At its end.")
 @click.option("--offset-s", default="0", show_default=True, help='Where to begin, or "random".')
 @click.option("--window-s", type=float, help="How much of it.")
-@click.option("--speed", type=float, default=1.0, show_default=True)
-@click.option("--by", type=click.Choice(["auto", "time", "packet"]), default="auto", show_default=True)
+@click.option("--speed", type=float, default=1.0, show_default=True, help="2: twice as fast.")
+@click.option(
+    "--by", type=click.Choice(["auto", "time", "packet"]), default="auto", show_default=True, help="What moves it on."
+)
 @click.option("--seed", type=int, help="Of what is drawn; default: the channel's own.")
 def replay(
     source: Path,

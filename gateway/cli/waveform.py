@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.group import CommandGroup
+
 PATH = click.Path(path_type=Path)
 MAX_LEVELS = 100
 
@@ -42,12 +44,18 @@ snapshot_rate_option = click.option(
     "--snapshot-rate-hz", type=click.FloatRange(1e-6, 1e6), help="Snapshots a second, where the file does not tell."
 )
 coding_option = click.option(
-    "--coding", type=click.Choice(["convolutional", "none"]), default="convolutional", show_default=True
+    "--coding",
+    type=click.Choice(["convolutional", "none"]),
+    default="convolutional",
+    show_default=True,
+    help="Error correction.",
 )
-centre_option = click.option("--centre-hz", type=click.FloatRange(2000, 1e6), default=12_000.0, show_default=True)
+centre_option = click.option(
+    "--centre-hz", type=click.FloatRange(2000, 1e6), default=12_000.0, show_default=True, help="Middle of the band."
+)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def waveform() -> None:
     """Packets as sound through water: a software modem, and channels given as impulse responses."""
 
@@ -68,7 +76,7 @@ def waveform() -> None:
 @coding_option
 @click.option("--every-ms", type=click.FloatRange(1, 3.6e6), help="From packet to packet; one after another without.")
 @click.option("--speed-m-s", type=click.FloatRange(-9, 9), default=0.0, show_default=True, help="The ends draw near.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of what is drawn at random.")
 @click.option("-o", "--output", type=PATH, help="The table as CSV.")
 @click.option("--trace", type=PATH, help="Every packet as a trace.")
 @click.option("--plot", type=PATH, help="Curves and spectrograms (PNG, PDF, SVG).")
@@ -184,12 +192,14 @@ def receive(source: Path, output: Path | None, coding: str, centre_hz: float) ->
 
 @waveform.command()
 @click.argument("output", type=PATH)
-@click.option("--range-m", type=click.FloatRange(10, 100_000), default=1000.0, show_default=True)
-@click.option("--depth-m", type=click.FloatRange(5, 5000), default=40.0, show_default=True)
+@click.option(
+    "--range-m", type=click.FloatRange(10, 100_000), default=1000.0, show_default=True, help="Between the ends."
+)
+@click.option("--depth-m", type=click.FloatRange(5, 5000), default=40.0, show_default=True, help="Of the water.")
 @click.option(
     "--doppler-hz", type=click.FloatRange(0, 5), default=0.4, show_default=True, help="Spread by one surface bounce."
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of what is drawn at random.")
 def synthesise(output: Path, range_m: float, depth_m: float, doppler_hz: float, seed: int) -> None:
     """Make up a small set of impulse responses of shallow water (.npz)."""
     from gateway.errors import GatewayError

@@ -35,6 +35,8 @@ class EmulatedLink(Link):
         self._inner = inner
         self._spec = spec
         self._clock = clock
+        self._inner_info = inner.info
+        self._info = self._info_behind(self._inner_info)
         self._channel = Channel(spec, rng, clock.now())
         self._under_way: list[tuple[float, int, bytes]] = []
         self._order = count()
@@ -44,7 +46,13 @@ class EmulatedLink(Link):
 
     @property
     def info(self) -> LinkInfo:
-        inner, spec = self._inner.info, self._spec
+        inner = self._inner.info
+        if inner is not self._inner_info:  # asked for several times a turn, and hardly ever another
+            self._inner_info, self._info = inner, self._info_behind(inner)
+        return self._info
+
+    def _info_behind(self, inner: LinkInfo) -> LinkInfo:
+        spec = self._spec
         rates = [rate for rate in (inner.rate_bps, spec.rate_bps) if rate is not None]
         return replace(
             inner,

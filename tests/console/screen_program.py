@@ -1,15 +1,19 @@
 """A station made of one snapshot, with the screen on its terminal: what tests of real terminals run.
 
-python -m tests.console.screen_program TOLD_FILE [crash | ends | stops | ignores-hangup]: requests and the end go to the
-file, a line each.
+python -m tests.console.screen_program TOLD_FILE TEST_PID [crash | ends | stops | ignores-hangup]: requests and the end
+go to the file, a line each. It ends with the process TEST_PID, and by force where the screen then does not.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import select
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -20,10 +24,22 @@ from gateway.console.screen import run_screen
 from gateway.control.hub import ControlHub
 from tests.console.snapshots import AT_WORK
 
+FORCE_S = 10.0
 
-def main(told_path: str, how: str = "") -> None:
+
+def main(told_path: str, test_pid: str, how: str = "") -> None:
+    threading.Thread(target=end_with, args=(int(test_pid),), daemon=True).start()
     with Path(told_path).open("a", encoding="utf-8", buffering=1) as told:
         run(told, how)
+
+
+def end_with(test_pid: int) -> None:
+    """A tmux server outlives a test that was killed, and with it the terminal of this program would stay."""
+    with suppress(ProcessLookupError):
+        process = os.pidfd_open(test_pid)
+        select.select([process], [], [])
+    os.kill(os.getpid(), signal.SIGTERM)
+    faulthandler.dump_traceback_later(FORCE_S, exit=True)
 
 
 def run(told: TextIO, how: str) -> None:

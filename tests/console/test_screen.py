@@ -39,7 +39,9 @@ def until(is_so: Callable[[], bool], what: Callable[[], str]) -> None:
 class OnTerminal:
     """The program of screen_program on a pseudo-terminal that is its controlling one."""
 
-    def __init__(self, told: Path, how: str = "", *, is_read: bool = True, **environ: str) -> None:
+    def __init__(
+        self, told: Path, how: str = "", *, is_read: bool = True, owner: int | None = None, **environ: str
+    ) -> None:
         self._told = told
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -47,7 +49,14 @@ class OnTerminal:
         self.output = b""
         with told.with_suffix(".err").open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.console.screen_program", str(told), *([how] if how else [])],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.console.screen_program",
+                    str(told),
+                    str(owner or os.getpid()),
+                    *([how] if how else []),
+                ],
                 cwd=ROOT,
                 stdin=self.slave,
                 stdout=self.slave,
@@ -154,6 +163,21 @@ def test_a_terminal_that_takes_nothing_ends_it(start: Callable[..., OnTerminal])
     assert "ended" in program.told
 
 
+def test_the_program_of_these_tests_ends_with_its_test(tmp_path: Path) -> None:
+    owner = subprocess.Popen(["sleep", "600"])
+    program = OnTerminal(tmp_path / "told", owner=owner.pid)
+    try:
+        program.await_output(b"YOU MAY TALK")
+        owner.kill()
+        owner.wait()
+        program.end()
+        assert "ended" in program.told
+    finally:
+        owner.kill()
+        owner.wait()
+        program.close()
+
+
 def test_what_goes_wrong_inside_reaches_the_caller(start: Callable[..., OnTerminal]) -> None:
     program = start("crash")
     program.end()
@@ -218,7 +242,7 @@ def test_a_terminal_emulator_draws_it(tmp_path: Path, term: str) -> None:
     told = tmp_path / "told"
     # Sizes in the environment are of a terminal that was; ours grows below.
     environ = f"COLUMNS=80 LINES=24 TERM={term} LC_ALL=C.UTF-8 PYTHONPATH={ROOT}"
-    tmux = Tmux(f"cd {ROOT}; env {environ} {sys.executable} -m tests.console.screen_program {told}")
+    tmux = Tmux(f"cd {ROOT}; env {environ} {sys.executable} -m tests.console.screen_program {told} {os.getpid()}")
     try:
         first = tmux.await_words("YOU MAY TALK: the channel is free")
         rows = first.splitlines()

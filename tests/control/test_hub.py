@@ -31,6 +31,16 @@ def test_too_many_requests_are_dropped_and_counted() -> None:
     assert meeting.dropped == 5
 
 
+def test_an_offer_says_whether_there_was_room() -> None:
+    meeting = hub()
+    assert all(meeting.offer(ReplayOver(number)) for number in range(MAX_WAITING))
+    assert not meeting.offer(StopPlaying())
+    assert meeting.dropped == 1
+    assert meeting.take() == [ReplayOver(number) for number in range(MAX_WAITING)]
+    assert meeting.offer(StopPlaying())
+    assert meeting.dropped == 1
+
+
 def test_listeners_are_told_of_snapshots_and_news_until_they_go() -> None:
     meeting, told = hub(), []
     assert meeting.snapshot is None
@@ -56,6 +66,18 @@ def test_news_are_numbered_and_bounded() -> None:
         f"line {NEWS_KEPT + 8}",
         f"line {NEWS_KEPT + 9}",
     ]
+
+
+def test_the_last_news_is_counted_even_where_it_is_kept_no_longer() -> None:
+    meeting = hub()
+    assert meeting.last_news == 0
+    for number in range(1, NEWS_KEPT + 10):
+        meeting.tell("line")
+        assert meeting.last_news == number
+    before = meeting.last_news
+    assert meeting.news(after=before) == []
+    meeting.tell("said after that")
+    assert [line.text for line in meeting.news(after=before)] == ["said after that"]
 
 
 def test_history_is_bounded_and_given_from_a_time_on() -> None:

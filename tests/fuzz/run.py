@@ -26,16 +26,17 @@ OUT = Path("fuzz-out")
 MAX_CORPUS_BYTES = 90_000
 MAX_INPUT_BYTES = 1024
 
-with atheris.instrument_imports(
-    include=[
-        "gateway.protocol",
-        "gateway.traces",
-        "gateway.recording",
-        "gateway.service",
-        "gateway.control",
-        "firmware_bridge",
-    ]
-):
+PARSERS = (
+    "gateway.protocol",
+    "gateway.traces",
+    "gateway.recording",
+    "gateway.service",
+    "gateway.control",
+    "firmware_bridge",
+)
+FOLDERS = tuple(f"{HERE.parents[1]}/{package.replace('.', '/')}/" for package in PARSERS)
+
+with atheris.instrument_imports(include=list(PARSERS)):
     from tests.fuzz.targets import TARGETS, one_input
 
 
@@ -67,11 +68,11 @@ def write_seeds(folder: Path) -> None:
 
 
 def arcs(data: bytes) -> set[tuple[str, int, int]]:
-    """(file, line before, line) of everything in gateway.protocol that an input runs through."""
+    """(file, line before, line) of everything in the parsers that an input runs through."""
     reached: set[tuple[str, int, int]] = set()
 
     def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
-        if "gateway/protocol/" not in frame.f_code.co_filename:
+        if not frame.f_code.co_filename.startswith(FOLDERS):
             return None
         before = 0
 

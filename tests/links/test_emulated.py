@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.errors import LocalProtocolError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
-from gateway.links.memory import memory_pair
+from gateway.links.memory import MemoryLink, memory_pair
 
 
 def pair(spec: ChannelSpec, clock: Clock, seed: int = 1) -> tuple[EmulatedLink, Link]:
@@ -96,8 +97,18 @@ def test_info_tells_the_tighter_of_link_and_channel() -> None:
     assert (info.half_duplex, info.turnaround_s, info.has_integrity) == (True, 0.05, False)
     assert info.airtime_s(64) == pytest.approx(68 * 8 / 300)
     assert receiver.info.has_integrity
+    assert sender.info is info, "put together once"
     with pytest.raises(LocalProtocolError, match="MTU 64"):
         sender.send(bytes(65))
+
+
+def test_info_follows_what_the_link_below_learns() -> None:
+    sender, _ = pair(ChannelSpec("narrow", rate_bps=300), ManualClock())
+    below = sender._inner
+    assert isinstance(below, MemoryLink)
+    mtu_bytes = sender.info.mtu_bytes
+    below._info = replace(below.info, mtu_bytes=mtu_bytes - 9)
+    assert sender.info.mtu_bytes == mtu_bytes - 9
 
 
 def test_a_half_duplex_station_is_deaf_while_it_transmits() -> None:

@@ -1,6 +1,6 @@
 """Consoles on real sockets, and real Chromium.
 
-`CLARILINK_PICTURES=FOLDER` makes tests/web/test_page.py leave its pictures there (docs/pictures has some of them).
+`CLARILINK_PICTURES=FOLDER` makes tests/web/test_page_*.py leave their pictures there (docs/pictures has some of them).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from tests.web.chromium import chromium
 from tests.web.desk import Consoles, Desk
+from tests.web.page import PHONE, Open
 
 
 @pytest.fixture
@@ -46,3 +47,30 @@ def picture() -> Callable[[Any, str], None]:
             page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
     return keep
+
+
+@pytest.fixture
+def visit(browser: Any, consoles: Consoles) -> Iterator[Open]:
+    """Opens a console's page; a script that fails or anything that the page may not do fails the test."""
+    contexts: list[Any] = []
+    problems: list[str] = []
+
+    def begin(
+        address: str | None = None, theme: str | None = None, size: dict[str, int] | None = None, **options: Any
+    ) -> Any:
+        context = browser.new_context(viewport=size or PHONE, color_scheme=options.pop("scheme", "dark"), **options)
+        contexts.append(context)
+        context.set_default_timeout(40_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda line: "Content Security" in line.text and problems.append(line.text))
+        if theme is not None:
+            page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        page.goto(address or consoles.start().address)
+        page.wait_for_selector("#state:not([data-state=lost])")
+        return page
+
+    yield begin
+    for context in contexts:
+        context.close()
+    assert problems == []
