@@ -47,16 +47,15 @@ class VirtualSound:
     """Null sinks by name; each is a speaker, and its monitor a microphone that hears what is played to it, both of
     that name to ALSA. Raises AudioError where PulseAudio is missing or does not start."""
 
-    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000, later: Sequence[str] = ()) -> None:
-        """`devices` are there at once; those `later` once they are plugged in."""
+    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000) -> None:
         if shutil.which("pulseaudio") is None or shutil.which("pactl") is None:
             raise AudioError(MISSING)
         self._stack = ExitStack()
         self._home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="clarilink-sound-")))
         self._socket = self._home / "pulse.sock"
-        (self._home / ".asoundrc").write_text(ASOUNDRC + "".join(NAMED.format(device) for device in [*devices, *later]))
         self._rate_hz = rate_hz
         self._modules: dict[str, str] = {}
+        self._name_devices()
         try:
             self._start()
             for device in devices:
@@ -86,6 +85,7 @@ class VirtualSound:
         named = f"sink_properties=device.description={device}"
         loaded = self._control("load-module", "module-null-sink", f"sink_name={device}", f"rate={self._rate_hz}", named)
         self._modules[device] = loaded.strip()
+        self._name_devices()
         # A null sink that nobody hurries plays two seconds at a time; a listener keeps it as quick as a sound card.
         listener = subprocess.Popen(
             self._listen(device), stdout=subprocess.DEVNULL, env=self.environment(), start_new_session=True
@@ -97,6 +97,12 @@ class VirtualSound:
     def pull(self, device: str) -> None:
         """A null sink vanishes, with whatever was using it."""
         self._control("unload-module", self._modules.pop(device))
+        self._name_devices()
+
+    def _name_devices(self) -> None:
+        """As with a card of one's own: PortAudio sees what is there when it looks."""
+        named = "".join(NAMED.format(device) for device in self._modules)
+        (self._home / ".asoundrc").write_text(ASOUNDRC + named)
 
     @contextmanager
     def recording(self, device: str) -> Iterator[Recording]:
