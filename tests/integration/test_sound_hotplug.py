@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from gateway.audio.selftest import tone_pcm
 from gateway.clock import SystemClock
 from gateway.errors import AudioError
+from gateway.station.tones import steady_tone
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
 
@@ -119,7 +119,7 @@ def played(sound: VirtualSound, device: str) -> Iterator[None]:
     def play() -> None:
         while not ended.is_set():
             try:
-                sound.play(device, tone_pcm(4.0) * np.float32(1.5))
+                sound.play(device, steady_tone(1000, 4.0, 0.4))
             except AudioError:
                 ended.wait(0.2)  # the device was pulled
 
