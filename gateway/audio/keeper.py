@@ -124,7 +124,7 @@ class DeviceKeeper:
         self._metrics = metrics
         self._on_event = on_event
         self._slots: list[Slot] = []
-        self._told_hang = False
+        self._told_hang = self._has_run = False
         self.is_busy: Callable[[], bool] = lambda: True
         """Whether somebody talks or is heard, so that no stream may be interrupted; called from the keeper's thread.
         As long as nobody has told, none is."""
@@ -133,9 +133,12 @@ class DeviceKeeper:
         self._thread: threading.Thread | None = None
 
     @property
-    def driver_hangs(self) -> bool:
-        """Whether only a restart of the program is likely to help; from any thread."""
-        return self._opener.hangs
+    def wants_restart(self) -> bool:
+        """Whether a driver hangs that did work in this program, so that another may have better luck; from any thread.
+
+        One that hung from the beginning would hang there, too.
+        """
+        return self._opener.hangs and self._has_run
 
     def add(self, direction: Direction, device: str) -> Slot:
         """Take care of one more device; before `start`."""
@@ -258,6 +261,7 @@ class DeviceKeeper:
             slot.latency_s += (latency_s - slot.latency_s) * (_SMOOTHING if slot.latency_s else 1.0)
             slot.seen_latency_s = stream.latency_total_s
             slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, now_s
+            self._has_run = True
             slot.retry_s = FIRST_RETRY_S  # it works: the next failure is a new one
         patience_s = STALL_S if stream.callbacks else START_S
         stalled = now_s - slot.seen_callback_s > patience_s

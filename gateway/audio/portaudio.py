@@ -24,7 +24,7 @@ CALL_S = 20.0
 """To list, open and start takes tenths of a second, on a busy machine some seconds."""
 CLOSE_S = 3.0
 EXIT_S = 1.0
-HANGS = "the sound driver hangs and uses up processor time; restart this program when you can"
+HANGS = "the sound driver hangs; if it stays so, end this program and start it anew"
 
 
 class PortAudio:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -99,6 +100,15 @@ class VirtualSound:
         self._control("unload-module", self._modules.pop(device))
         self._name_devices()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server answers nobody meanwhile, and nothing sounds: as a driver that hangs."""
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
+
     def _name_devices(self) -> None:
         """As with a card of one's own: PortAudio sees what is there when it looks."""
         named = "".join(NAMED.format(device) for device in self._modules)
@@ -143,19 +153,19 @@ class VirtualSound:
         socket = f"module-native-protocol-unix socket={self._socket} auth-anonymous=1"
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]
         log = self._stack.enter_context((self._home / "pulse.log").open("ab"))
-        process = subprocess.Popen(
+        self._server = subprocess.Popen(
             ["pulseaudio", *options, "-L", socket, "-L", "module-always-sink"],
             stdout=log,
             stderr=log,
             env=self.environment(),
             start_new_session=True,
         )
-        prefer(process)
-        self._stack.callback(process.wait)
-        self._stack.callback(process.kill)
+        prefer(self._server)
+        self._stack.callback(self._server.wait)
+        self._stack.callback(self._server.kill)
         give_up = CLOCK.now() + START_S
         while not self._socket.exists():
-            if process.poll() is not None or CLOCK.now() > give_up:
+            if self._server.poll() is not None or CLOCK.now() > give_up:
                 raise AudioError(f"PulseAudio does not start: {(self._home / 'pulse.log').read_text()[-300:]}")
             CLOCK.sleep(0.02)
 

@@ -51,6 +51,7 @@ def main(microphone: str, speaker: str) -> None:
                     "output_text": audio.output.text,
                     "level": float(np.sqrt(np.mean(heard**2))) if len(heard) == HEARD_SAMPLES else None,
                     "events": [f"{event.direction.value} {event.state.value}: {event.text}" for event in events],
+                    "wants_restart": audio.keeper.wants_restart,
                     "counters": metrics.snapshot(),
                 }
                 print(json.dumps(told), flush=True)

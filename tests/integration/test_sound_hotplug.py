@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gateway.audio.portaudio import HANGS
 from gateway.clock import SystemClock
 from gateway.errors import AudioError
 from gateway.station.tones import steady_tone
@@ -65,6 +66,9 @@ class Sounding:
 
     def end(self) -> None:
         """By its own will, with everything closed; no trace of an abort."""
+        if self._process.poll() is not None:
+            assert self._process.returncode == 0
+            return
         assert self._process.stdin is not None
         self._process.stdin.write("end\n")
         self._process.stdin.flush()
@@ -143,6 +147,29 @@ def test_a_microphone_that_goes_is_silent_and_is_heard_when_it_is_back() -> None
         with played(sound, "card"):
             told = running.until(hears, "heard again")
         assert "audio.input.driver_hung" not in told["counters"]
+
+
+def test_a_driver_that_hangs_is_told_and_taken_again_when_it_goes_on() -> None:
+    with devices("card") as sound, sounding(sound, "card", "card", "card") as running:
+        until_heard_at(sound, "card")
+        running.until(hears, "heard by the microphone")
+        with sound.frozen():
+            running.until(lambda told: told["wants_restart"], "hung")
+            running.until_state("input", "missing")
+            running.until_state("output", "missing")
+        running.until(lambda told: not told["wants_restart"], "back")
+        running.until_state("input", "running")
+        running.until_state("output", "running")
+        until_heard_at(sound, "card")
+
+
+def test_a_program_ends_in_order_while_its_driver_hangs() -> None:
+    with devices("card") as sound, sounding(sound, "card", "card", "card") as running:
+        running.until(hears, "heard by the microphone")
+        with sound.frozen():
+            told = running.until(lambda told: told["wants_restart"], "hung")
+            assert HANGS in " ".join(told["events"])
+            running.end()
 
 
 def test_when_the_default_speaker_goes_the_sound_goes_to_another() -> None:
