@@ -128,6 +128,8 @@ class AudioSection(StrictModel):
     A device is named by its name or part of one, `NAME, DRIVER` or `#NUMBER`, as `clarilink devices` lists them.
     `noise_suppression` is before the codec, 20 ms more of delay; `auto`: where pyrnnoise is installed. `gain_db` makes
     the microphone louder; the codec brings speech from -56 to -6 dB to one level without it.
+    `when_driver_hangs`: "restart" ends a station without a keyboard once it is at rest, to be started anew; "tell" only
+    says so; "auto": the former under systemd.
     """
 
     input: DeviceName = "default"
@@ -136,6 +138,7 @@ class AudioSection(StrictModel):
     latency_ms: int = Field(default=60, ge=0, le=2000)
     noise_suppression: Literal["auto", "on", "off"] = "auto"
     gain_db: float = Field(default=0.0, ge=-40, le=40)
+    when_driver_hangs: Literal["auto", "restart", "tell"] = "auto"
 
 
 class CodecSection(StrictModel):

@@ -5,9 +5,13 @@ Damage on the air is not an error: it becomes `Dropped(reason)` and a counter (g
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class GatewayError(Exception):
     """Base of all errors that the command line turns into one line and a non-zero exit."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ConfigError(GatewayError):
@@ -48,6 +52,12 @@ class LinkClosed(LinkError):
 
 class LinkTimeout(LinkError):
     """The link did not become ready in the time allowed."""
+
+
+class RestartWanted(GatewayError):
+    """The program ended itself, in order, so that who looks after it starts it anew."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class ProtocolError(GatewayError):

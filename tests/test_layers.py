@@ -77,7 +77,7 @@ BRIDGE_PROGRAM = "__main__.py"
 PTT_PURE_FILES = {f"ptt/{name}.py" for name in ("keyer", "cat", "contact", "guard", "vox", "input_event")}
 NOT_IN_PURE = {"time", "threading", "socket", "asyncio", "torch", "zmq", "serial", "sounddevice", "subprocess", "queue"}
 ONLY_IMPORTERS = {
-    "sounddevice": {"gateway/audio/device.py"},
+    "sounddevice": {"gateway/audio/portaudio.py"},
     "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py", "firmware_bridge/ptt/serial_port.py"},
     "gpiod": {"firmware_bridge/ptt/gpio.py"},
     "zmq": {

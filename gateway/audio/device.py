@@ -1,14 +1,11 @@
-"""Sound cards through PortAudio: the only importer of sounddevice, and only when a device is asked for.
+"""Sound cards by name, and their streams, through PortAudio; the library is loaded when a device is asked for.
 
-Rule: the callback copies between the driver's buffer and a preallocated ring, counts, and adds up
-the latency that it is told; nothing else. Input and
-output are separate streams: a duplex stream fails under load on PulseAudio.
+Rule: the callback copies between the driver's buffer and a preallocated ring, counts, and adds up the latency that it
+is told; nothing else. Input and output are separate streams: a duplex stream fails under load on PulseAudio.
 """
 
 from __future__ import annotations
 
-import importlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +14,10 @@ import numpy as np
 
 from gateway.audio.base import SAMPLE_RATE_HZ, Direction
 from gateway.audio.paced import OUTPUT_QUEUE_S
+from gateway.audio.portaudio import PORT_AUDIO
 from gateway.audio.reframe import DropPolicy, SampleQueue
 from gateway.errors import AudioError
 
-CLOSE_S = 3.0
 INPUT_QUEUE_S = 1.0
 """The most sound that waits for the media thread; older is dropped."""
 
@@ -54,18 +51,7 @@ class DeviceInfo:
 
 def list_devices() -> list[DeviceInfo]:
     """All sound devices, an empty list if there are none. Raises AudioError if PortAudio itself is missing or fails."""
-    return _list(_portaudio())
-
-
-def _portaudio() -> Any:
-    try:
-        return importlib.import_module("sounddevice")
-    except OSError as error:
-        raise AudioError(
-            f"the PortAudio library is not there (on Debian: apt install libportaudio2): {error}"
-        ) from error
-    except Exception as error:  # sounddevice starts PortAudio as it is imported, and raises its own error type
-        raise AudioError(f"PortAudio does not start: {error}") from error
+    return PORT_AUDIO.call(_list)
 
 
 def _list(sd: Any) -> list[DeviceInfo]:
@@ -153,12 +139,8 @@ class PortAudioStream:
             latency=latency_ms / 1000,
             callback=self._capture if capture else self._play,
         )
-        try:
-            self.promised_s = float(self._stream.latency)
-            self._stream.start()
-        except sd.PortAudioError:
-            self.close()
-            raise
+        self.promised_s = float(self._stream.latency)
+        PORT_AUDIO.start(self._stream)
 
     def _capture(self, buffer: Any, frames: int, time: Any, status: Any) -> None:
         self.callbacks += 1
@@ -177,15 +159,8 @@ class PortAudioStream:
         return bool(self._stream.active)
 
     def close(self) -> None:
-        """Raises AudioError where the driver does not let go: PortAudio up to 19.7 may then be in an endless loop of
-        its own (its issue 1037: a card that vanishes while it records), which only the end of the program ends."""
-        closer = threading.Thread(
-            target=self._stream.close, kwargs={"ignore_errors": True}, name="audio-closer", daemon=True
-        )
-        closer.start()
-        closer.join(CLOSE_S)
-        if closer.is_alive():
-            raise AudioError("the sound driver hangs and uses up processor time; restart this program when you can")
+        """Raises AudioError where the driver hangs."""
+        PORT_AUDIO.close(self._stream)
 
 
 class PortAudioOpener:
@@ -197,7 +172,13 @@ class PortAudioOpener:
 
     def open(self, direction: Direction, device: str) -> PortAudioStream:
         """Open and start. Raises AudioError naming the device and why each way of opening it failed."""
-        sd = _portaudio()
+
+        def work(sd: Any) -> PortAudioStream:
+            return self._open(sd, direction, device)
+
+        return PORT_AUDIO.call(work, unwanted=PortAudioStream.close)
+
+    def _open(self, sd: Any, direction: Direction, device: str) -> PortAudioStream:
         devices = _list(sd)
         info = choose_device(devices, direction, device)
         told = info.full_name + doubt(matching_devices(devices, direction, device))
@@ -213,11 +194,10 @@ class PortAudioOpener:
         raise AudioError(f"sound {direction.value} device {info.name!r} does not open: {'; '.join(failures)}")
 
     def rescan(self) -> None:
-        """Restart PortAudio, the only way to make it see devices that were plugged in."""
-        sd = _portaudio()
-        try:
-            # sounddevice has no public name for this; its documentation offers these two for the purpose.
-            sd._terminate()
-            sd._initialize()
-        except sd.PortAudioError as error:
-            raise AudioError(f"PortAudio does not start again: {error}") from error
+        """Look for devices anew, where nothing of this process hangs or sounds."""
+        PORT_AUDIO.restart()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a driver does not come back from a call."""
+        return PORT_AUDIO.hangs

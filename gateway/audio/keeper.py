@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from gateway.audio.base import (
     to_int16,
 )
 from gateway.audio.paced import NullInput, NullOutput
+from gateway.audio.portaudio import HANGS
 from gateway.audio.reframe import SampleQueue
 from gateway.clock import Clock
 from gateway.errors import AudioError
@@ -83,7 +85,12 @@ class Opener(Protocol):
         ...
 
     def rescan(self) -> None:
-        """Look for devices anew; only called while no stream is open."""
+        """Look for devices anew; only called while no stream is open. Raises AudioError if that fails."""
+        ...
+
+    @property
+    def hangs(self) -> bool:
+        """Whether some call has not come back from the driver; from any thread."""
         ...
 
 
@@ -117,14 +124,21 @@ class DeviceKeeper:
         self._metrics = metrics
         self._on_event = on_event
         self._slots: list[Slot] = []
-        self.hung: str | None = None
-        """Why a restart of the program is wanted, once a driver hangs."""
+        self._told_hang = self._has_run = False
         self.is_busy: Callable[[], bool] = lambda: True
         """Whether somebody talks or is heard, so that no stream may be interrupted; called from the keeper's thread.
         As long as nobody has told, none is."""
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def wants_restart(self) -> bool:
+        """Whether a driver hangs that did work in this program, so that another may have better luck; from any thread.
+
+        One that hung from the beginning would hang there, too.
+        """
+        return self._opener.hangs and self._has_run
 
     def add(self, direction: Direction, device: str) -> Slot:
         """Take care of one more device; before `start`."""
@@ -170,7 +184,7 @@ class DeviceKeeper:
         if (
             retried
             and running
-            and self.hung is None
+            and not self._opener.hangs
             and not self.is_busy()
             and any(slot.stream is None for slot in missing)
         ):
@@ -195,17 +209,22 @@ class DeviceKeeper:
                 self._try(slot)
 
     def _close(self, slot: Slot, stream: Stream) -> None:
-        try:
+        with suppress(AudioError):  # its one reason is a hang
             stream.close()
-        except AudioError as error:
-            self.hung = str(error)
+        self._tell_hang(slot)
+
+    def _tell_hang(self, slot: Slot) -> None:
+        """Once, when the driver begins to hang, with the device it was used for."""
+        hangs = self._opener.hangs
+        if hangs and not self._told_hang:
             self._metrics.count(f"audio.{slot.direction.value}.driver_hung")
-            slot.text = self.hung
-            self._on_event(DeviceEvent(slot.direction, slot.device, slot.state, self.hung))
+            slot.text = HANGS
+            self._on_event(DeviceEvent(slot.direction, slot.device, slot.state, HANGS))
+        self._told_hang = hangs
 
     def _rescan(self) -> None:
-        if self.hung is not None:
-            return  # it would wait for the stream that hangs
+        if self._opener.hangs:
+            return
         try:
             self._opener.rescan()
         except AudioError as error:
@@ -217,6 +236,7 @@ class DeviceKeeper:
             slot.next_try_s = now_s + slot.retry_s
             slot.retry_s = min(2 * slot.retry_s, LAST_RETRY_S)
             self._enter(slot, DeviceState.MISSING, f"{error}; silence in its place, trying again")
+            self._tell_hang(slot)
 
     def _try(self, slot: Slot) -> AudioError | None:
         try:
@@ -241,6 +261,7 @@ class DeviceKeeper:
             slot.latency_s += (latency_s - slot.latency_s) * (_SMOOTHING if slot.latency_s else 1.0)
             slot.seen_latency_s = stream.latency_total_s
             slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, now_s
+            self._has_run = True
             slot.retry_s = FIRST_RETRY_S  # it works: the next failure is a new one
         patience_s = STALL_S if stream.callbacks else START_S
         stalled = now_s - slot.seen_callback_s > patience_s

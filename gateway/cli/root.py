@@ -33,7 +33,6 @@ from gateway.cli.trace import trace
 from gateway.cli.waveform import waveform
 from gateway.errors import GatewayError
 
-EXIT_ERROR = 1
 PATH = click.Path(path_type=Path)
 
 
@@ -45,11 +44,11 @@ class _Group(CommandGroup):
             return super().invoke(ctx)
         except GatewayError as error:
             click.echo(f"clarilink: {error}", err=True)
-            sys.exit(EXIT_ERROR)
+            sys.exit(error.exit_code)
         except BrokenPipeError:
             # The reader of our output went away: not our error, but the work is not done either.
             sys.stderr.close()
-            sys.exit(EXIT_ERROR)
+            sys.exit(GatewayError.exit_code)
 
 
 SECTIONS = {

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 STEP_S = 0.02
 METER_S = 0.1
+METER_DB = 60
+"""What the meter spans, up to full scale."""
+TONE_HZ = 1000.0
+TONE_LEVEL = 0.25
 config_option = click.option(
     "-c", "--config", type=PATH, help="Station file whose devices are meant; else the system's default ones."
 )
@@ -107,11 +111,11 @@ def sound() -> None:
 @click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="How long.")
 def tone(config: Path | None, seconds: float) -> None:
     """Play a test tone to the speaker."""
-    from gateway.audio.selftest import tone_pcm
+    from gateway.station.tones import steady_tone
 
     with _open(config, microphone=False) as (_, speaker):
         click.echo(f"a tone of {seconds:g} s to speaker {speaker.name}")
-        _play(speaker, tone_pcm(seconds))
+        _play(speaker, steady_tone(TONE_HZ, seconds, TONE_LEVEL))
 
 
 @sound.command()
@@ -122,14 +126,14 @@ def microphone(config: Path | None, seconds: float, no_playback: bool) -> None:
     """Record from the microphone, say what is right or wrong with it, and play it back. Fails if it is not usable."""
     import numpy as np
 
-    from gateway.audio.selftest import microphone_verdict
+    from gateway.audio.microphone import judge
 
     with _open(config, microphone=True) as (source, speaker):
         source.read()
         click.echo(f"speak now, {seconds:g} s, to microphone {source.name}")
         heard = np.concatenate(list(_listen(source, seconds)))
-        verdict = microphone_verdict(heard)
-        click.echo(verdict.text)
+        verdict = judge(heard)
+        click.echo(f"microphone: {verdict.words}")
         if not no_playback:
             click.echo(f"played back to speaker {speaker.name}")
             _play(speaker, heard)
@@ -146,7 +150,6 @@ def monitor(config: Path | None, seconds: float | None) -> None:
 
     import numpy as np
 
-    from gateway.audio.selftest import meter
     from gateway.station.board import LevelMeter
 
     levels, clock_s, next_s = LevelMeter(), 0.0, 0.0
@@ -165,6 +168,14 @@ def monitor(config: Path | None, seconds: float | None) -> None:
             pass
         if sys.stdout.isatty():
             click.echo()
+
+
+def meter(level_db: float, peak_db: float, width: int = 40) -> str:
+    """A level meter for a line of text: `#` the level, `|` the peak."""
+    level, peak = (round(min(max(db / METER_DB + 1, 0), 1) * (width - 1)) for db in (level_db, peak_db))
+    bar = ["#" if place <= level and level_db > -METER_DB else "." for place in range(width)]
+    bar[peak] = "|"
+    return "".join(bar)
 
 
 def _listen(source: AudioInput, seconds: float | None) -> Iterator[FloatArray]:

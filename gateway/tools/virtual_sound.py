@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -47,16 +48,15 @@ class VirtualSound:
     """Null sinks by name; each is a speaker, and its monitor a microphone that hears what is played to it, both of
     that name to ALSA. Raises AudioError where PulseAudio is missing or does not start."""
 
-    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000, later: Sequence[str] = ()) -> None:
-        """`devices` are there at once; those `later` once they are plugged in."""
+    def __init__(self, devices: Sequence[str], rate_hz: int = 48_000) -> None:
         if shutil.which("pulseaudio") is None or shutil.which("pactl") is None:
             raise AudioError(MISSING)
         self._stack = ExitStack()
         self._home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="clarilink-sound-")))
         self._socket = self._home / "pulse.sock"
-        (self._home / ".asoundrc").write_text(ASOUNDRC + "".join(NAMED.format(device) for device in [*devices, *later]))
         self._rate_hz = rate_hz
         self._modules: dict[str, str] = {}
+        self._name_devices()
         try:
             self._start()
             for device in devices:
@@ -86,6 +86,7 @@ class VirtualSound:
         named = f"sink_properties=device.description={device}"
         loaded = self._control("load-module", "module-null-sink", f"sink_name={device}", f"rate={self._rate_hz}", named)
         self._modules[device] = loaded.strip()
+        self._name_devices()
         # A null sink that nobody hurries plays two seconds at a time; a listener keeps it as quick as a sound card.
         listener = subprocess.Popen(
             self._listen(device), stdout=subprocess.DEVNULL, env=self.environment(), start_new_session=True
@@ -97,6 +98,21 @@ class VirtualSound:
     def pull(self, device: str) -> None:
         """A null sink vanishes, with whatever was using it."""
         self._control("unload-module", self._modules.pop(device))
+        self._name_devices()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server answers nobody meanwhile, and nothing sounds: as a driver that hangs."""
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
+
+    def _name_devices(self) -> None:
+        """As with a card of one's own: PortAudio sees what is there when it looks."""
+        named = "".join(NAMED.format(device) for device in self._modules)
+        (self._home / ".asoundrc").write_text(ASOUNDRC + named)
 
     @contextmanager
     def recording(self, device: str) -> Iterator[Recording]:
@@ -137,19 +153,19 @@ class VirtualSound:
         socket = f"module-native-protocol-unix socket={self._socket} auth-anonymous=1"
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]
         log = self._stack.enter_context((self._home / "pulse.log").open("ab"))
-        process = subprocess.Popen(
+        self._server = subprocess.Popen(
             ["pulseaudio", *options, "-L", socket, "-L", "module-always-sink"],
             stdout=log,
             stderr=log,
             env=self.environment(),
             start_new_session=True,
         )
-        prefer(process)
-        self._stack.callback(process.wait)
-        self._stack.callback(process.kill)
+        prefer(self._server)
+        self._stack.callback(self._server.wait)
+        self._stack.callback(self._server.kill)
         give_up = CLOCK.now() + START_S
         while not self._socket.exists():
-            if process.poll() is not None or CLOCK.now() > give_up:
+            if self._server.poll() is not None or CLOCK.now() > give_up:
                 raise AudioError(f"PulseAudio does not start: {(self._home / 'pulse.log').read_text()[-300:]}")
             CLOCK.sleep(0.02)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import types
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from gateway.clock import SystemClock
 from gateway.config import AudioSection
 from gateway.errors import AudioError
 from gateway.metrics import Metrics
+from tests.audio.fake_sounddevice import FakeSoundDevice
 
 
 def info(index: int, name: str, inputs: int, outputs: int, is_default: bool = False) -> DeviceInfo:
@@ -70,60 +70,6 @@ def test_no_such_device_lists_those_there_are() -> None:
     with pytest.raises(AudioError, match="there are: none"):
         choose_device([], Direction.OUTPUT, "default")
     assert choose_device(DEVICES[:2], Direction.OUTPUT, "default").index == 0
-
-
-class FakePortAudioError(Exception):
-    pass
-
-
-class FakeSoundDevice(types.ModuleType):
-    """As much of sounddevice as we use; `accepts` are the (rate, channels) that its one device opens with."""
-
-    PortAudioError = FakePortAudioError
-
-    def __init__(self, accepts: set[tuple[int, int]], max_channels: int = 2) -> None:
-        super().__init__("sounddevice")
-        self.accepts = accepts
-        self.max_channels = max_channels
-        self.asked: list[dict[str, Any]] = []
-        self.default = types.SimpleNamespace(device=(0, 0))
-        self.restarts: list[str] = []
-        self.refuses_start = False
-        outer = self
-
-        class Raw:
-            def __init__(self, **options: Any) -> None:
-                outer.asked.append(options)
-                if (options["samplerate"], options["channels"]) not in outer.accepts:
-                    raise FakePortAudioError("Invalid sample rate")
-                self.callback: Callable[..., None] = options["callback"]
-                self.active = False
-
-                self.latency = options["latency"]
-
-            def start(self) -> None:
-                if outer.refuses_start:
-                    raise FakePortAudioError("busy")
-                self.active = True
-
-            def close(self, ignore_errors: bool) -> None:
-                self.active = False
-
-        self.RawInputStream = self.RawOutputStream = Raw
-
-    def query_hostapis(self) -> list[dict[str, str]]:
-        return [{"name": "ALSA"}]
-
-    def query_devices(self) -> list[dict[str, Any]]:
-        count = self.max_channels
-        rates = {"default_samplerate": 44_100.0}
-        return [{"name": "card", "hostapi": 0, "max_input_channels": count, "max_output_channels": count, **rates}]
-
-    def _terminate(self) -> None:
-        self.restarts.append("end")
-
-    def _initialize(self) -> None:
-        self.restarts.append("begin")
 
 
 def times(current: float, adc: float = 0.0, dac: float = 0.0) -> types.SimpleNamespace:
@@ -186,7 +132,7 @@ def test_a_machine_without_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> types.ModuleType:
         raise OSError("PortAudio library not found")
 
-    monkeypatch.setattr("gateway.audio.device.importlib.import_module", missing)
+    monkeypatch.setattr("gateway.audio.portaudio.importlib.import_module", missing)
     with pytest.raises(AudioError, match=r"apt install libportaudio2.*PortAudio library not found"):
         list_devices()
     events: list[DeviceEvent] = []
@@ -198,13 +144,6 @@ def test_a_machine_without_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
         audio.output.write(np.zeros(1280, np.float32))
     finally:
         audio.close()
-
-
-def test_rescan_restarts_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeSoundDevice(set())
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    PortAudioOpener(20, 60).rescan()
-    assert fake.restarts == ["end", "begin"]
 
 
 def run_until(audio: Audio, done: Callable[[float], bool], limit_s: float) -> None:
@@ -242,15 +181,3 @@ def test_real_devices_carry_sound_vanish_and_come_back(pulse: Any) -> None:
         audio.close()
     states = [event.state for event in events]
     assert states == 2 * [DeviceState.RUNNING] + 2 * [DeviceState.MISSING] + 2 * [DeviceState.RUNNING]
-
-
-def test_a_driver_that_does_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeSoundDevice({(16_000, 1)})
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr("gateway.audio.device.CLOSE_S", 0.05)
-    stream = PortAudioOpener(20, 60).open(Direction.INPUT, "card")
-    released = threading.Event()
-    monkeypatch.setattr(fake.RawInputStream, "close", lambda self, ignore_errors: released.wait(30))
-    with pytest.raises(AudioError, match="hangs"):
-        stream.close()
-    released.set()

@@ -13,7 +13,7 @@ from gateway.audio.acoustics import active_level_db
 from gateway.audio.device import DeviceInfo
 from gateway.audio.files import read_audio, write_wav
 from gateway.cli.root import main
-from gateway.cli.sound import chosen_lines, device_lines
+from gateway.cli.sound import chosen_lines, device_lines, meter
 from gateway.config import AudioSection
 from gateway.errors import AudioError
 from gateway.samples import sample_path
@@ -76,9 +76,15 @@ def test_a_silent_microphone_fails(tmp_path: Path) -> None:
     config = station(tmp_path, "null", "null")
     done = CliRunner().invoke(main, ["sound", "microphone", "-c", config, "--seconds", "1", "--no-playback"])
     assert done.exit_code == 1
-    assert "no sound at all" in done.output
+    assert "microphone: silent: is it switched off" in done.output
     assert "not ready for use" in done.output
     assert "played back" not in done.output
+
+
+def test_the_meter_has_its_ends() -> None:
+    assert meter(-100, -100) == "|" + "." * 39
+    assert meter(0, 0) == "#" * 39 + "|"
+    assert meter(-30, -10).count("#") == 20 + 1
 
 
 def test_the_tone_is_played(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from gateway.audio.selftest import tone_pcm
 from gateway.clock import SystemClock
 from gateway.errors import AudioError
+from gateway.station.tones import steady_tone
 from gateway.tools import virtual_sound
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
@@ -21,7 +21,7 @@ def test_what_is_played_is_recorded_when_it_sounds() -> None:
     with VirtualSound(["ear", "other"]) as sound:
         with sound.recording("ear") as ear, sound.recording("other") as other:
             began_s = clock.now()
-            sound.play("ear", tone_pcm(0.5))
+            sound.play("ear", steady_tone(1000, 0.5, 0.25))
             ended_s = clock.now()
             ear.wait(len(ear.pcm) / 16_000 + 0.5)
         loud = np.flatnonzero(np.abs(ear.pcm) > 0.05)
@@ -31,9 +31,9 @@ def test_what_is_played_is_recorded_when_it_sounds() -> None:
         assert np.abs(other.pcm).max() < 0.01
         sound.pull("other")
         with pytest.raises(AudioError, match="played to the virtual device other"):
-            sound.play("other", tone_pcm(0.5))
+            sound.play("other", steady_tone(1000, 0.5, 0.25))
         sound.plug("other")
-        sound.play("other", tone_pcm(0.1))
+        sound.play("other", steady_tone(1000, 0.1))
         home = sound.environment()["HOME"]
     assert subprocess.run(["test", "-e", home]).returncode == 1, "nothing is left behind"
 
