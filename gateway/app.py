@@ -21,22 +21,24 @@ from gateway.audio.denoise import DELAY_MS, Denoiser, wanted
 from gateway.audio.select import open_audio
 from gateway.clock import Clock, SystemClock
 from gateway.codec import Codec, SearchPace, SearchSettings
-from gateway.memory import give_back
 from gateway.codec.pace import FEWEST_STEPS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig, load_toml
 from gateway.console.lines import serve_lines
 from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
+from gateway.control.kept import Kept
 from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, RestartWanted
 from gateway.logs import LogFile, close_log, configure_logging, held_back
+from gateway.memory import give_back
 from gateway.metrics import Metrics
 from gateway.ptt_config import VoxInput
 from gateway.recording.facts import config_excerpt
 from gateway.recording.recorder import Recorder, open_recorder
 from gateway.service.control_socket import ControlSocket
 from gateway.service.exporter import MetricsExporter
+from gateway.service.restart import RestartWatch
 from gateway.service.state import StateKeeper
 from gateway.service.systemd import Systemd
 from gateway.station.adaptation import always_added
@@ -57,52 +59,97 @@ MOVES: dict[Move, PressKey | ReleaseKey | ToggleKey] = {
 
 
 def run_station(path: Path) -> None:
-    """Run the station of a configuration file until the operator quits, a signal, or the end of standard input."""
+    """Run the station of a configuration file until the operator quits, a signal, or the end of standard input.
+
+    Raises RestartWanted where a service had better be started anew.
+    """
     config = with_profiles_key(path, load_toml(path, StationConfig))
     _start_logging(config)
-    log = structlog.get_logger("clarilink.station")
-    screen = config.ptt.source == "keyboard" and screen_wanted(config.console.kind)
-    clock, metrics = SystemClock(), Metrics()
-    hub = ControlHub(clock)
-
-    teller = Teller(log, hub)
-    keying = None if config.keying is None else Keying(config.keying, metrics, teller.warn, station_beats=True)
-    link = build_link(config, clock, metrics, teller.say, keying)
-    protection = protection_of(path, config)
-    crc = wants_crc(config, link, protection)
-    check_live(path, config, link, always_added(config, protection, crc=crc))
-    codec, pace = _load_codec(config, clock)
-    give_back()
-    suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
-    if suppressor is not None:
-        suppressor()  # the first loads a library, which would tear the sound when an over begins
     with ExitStack() as stack:
         stack.callback(close_log)
-        systemd = Systemd()
-        stack.callback(systemd.close)
+        _Program(path, config, stack).run()
+
+
+class _Program:
+    """One station with all that runs beside it; what it opens is closed by `stack`, the newest first."""
+
+    def __init__(self, path: Path, config: StationConfig, stack: ExitStack) -> None:
+        self._config, self._stack = config, stack
+        self._log = structlog.get_logger("clarilink.station")
+        self._has_screen = config.ptt.source == "keyboard" and screen_wanted(config.console.kind)
+        self._clock, self._metrics = SystemClock(), Metrics()
+        self._hub = ControlHub(self._clock)
+        self._teller = Teller(self._log, self._hub)
+        self._systemd = Systemd()
+        stack.callback(self._systemd.close)
+        self._stop = threading.Event()
+        self._station = self._build(path)
+        self._media = MediaThread(self._station, self._log, self._systemd.alive)
+
+    def run(self) -> None:
+        """From the first turn to the last."""
+        if self._audio.keeper is not None:
+            self._audio.keeper.is_busy = lambda: self._station.is_in_use
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stop.set())
+        self._media.start()
+        self._systemd.ready("ready")
+        self._stack.callback(self._systemd.follow(self._hub))
+        ptt = self._config.ptt
+        if ptt.input is not None and not isinstance(ptt.input, VoxInput):
+            switch = InputThread(ptt.input, lambda move: self._hub.post(MOVES[move]), self._teller.warn)
+            switch.start()
+            self._stack.callback(switch.stop)
+        try:
+            if ptt.source == "keyboard":
+                self._serve_operator()
+            else:
+                self._serve()
+        finally:
+            self._systemd.stopping("over; unkeys and stops")
+            self._media.stop()
+            self._log.info("station stopped", **self._metrics.snapshot())
+        if self._media.failure is not None:
+            raise self._media.failure
+
+    def _serve_operator(self) -> None:
+        """Until the operator at the keyboard quits."""
+        if not self._has_screen:
+            serve_lines(self._hub, self._stop, self._media.is_alive)
+            return
+        with held_back():
+            run_screen(self._hub, self._stop, self._media.is_alive)
+
+    def _serve(self) -> None:
+        """Until a signal. Raises RestartWanted."""
+        when, keeper = self._config.audio.when_driver_hangs, self._audio.keeper
+        may_restart = when == "restart" or (when == "auto" and self._systemd.is_there)
+        watch = RestartWatch()
+        while not self._stop.wait(KEYS_WAIT_S) and self._media.is_alive():
+            hangs = may_restart and keeper is not None and keeper.wants_restart
+            if watch.is_due(self._clock.now(), hangs=hangs, in_use=self._station.is_in_use):
+                raise RestartWanted("the sound driver hangs: ended while nobody talks, to be started anew")
+
+    def _build(self, path: Path) -> Station:
+        """Open everything, and say that the station is ready."""
+        config, clock, metrics, teller, stack = self._config, self._clock, self._metrics, self._teller, self._stack
+        keying = None if config.keying is None else Keying(config.keying, metrics, teller.warn, station_beats=True)
         if keying is not None:
             stack.callback(keying.close)
-        audio = open_audio(config.audio, clock, metrics, teller.on_device)
-        stack.callback(audio.close)
-        recorder: Recorder | None = None
-        if config.record is not None:
-            recorder = teller.recorder = open_recorder(
-                config.record,
-                config.station.name,
-                config.station.id,
-                clock,
-                teller.warn,
-                excerpt=config_excerpt(config),
-                name_of=config.net.name_of,
-            )
-            stack.callback(recorder.close)
-        _start_services(config, hub, metrics, teller, stack)
-        kept = None
-        if config.state is not None:
-            keeper = StateKeeper(config.state, hub, teller.tell)
-            kept = keeper.load()
-            keeper.start()
-            stack.callback(keeper.stop)
+        link = build_link(config, clock, metrics, teller.say, keying)
+        protection = protection_of(path, config)
+        crc = wants_crc(config, link, protection)
+        check_live(path, config, link, always_added(config, protection, crc=crc))
+        codec, pace = _load_codec(config, clock)
+        give_back()
+        suppressor = Denoiser if wanted(config.audio.noise_suppression) else None
+        if suppressor is not None:
+            suppressor()  # the first loads a library, which would tear the sound when an over begins
+        self._audio = open_audio(config.audio, clock, metrics, teller.on_device)
+        stack.callback(self._audio.close)
+        recorder = self._record()
+        self._start_services()
+        kept = self._keep_state()
         security = open_security(config, teller.warn)
         stack.callback(security.close)
         station = build_station(
@@ -110,7 +157,7 @@ def run_station(path: Path) -> None:
                 config,
                 codec,
                 link,
-                (audio.input, audio.output),
+                (self._audio.input, self._audio.output),
                 clock,
                 metrics,
                 teller.say,
@@ -121,12 +168,12 @@ def run_station(path: Path) -> None:
                 pace,
                 keying,
                 recorder,
-                hub,
+                self._hub,
                 kept,
             )
         )
-        (log.info if security.sealer else log.warning)(security.told)
-        log.info(
+        (self._log.info if security.sealer else self._log.warning)(security.told)
+        self._log.info(
             "station ready",
             name=config.station.name,
             link=link.info.name,
@@ -138,59 +185,62 @@ def run_station(path: Path) -> None:
             noise_suppression=f"rnnoise, {DELAY_MS:.0f} ms" if suppressor else "off",
             ptt=_ptt_line(config),
         )
-        if audio.keeper is not None:
-            audio.keeper.is_busy = lambda: station.is_in_use
-        media = MediaThread(station, log, systemd.alive)
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: stop.set())
-        media.start()
-        systemd.ready("ready")
-        stack.callback(systemd.follow(hub))
-        if config.ptt.input is not None and not isinstance(config.ptt.input, VoxInput):
-            switch = InputThread(config.ptt.input, lambda move: hub.post(MOVES[move]), teller.warn)
-            switch.start()
-            stack.callback(switch.stop)
-        try:
-            if config.ptt.source == "keyboard":
-                _serve_operator(screen, hub, stop, media)
-            else:
-                while not stop.wait(KEYS_WAIT_S) and media.is_alive():
-                    pass
-        finally:
-            systemd.stopping("over; unkeys and stops")
-            media.stop()
-        log.info("station stopped", **metrics.snapshot())
-        if media.failure is not None:
-            raise media.failure
+        return station
 
-
-def _start_services(config: StationConfig, hub: ControlHub, metrics: Metrics, teller: Teller, stack: ExitStack) -> None:
-    """What consoles and other programs reach the station by; all of it ends with `stack`."""
-    if config.control is not None:
-        control = ControlSocket(config.control, hub, teller.tell)
-        control.start()
-        stack.callback(control.stop)
-    if config.metrics is not None:
-        exporter = MetricsExporter(config.metrics, hub, metrics, teller.tell)
-        exporter.start()
-        stack.callback(exporter.stop)
-    if config.web is not None:
-        from gateway.web.server import WebConsole  # a web server is ten megabytes
-
-        web = WebConsole(
-            config.web,
-            hub,
-            station=config.station.name,
-            recordings=None if config.record is None else config.record.folder,
-            config=config.model_dump,
-            say=teller.warn,
-            metrics=metrics,
+    def _record(self) -> Recorder | None:
+        """What keeps overs, where they are to be kept."""
+        config = self._config
+        if config.record is None:
+            return None
+        recorder = self._teller.recorder = open_recorder(
+            config.record,
+            config.station.name,
+            config.station.id,
+            self._clock,
+            self._teller.warn,
+            excerpt=config_excerpt(config),
+            name_of=config.net.name_of,
         )
-        web.start()
-        stack.callback(web.stop)
-        structlog.get_logger("clarilink.station").info("web console", address=web.address)
-        hub.tell(f"web console at {web.address}")
+        self._stack.callback(recorder.close)
+        return recorder
+
+    def _keep_state(self) -> Kept | None:
+        """What was kept over the restart, where that is wanted; from now on kept again."""
+        if self._config.state is None:
+            return None
+        keeper = StateKeeper(self._config.state, self._hub, self._teller.tell)
+        kept = keeper.load()
+        keeper.start()
+        self._stack.callback(keeper.stop)
+        return kept
+
+    def _start_services(self) -> None:
+        """What consoles and other programs reach the station by."""
+        config, hub, teller, stack = self._config, self._hub, self._teller, self._stack
+        if config.control is not None:
+            control = ControlSocket(config.control, hub, teller.tell)
+            control.start()
+            stack.callback(control.stop)
+        if config.metrics is not None:
+            exporter = MetricsExporter(config.metrics, hub, self._metrics, teller.tell)
+            exporter.start()
+            stack.callback(exporter.stop)
+        if config.web is not None:
+            from gateway.web.server import WebConsole  # a web server is ten megabytes
+
+            web = WebConsole(
+                config.web,
+                hub,
+                station=config.station.name,
+                recordings=None if config.record is None else config.record.folder,
+                config=config.model_dump,
+                say=teller.warn,
+                metrics=self._metrics,
+            )
+            web.start()
+            stack.callback(web.stop)
+            self._log.info("web console", address=web.address)
+            hub.tell(f"web console at {web.address}")
 
 
 def _start_logging(config: StationConfig) -> None:
@@ -200,14 +250,6 @@ def _start_logging(config: StationConfig) -> None:
         configure_logging(section.level, section.format, station=config.station.name, file=file)
     except OSError as error:
         raise ConfigError(f"log.file: {section.file}: {error.strerror or error}") from error
-
-
-def _serve_operator(screen: bool, hub: ControlHub, stop: threading.Event, media: MediaThread) -> None:
-    if not screen:
-        serve_lines(hub, stop, media.is_alive)
-        return
-    with held_back():
-        run_screen(hub, stop, media.is_alive)
 
 
 def _ptt_line(config: StationConfig) -> str:

@@ -71,6 +71,9 @@ def main() -> None:
 @click.option("-c", "--config", type=PATH, required=True, help="Station file, for example configs/station-a.toml.")
 def run(config: Path) -> None:
     """Run a live station: space talks, q quits."""
+    from gateway.memory import hold_little
+
+    hold_little()  # before numpy and torch start threads
     from gateway.app import run_station
 
     run_station(config)

@@ -10,9 +10,9 @@ import random
 from collections.abc import Sequence
 
 from gateway.clock import Clock
-from gateway.memory import give_back
 from gateway.config import StationConfig
 from gateway.errors import LocalProtocolError, SecurityError
+from gateway.memory import give_back
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
