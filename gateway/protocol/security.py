@@ -1,7 +1,8 @@
 """The security envelope's parts: keys, blocks, nonces, and one packet sealed or opened (SPEC.md, clause 13).
 
 Rule: nothing here is remembered or made up; master keys, salts and counters are handed in, and whoever hands them in
-answers for a (key, nonce) pair never being used for two texts. The primitives are those of the library `cryptography`.
+answers for a (key, nonce) pair never being used for two texts. The primitives are those of the library `cryptography`,
+loaded where they are first used: a station without keys has ten megabytes less to hold.
 
 The construction is that of the short-tag suites of SFrame (RFC 9605, 4.5.1): a stream cipher, then a truncated HMAC
 over nonce, clear part and ciphertext under a key of its own. Unlike a truncated GCM tag, a forged packet that passes
@@ -10,14 +11,9 @@ tells nothing about the key, so the odds of the next one are the same.
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from enum import Enum
-
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from cryptography.hazmat.primitives.constant_time import bytes_eq
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hmac import HMAC
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.packets import HEADER_BYTES, SEQUENCES
@@ -113,6 +109,10 @@ class TrafficKey:
     __slots__ = ("_cipher_key", "_mac", "_tag_bytes")
 
     def __init__(self, suite: Suite, key: NetKey, use: Use, source: int, counter: int, salt: bytes) -> None:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.hmac import HMAC
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         codes = bytes((_USE_CODES[use], _MODE_CODES[suite.mode], suite.tag_bytes, key.key_id))
         info = _LABEL + codes + source.to_bytes(2, "big") + counter.to_bytes(4, "big")
         okm = HKDF(SHA256(), 64, salt, info).derive(key.master)
@@ -128,13 +128,15 @@ class TrafficKey:
     def open(self, nonce: bytes, clear: bytes, rest: bytes) -> bytes | None:
         """The body in `rest` (ciphertext and tag), or None if the tag is wrong."""
         hidden, tag = rest[: -self._tag_bytes], rest[-self._tag_bytes :]
-        if not bytes_eq(self._tag(nonce, clear, hidden), tag):
+        if not hmac.compare_digest(self._tag(nonce, clear, hidden), tag):
             return None
         return self._crypt(nonce, hidden)
 
     def _crypt(self, nonce: bytes, data: bytes) -> bytes:
         if self._cipher_key is None:
             return data
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+
         cipher = Cipher(algorithms.ChaCha20(self._cipher_key, _BLOCK_COUNTER + nonce), mode=None)
         return cipher.encryptor().update(data)
 
@@ -165,4 +167,7 @@ ALONE_NONCE = bytes(_NONCE_BYTES)
 
 def check_value(key: NetKey) -> str:
     """Eight digits by which two people compare a key without telling it."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(SHA256(), 4, None, _LABEL + b" check").derive(key.master).hex()
