@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO
 
 PATIENCE_S = 40.0
@@ -26,14 +26,14 @@ def free_port() -> int:
 class Program:
     """A running `clarilink`, its log lines as they come."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: Mapping[str, str] = os.environ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**environment, "OMP_NUM_THREADS": "1"},
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()

@@ -19,13 +19,16 @@ import numpy as np
 
 from gateway.audio.portaudio import HANGS
 from gateway.clock import SystemClock
-from gateway.errors import AudioError
+from gateway.errors import AudioError, RestartWanted
+from gateway.service.restart import HUNG_S, REST_S
 from gateway.station.tones import steady_tone
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
+from tests.integration.programs import Program
 
 PATIENCE_S = 60.0
 END_S = 30.0
+RESTART_S = HUNG_S + REST_S + 60.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -188,3 +191,35 @@ def test_a_speaker_plugged_in_beside_a_running_microphone_is_found() -> None:
         assert told["output_text"].startswith("headset, ALSA: 16000 Hz")
         until_heard_at(sound, "headset")
         running.until_state("input", "running")
+
+
+def test_a_service_whose_driver_hangs_ends_itself_to_be_started_anew(tmp_path: Path) -> None:
+    path = tmp_path / "service.toml"
+    path.write_text("""
+[station]
+name = "service"
+id = 1
+[audio]
+input = "card"
+output = "card"
+when_driver_hangs = "restart"
+[codec]
+search = "off"
+[ptt]
+source = "none"
+[link]
+kind = "memory"
+""")
+    with devices("card") as sound:
+        program = Program("run", "-c", str(path), environment=sound.environment("card", "card"))
+        try:
+            program.wait_for("station ready")
+            program.wait_for("state=running", 2)
+            with sound.frozen():
+                assert program.process.wait(RESTART_S) == RestartWanted.exit_code
+            program.end()
+        finally:
+            program.close()
+    stopped = next(i for i, line in enumerate(program.lines) if "station stopped" in line)
+    assert any("the sound driver hangs" in line for line in program.lines[stopped + 1 :])
+    assert not any("Traceback" in line for line in program.lines)
