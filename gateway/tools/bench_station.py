@@ -1,5 +1,5 @@
 """`clarilink bench --station`: a whole station as its user starts it: time to ready, memory, load while nothing happens
-and while it talks.
+and while it talks. It has all that a station can have but a full-screen console and sound cards.
 
 Rule: measured from outside, on a process of its own; medians of several starts, for machines are noisy.
 """
@@ -30,6 +30,12 @@ kind = "memory"
 mode = "parrot"
 [state]
 file = "bench.state"
+[web]
+bind = "127.0.0.1:0"
+[control]
+socket = "bench.sock"
+[metrics]
+bind = "127.0.0.1:0"
 """
 STARTS = 3
 IDLE_S = 10.0
