@@ -83,6 +83,17 @@ def _connect(connected: zmq.Socket[bytes], endpoint: str) -> None:
         raise LinkError(f"cannot connect to {endpoint}: {error.strerror}") from error
 
 
+def _take(socket: zmq.Socket[bytes]) -> list[bytes] | None:
+    """The next message, without waiting; None when there is none.
+
+    Not by `poll` first: a message that breaks the rules of a socket's pattern counts there, and is then thrown away.
+    """
+    try:
+        return socket.recv_multipart(zmq.NOBLOCK)
+    except zmq.Again:
+        return None
+
+
 def _wait(
     polled: zmq.Socket[bytes], timeout_s: float, events: int = zmq.POLLIN, also: Sequence[zmq.Socket[bytes]] = ()
 ) -> bool:
@@ -255,8 +266,8 @@ class ZeromqPeersLink(Link):
             return True
 
     def _count_listeners(self) -> None:
-        while self._tx.poll(0, zmq.POLLIN):
-            match self._tx.recv_multipart(zmq.NOBLOCK):
+        while (parts := _take(self._tx)) is not None:
+            match parts:
                 case [b"\x01"]:
                     self._listeners += 1
                 case [b"\x00"]:
@@ -270,9 +281,8 @@ class ZeromqPeersLink(Link):
             self._check_open()
             while _wait(self._rx, max(0.0, deadline - self._clock.now()), also=self._guard.sockets):
                 self._guard.attend()
-                if not self._rx.poll(0, zmq.POLLIN):
+                if (parts := _take(self._rx)) is None:
                     continue  # it was a newcomer
-                parts = self._rx.recv_multipart(zmq.NOBLOCK)
                 if len(parts) != 1:
                     self._drop_rx(Drop.MALFORMED)
                 elif len(parts[0]) > self._info.mtu_bytes:
@@ -388,8 +398,7 @@ class ZeromqChannelLink(Link):
     def _attend(self) -> None:
         """Sort what has come in, and say hello if it is time."""
         self._guard.attend()
-        while self._socket.poll(0, zmq.POLLIN):
-            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        while (parts := _take(self._socket)) is not None:
             self._sort(envelope.unpack(parts[0]) if len(parts) == 1 else None, self._clock.now())
         if self._refused is not None:
             raise LinkError(f"channel at {self._endpoint} refused station {self._station!r}: {self._refused}")
@@ -487,9 +496,9 @@ class MessageRouter:
 
     def receive_bytes(self) -> tuple[bytes, bytes | None] | None:
         """The sender's address and its message (None for one of several parts); None when there is nothing."""
-        if not self._socket.poll(0, zmq.POLLIN):
+        if (received := _take(self._socket)) is None:
             return None
-        address, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        address, *parts = received
         return address, parts[0] if len(parts) == 1 else None
 
     def send_bytes(self, address: bytes, message: bytes) -> None:
@@ -537,9 +546,8 @@ class ReplySocket:
     def serve(self, answer: Callable[[bytes], bytes]) -> bool:
         """Answer one request if there is one (one of several parts is as one of no bytes); whether there was."""
         self._guard.attend()
-        if not self._socket.poll(0, zmq.POLLIN):
+        if (parts := _take(self._socket)) is None:
             return False
-        parts = self._socket.recv_multipart(zmq.NOBLOCK)
         with contextlib.suppress(zmq.Again):  # who asked is gone
             self._socket.send(answer(parts[0] if len(parts) == 1 else b""), zmq.NOBLOCK)
         return True
@@ -615,9 +623,8 @@ class MessageDealer:
     def receive(self) -> bytes | None:
         """The next message, None when there is none; one of several parts is as one of no bytes."""
         self._guard.attend()
-        if not self._socket.poll(0, zmq.POLLIN):
+        if (parts := _take(self._socket)) is None:
             return None
-        parts = self._socket.recv_multipart(zmq.NOBLOCK)
         return parts[0] if len(parts) == 1 else b""
 
     def close(self) -> None:

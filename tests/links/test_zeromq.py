@@ -19,7 +19,7 @@ from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.channel_process import MAX_STATIONS, ChannelProcess, ChannelReport
 from gateway.links.envelope import Hello, Packet, Refused, pack, unpack
-from gateway.links.zeromq import StationRouter, ZeromqChannelLink, ZeromqPeersLink, ask
+from gateway.links.zeromq import ReplySocket, StationRouter, ZeromqChannelLink, ZeromqPeersLink, ask
 
 PATIENCE_S = 5.0
 CLEAN = ChannelSpec("clean")
@@ -385,6 +385,27 @@ def test_strange_requests_end_neither_control_nor_channel() -> None:
         rude.close()
         assert asked(process.control, do="status")["ok"]
         assert not big.poll(0)
+
+
+def test_a_request_without_an_envelope_alone_is_no_request() -> None:
+    replies = ReplySocket("tcp://127.0.0.1:*", None, 1000, lambda _: None)
+    with closing(replies), stranger(zmq.DEALER) as rude:
+        rude.connect(replies.endpoint)
+        rude.send(b"without an envelope")
+        (listening,) = replies.sockets
+        assert listening.poll(5000)  # ZeroMQ says that there is something
+        assert not replies.serve(bytes)
+        assert ask_in_turn(replies, b"ping") == b"PING"
+
+
+def ask_in_turn(replies: ReplySocket, request: bytes) -> bytes:
+    """What a peer that keeps the rules is answered."""
+    with stranger(zmq.REQ) as asking:
+        asking.connect(replies.endpoint)
+        asking.send(request)
+        wait_until(lambda: replies.serve(bytes.upper))
+        assert asking.poll(5000)
+        return bytes(asking.recv())
 
 
 def test_nobody_at_a_control_endpoint() -> None:
