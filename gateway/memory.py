@@ -17,7 +17,7 @@ def hold_little() -> None:
 
     Torch would keep 1024 kernels of sizes that occurred once, half a megabyte each (oneDNN's primitive cache; whoever
     has set ONEDNN_PRIMITIVE_CACHE_CAPACITY is obeyed), and each thread a heap of its own with what its busiest moment
-    needed (mallopt(3), GNU C library; elsewhere nothing). Together 50 of 500 MB after some searched overs.
+    needed (mallopt(3), GNU C library; elsewhere nothing). `clarilink bench --station` tells what is held.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     with contextlib.suppress(OSError, AttributeError):
