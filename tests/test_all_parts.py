@@ -14,14 +14,12 @@ from gateway.audio.paced import FileInput, NullInput, NullOutput
 from gateway.channel.impairments import ChannelSpec
 from gateway.clock import ManualClock
 from gateway.codec import Codec
-from gateway.config import StationConfig
 from gateway.control.requests import SendText, ToggleKey, ToggleRecording
 from gateway.errors import LocalProtocolError
 from gateway.links.base import Link
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub
-from gateway.messages.disk import RealDisk
-from gateway.messages.spool import Folder, Spool
+from gateway.messages.spool import Folder
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import NO_GUARD
 from gateway.protocol.live import GUARDS, LinkProfile, cost_of, live_row, security
@@ -31,80 +29,37 @@ from gateway.protocol.protection_file import load_protection
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
 from gateway.receive import Receiver
-from gateway.station.adaptation import LinkCare
-from gateway.station.mailbox import Mailbox
-from gateway.station.secured import ForgetfulState
-from gateway.station.station import Station
+from gateway.station.secured import NOT_SECURED, ForgetfulState
 from gateway.tools.loopback import LoopbackOptions, run_loopback
-from gateway.transmit import Transmitter
-from tests.told import Told
+from tests.station.bench import Bench, run
 
 KEY = NetKey(1, bytes(range(32)))
 SUITE = Suite(SecurityMode.AUTHENTICATE_ENCRYPT)
 LOSSY = ChannelSpec("lossy", rate_bps=2400, half_duplex=True, turnaround_ms=50, loss=0.2, mtu_bytes=128)
 
 
-class Bench:
-    """A station with all parts, what its operator is told, and its spool."""
+class FullBench(Bench):
+    """A station with all parts; the first of them speaks what is in `said.wav`."""
 
     def __init__(
         self, codec: Codec, clock: ManualClock, link: Link, number: int, folder: Path, guard: Protection = NO_GUARD
     ) -> None:
-        config = StationConfig.model_validate(
-            {
-                "station": {"name": f"s{number}", "id": number, "group": 1},
-                "net": {"names": {1: "alpha", 2: "bravo"}},
-                "link": {"kind": "memory"},
-                "ptt": {"tones": False},
-                "adaptation": {"mode": "on", "report": "on", "report_every_s": 0.0, "max_bps": 700},
-                "security": {} if guard.is_bit else {"mode": "authenticate-encrypt", "key_file": folder / "net.key"},
-                "messages": {"spool": folder / f"s{number}", "round_trip_s": 0.5, "to": 3 - number, "text_acks": True},
-            }
-        )
-        self.metrics = Metrics()
-        self.said = Told()
-        state, rng = ForgetfulState(), random.Random(number)
-        sealer = Sealer(SUITE, KEY, source=number, counters=state, random_bytes=rng.randbytes)
+        state = ForgetfulState()
+        sealer = Sealer(SUITE, KEY, source=number, counters=state, random_bytes=random.Random(number).randbytes)
         opener = Opener(SUITE, {1: KEY}, state, packet_s=0.48, hold_s=0.06, own_source=number)
-        sends = Transmitter(
-            codec,
-            source=number,
-            group=1,
-            frames_per_packet=6,
-            crc=False,
-            rng=rng,
-            metrics=self.metrics,
-            sealer=None if guard.is_bit else sealer,
-            protection=guard,
-        )
-        hears = Receiver(
-            codec,
-            frames_per_packet=6,
-            crc=False,
-            cushion_s=0.06,
-            cap_s=1.5,
-            metrics=self.metrics,
-            opener=None if guard.is_bit else opener,
-            protection=guard,
-        )
         said = FileInput(folder / "said.wav", clock) if number == 1 else NullInput(clock)
-        care = LinkCare(config, guard, crc=False, rng=rng, metrics=self.metrics)
-        mailbox = Mailbox.of(config, codec, None, link.info, sends.carriage, rng, self.metrics, self.said.say)
-        audio = said, NullOutput(clock, self.metrics)
-        self.station = Station(
-            config, sends, hears, link, audio, clock, self.metrics, self.said.say, care, mailbox, rng
+        super().__init__(
+            codec,
+            clock,
+            link,
+            number,
+            audio=(said, NullOutput(clock, Metrics())),
+            guard=guard,
+            secured=NOT_SECURED if guard.is_bit else replace(NOT_SECURED, sealer=sealer, opener=opener),
+            adaptation={"mode": "on", "report": "on", "report_every_s": 0.0, "max_bps": 700},
+            security={} if guard.is_bit else {"mode": "authenticate-encrypt", "key_file": folder / "net.key"},
+            messages={"spool": folder / f"s{number}", "round_trip_s": 0.5, "to": 3 - number, "text_acks": True},
         )
-        self.spool = Spool(folder / f"s{number}", RealDisk(), max_bytes=10**6, wall_s=lambda: 0.0)
-
-    def told(self, words: str) -> bool:
-        return any(words in line for line in self.said)
-
-
-def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
-    until = clock.now() + seconds
-    while clock.now() < until:
-        for bench in benches:
-            bench.station.step()
 
 
 def two(
@@ -114,7 +69,7 @@ def two(
     clock = ManualClock(100.0)
     hub, rng = MemoryHub(clock), np.random.default_rng(4)
     links = [EmulatedLink(hub.station(name), channel, rng.spawn(1)[0], clock) for name in "ab"]
-    a, b = (Bench(codec, clock, link, number, folder, guard) for number, link in enumerate(links, 1))
+    a, b = (FullBench(codec, clock, link, number, folder, guard) for number, link in enumerate(links, 1))
     return clock, a, b
 
 
@@ -220,11 +175,11 @@ def test_redundancy_repairs_under_seal_what_it_repairs_without(small_codec: Code
     assert 4 < more_bytes / plain.packets_sent < 6.5
 
 
-def test_security_costs_what_the_arithmetic_says(small_codec: Codec) -> None:
+def test_security_costs_what_the_arithmetic_says(tiny_codec: Codec) -> None:
     speech = np.zeros(16_000 * 200, np.float32)
     for guard in (g for g in GUARDS if not g.is_bit):
         options = LoopbackOptions(protection=guard, security=SUITE)
-        report = run_loopback(small_codec, speech, ChannelSpec("clean"), options).report
+        report = run_loopback(tiny_codec, speech, ChannelSpec("clean"), options).report
         told = live_row(LinkProfile("any"), 6, cost_of(guard).with_(security(4)))
         assert report.on_air_bps == pytest.approx(told.on_air_bps, rel=0.015), guard.name
 

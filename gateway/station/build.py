@@ -116,7 +116,7 @@ def build_station(parts: StationParts) -> Station:
         rng,
         parts.keying,
         parts.recorder,
-        parts.hub,
+        ControlHub(parts.clock) if parts.hub is None else parts.hub,
         StationBoard(config, clock, kept),
         parts.security.view,
     )

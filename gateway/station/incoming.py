@@ -58,9 +58,9 @@ class Incoming:
         board: StationBoard,
         computing: ComputingMeter,
         on_event: Callable[[Event], None],
-        care: LinkCare | None = None,
-        mailbox: Mailbox | None = None,
-        recorder: Recorder | None = None,
+        care: LinkCare,
+        mailbox: Mailbox | None,
+        recorder: Recorder | None,
     ) -> None:
         """`on_event` is told when the overs of others begin and end."""
         self._config, self._receiver, self._link, self._sounds = config, receiver, link, sounds
@@ -133,15 +133,14 @@ class Incoming:
                     self._on_event(OverEnded())
                     if self._recorder is not None:
                         self._recorder.heard_ends(reception)
-                    if self._care is not None:
-                        self._care.over_heard(reception, self._clock.now())
+                    self._care.over_heard(reception, self._clock.now())
                 case TalkersCollide():
                     self._say("another station talks into this over", Level.WARNING)
                 case CushionChanged(cushion_s):
                     self._say(f"overs now wait {1000 * cushion_s:.0f} ms before they play")
                 case ReportReceived(report):
                     self._board.reported(report)
-                    counted = self._care is not None and self._care.report_heard(report)
+                    counted = self._care.report_heard(report)
                     if counted and report.lost:
                         name = self._config.net.name_of(report.source)
                         self._say(f"{name} lost {report.lost} of {report.expected} packets", Level.WARNING)

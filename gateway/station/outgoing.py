@@ -43,23 +43,23 @@ class Outgoing:
         say: Say,
         board: StationBoard,
         computing: ComputingMeter,
-        care: LinkCare | None = None,
-        mailbox: Mailbox | None = None,
-        recorder: Recorder | None = None,
-        rng: random.Random | None = None,
+        care: LinkCare,
+        mailbox: Mailbox | None,
+        recorder: Recorder | None,
+        rng: random.Random,
     ) -> None:
         """`rng` draws the first id of short texts, which must not be those sent before a restart."""
         self._config, self._transmitter, self._link = config, transmitter, link
         self._clock, self._metrics, self._say = clock, metrics, say
         self._board, self._computing = board, computing
         self._care, self._mailbox, self._recorder = care, mailbox, recorder
-        self._text_id = 0 if rng is None else rng.randrange(256)
+        self._text_id = rng.randrange(256)
         self._reports_until_s = float("-inf")
 
     def begin_over(self, ids_in_use: frozenset[int]) -> None:
         """An over begins, under none of the ids that others use. Where its packets cannot be made safe it has no
         speech: that stays here, and the operator is told."""
-        choice = None if self._care is None else self._care.next_over()
+        choice = self._care.next_over()
         try:
             if choice is None:
                 self._transmitter.start(avoid_ids=ids_in_use)
@@ -69,7 +69,7 @@ class Outgoing:
             self._metrics.count("tx.dropped.no_counter")
             self._say(f"not talking: {error}", Level.REFUSED)
             return
-        if self._care is not None and choice is not None:
+        if choice is not None:
             self._care.over_sent(self._transmitter.over_id)
             if choice.is_news:
                 self._say(change_line(choice))
@@ -109,8 +109,6 @@ class Outgoing:
 
     def report(self, *, air_is_busy: bool) -> None:
         """The report on another's over, if one is due and the air is free."""
-        if self._care is None:
-            return
         report = self._care.report_due(self._clock.now(), air_is_busy or not self._link.is_ready)
         if report is not None:
             self.send_packets([report])

@@ -106,18 +106,18 @@ class Station:
         clock: Clock,
         metrics: Metrics,
         say: Say,
-        care: LinkCare | None = None,
-        mailbox: Mailbox | None = None,
-        rng: random.Random | None = None,
-        keying: Keying | None = None,
-        recorder: Recorder | None = None,
-        hub: ControlHub | None = None,
-        board: StationBoard | None = None,
-        security: SecurityView | None = None,
+        care: LinkCare,
+        mailbox: Mailbox | None,
+        rng: random.Random,
+        keying: Keying | None,
+        recorder: Recorder | None,
+        hub: ControlHub,
+        board: StationBoard,
+        security: SecurityView,
     ) -> None:
         """`link` is opened here; `say` gets lines for the operator, from the media thread; `care` adapts overs to the
-        link and reports on those of others (None: neither); `mailbox` keeps buffered messages (None: there are none),
-        `rng` draws the first id of short texts, which must not be those sent before a restart;
+        link and reports on those of others; `mailbox` keeps buffered messages (None: there are none), `rng` draws the
+        first id of short texts, which must not be those sent before a restart;
         `keying` keys a transmitter (None: the link needs none), and is closed by whoever made it; `recorder` keeps what
         is said and heard (None: nothing is); `hub` is where consoles are, `board` what is remembered for them."""
         self._config = config
@@ -130,10 +130,10 @@ class Station:
         self._state = SessionState(
             since_s=clock.now(),
             is_full_duplex=is_full_duplex(config, link.info),
-            seed=0 if rng is None else rng.getrandbits(32),
+            seed=rng.getrandbits(32),
         )
-        self._hub = ControlHub(clock) if hub is None else hub
-        self._board = StationBoard(config, clock) if board is None else board
+        self._hub = hub
+        self._board = board
         self._keys = KeyBoard()
         self._refusal: str | None = None
         vox = config.ptt.input
@@ -357,7 +357,7 @@ class Station:
         """Whether the key records a message: so configured, or the link is too slow for live voice (9.6)."""
         if self._mailbox is None or self._state.is_keyed:
             return False
-        verdict = None if self._care is None else self._care.verdict
+        verdict = self._care.verdict
         return self._mailbox.is_buffered or (verdict is not None and verdict.fit is not Fit.LIVE)
 
     def _refuse(self, counter: str, why: str) -> None:
@@ -399,7 +399,7 @@ class Station:
     def _fits_live(self, event: Event) -> bool:
         """Whether a key event may go on to the session: an over begins only where the link can carry it (9.6)."""
         begins = self._begins(event)
-        verdict = None if self._care is None else self._care.verdict
+        verdict = self._care.verdict
         if not begins or verdict is None or verdict.fit is Fit.LIVE:
             return True
         self._refuse_key(event, "too_slow", verdict.reason)
@@ -418,7 +418,7 @@ class Station:
     def _tend_link(self) -> None:
         """Learn the link's figures, and report on overs in the gaps."""
         self._learn_link()
-        if self._care is None or not self._link.is_open:
+        if not self._link.is_open:
             return
         verdict = self._care.use_link(self._link.info)
         if verdict is not None and self._mailbox is not None:

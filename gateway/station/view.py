@@ -5,7 +5,7 @@ Rule: looks, never touches; every part is asked, nothing is kept but the counter
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from firmware_bridge.ptt.keying import Keying
 from gateway.audio.base import AudioInput, AudioOutput
@@ -37,7 +37,6 @@ from gateway.station.delay import ComputingMeter, delay_view
 from gateway.station.link_keeper import LinkKeeper
 from gateway.station.mailbox import Mailbox
 from gateway.station.sounds import LocalSounds
-from gateway.station.speaker import NO_SOUND_DB
 from gateway.transmit import Transmitter
 
 COUNTED_EVERY_S = 1.0
@@ -56,15 +55,15 @@ class ViewMaker:
     link: LinkKeeper
     keys: KeyBoard
     audio: tuple[AudioInput, AudioOutput]
-    care: LinkCare | None = None
-    mailbox: Mailbox | None = None
-    keying: Keying | None = None
-    security: SecurityView | None = None
-    sounds: LocalSounds | None = None
-    recorder: Recorder | None = None
-    transmitter: Transmitter | None = None
-    receiver: Receiver | None = None
-    computing: ComputingMeter = field(default_factory=ComputingMeter)
+    care: LinkCare
+    mailbox: Mailbox | None
+    keying: Keying | None
+    security: SecurityView
+    sounds: LocalSounds
+    recorder: Recorder | None
+    transmitter: Transmitter
+    receiver: Receiver
+    computing: ComputingMeter
     _number: int = 0
     _counted_s: float = float("-inf")
     _counters: tuple[tuple[str, float], ...] = ()
@@ -92,7 +91,7 @@ class ViewMaker:
                 waits_for_floor=state.mode is Mode.WAITING,
                 refusal=refusal,
                 is_full_duplex=state.is_full_duplex,
-                is_parrot=self.sounds is not None and self.sounds.parrot.is_on,
+                is_parrot=self.sounds.parrot.is_on,
                 is_recording=self.mailbox is not None and self.mailbox.is_recording,
                 talks_buffered=talks_buffered,
             ),
@@ -107,7 +106,7 @@ class ViewMaker:
             keying=self._keying(),
             record=None if self.recorder is None else RecordView(str(self.recorder.folder), self.recorder.problem),
             last_heard=board.last_heard,
-            overs=board.overs if self.sounds is None else self.sounds.ring.numbered(board.overs),
+            overs=self.sounds.ring.numbered(board.overs),
             messages=self._all_messages(),
             names=tuple(config.net.names.items()),
             counters=self._counters,
@@ -131,24 +130,17 @@ class ViewMaker:
             meter.level_db,
             meter.peak_db,
             meter.is_clipping(now),
-            output_level_db=NO_SOUND_DB if self.sounds is None else self.sounds.speaker.level_db,
-            volume_db=0.0 if self.sounds is None else self.sounds.speaker.volume_db,
-            is_muted=self.sounds is not None and self.sounds.speaker.is_muted,
-            noise_suppression=self._suppresses_noise(),
+            output_level_db=self.sounds.speaker.level_db,
+            volume_db=self.sounds.speaker.volume_db,
+            is_muted=self.sounds.speaker.is_muted,
+            noise_suppression=self.transmitter.suppresses_noise,
         )
-
-    def _suppresses_noise(self) -> bool:
-        if self.transmitter is None:
-            return self.config.audio.noise_suppression != "off"
-        return self.transmitter.suppresses_noise
 
     def _troubles(self, direction: str) -> tuple[int, int]:
         count = self.metrics.counter
         return count(f"audio.{direction}.xruns"), count(f"audio.{direction}.dropped_samples")
 
     def _delay(self) -> DelayView:
-        if self.care is None or self.transmitter is None or self.receiver is None:
-            return DelayView()
         section, keying = self.config.audio, self.config.keying
         return delay_view(
             self.care.plan,
@@ -164,9 +156,7 @@ class ViewMaker:
         )
 
     def _link(self, talks_buffered: bool) -> LinkView:
-        info, care = self.link.info, self.care
-        verdict = None if care is None else care.verdict
-        sending = "" if care is None else care.sending
+        info, verdict = self.link.info, self.care.verdict
         return LinkView(
             info.name,
             self.config.link.kind,
@@ -175,7 +165,7 @@ class ViewMaker:
             info.rate_bps,
             info.mtu_bytes,
             info.half_duplex,
-            "recorded messages" if talks_buffered else sending,
+            "recorded messages" if talks_buffered else self.care.sending,
             "live" if verdict is None or verdict.fit is Fit.LIVE else verdict.fit.value,
             "" if verdict is None else verdict.reason,
         )
@@ -186,7 +176,7 @@ class ViewMaker:
             for name, count in self._counters
             if name.startswith(DROPPED) and name.removeprefix(DROPPED) in REFUSALS
         )
-        return replace(self.security or SecurityView(self.config.security.mode), refused=refused)
+        return replace(self.security, refused=refused)
 
     def _keying(self) -> KeyingView | None:
         keying, section = self.keying, self.config.keying

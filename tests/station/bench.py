@@ -1,31 +1,54 @@
-"""A station on a simulated clock with what its operator is told and what is counted, and links that lose packets."""
+"""A station on a simulated clock, put together as `clarilink run` does it, with what its operator is told and what is
+counted; and links that lose packets."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
+from firmware_bridge.ptt.keying import Keying
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.audio.paced import NullInput, NullOutput
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.control.requests import ToggleKey
+from gateway.control.hub import ControlHub
+from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
+from gateway.control.snapshot import PttView
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.memory import MemoryHub
+from gateway.messages.disk import RealDisk
+from gateway.messages.spool import Spool
 from gateway.metrics import Metrics
-from gateway.protocol.cushion import AdaptiveCushion, CushionRules
-from gateway.protocol.protection_file import load_protection
-from gateway.receive import Receiver
+from gateway.protocol.protection import Protection
 from gateway.recording import Recorder
 from gateway.session.machine import Mode
-from gateway.station.adaptation import LinkCare
-from gateway.station.station import Station
-from gateway.transmit import Transmitter
+from gateway.station.build import StationParts, build_station
+from gateway.station.secured import NOT_SECURED, Secured
 from tests.told import Told
+
+NAMES = {1: "alpha", 2: "bravo"}
+WAIT_PINNED = {"cushion_ms": 60, "cap_ms": 1500, "adapt": "off"}
+"""[jitter] of a station that waits as long before every over."""
+WAIT_LEARNT = {"cushion_ms": 60, "cap_ms": 1480}
+
+
+def station_config(number: int = 1, **sections: Any) -> StationConfig:
+    """Of station `number` of a net of alpha and bravo, in memory, without tones and search unless `sections` say so."""
+    ptt = {"tones": False, **sections.pop("ptt", {})}
+    defaults: dict[str, Any] = {
+        "net": {"names": NAMES},
+        "link": {"kind": "memory"},
+        "codec": {"search": "off"},
+        "jitter": WAIT_PINNED,
+    }
+    own = {"name": NAMES.get(number, f"station {number}"), "id": number, "group": 1}
+    return StationConfig.model_validate({"station": own, **defaults, **sections, "ptt": ptt})
 
 
 class Bench:
-    """A station with what the operator is told and counted."""
+    """A station, `said` to its operator, `metrics`, and what its consoles see (`hub`)."""
 
     def __init__(
         self,
@@ -33,61 +56,65 @@ class Bench:
         clock: ManualClock,
         link: Link,
         number: int,
+        *,
         audio: tuple[AudioInput, AudioOutput] | None = None,
-        adaptation: dict[str, object] | None = None,
-        protection: str = "none",
+        guard: Protection | None = None,
+        secured: Secured = NOT_SECURED,
         recorder: Recorder | None = None,
-        **ptt: object,
+        keyed_by: Keying | None = None,
+        said: Told | None = None,
+        metrics: Metrics | None = None,
+        **sections: Any,
     ) -> None:
-        guard = load_protection(protection)
-        config = StationConfig.model_validate(
-            {
-                "station": {"name": f"s{number}", "id": number, "group": 1},
-                "net": {"names": {1: "alpha", 2: "bravo"}},
-                "link": {"kind": "memory"},
-                "ptt": {"tones": False, **ptt},
-                "adaptation": adaptation or {},
-            }
-        )
-        self.metrics = Metrics()
-        self.said = Told()
+        """`sections` of the station file, as `station_config` takes them; `guard` is the protection."""
+        self.clock, self.link = clock, link
+        self.config = station_config(number, **sections)
+        self.metrics = Metrics() if metrics is None else metrics
+        self.said = Told() if said is None else said
+        self.hub = ControlHub(clock)
         self.audio = audio or (NullInput(clock), NullOutput(clock, self.metrics))
-        self.station = Station(
-            config,
-            Transmitter(
-                codec,
-                source=number,
-                group=1,
-                frames_per_packet=6,
-                crc=False,
-                rng=random.Random(number),
-                metrics=self.metrics,
-                protection=guard,
-            ),
-            Receiver(
-                codec,
-                frames_per_packet=6,
-                crc=False,
-                cushion_s=0.06,
-                cap_s=1.5,
-                metrics=self.metrics,
-                protection=guard,
-                cushion=None if adaptation is None else AdaptiveCushion(CushionRules(0.06, 1.0)),
-            ),
+        parts = StationParts(
+            self.config,
+            codec,
             link,
             self.audio,
             clock,
             self.metrics,
             self.said.say,
-            None
-            if adaptation is None
-            else LinkCare(config, guard, crc=False, rng=random.Random(number), metrics=self.metrics),
+            crc=False,
+            security=secured,
             recorder=recorder,
+            keying=keyed_by,
+            hub=self.hub,
+            rng=random.Random(number),
         )
+        self.station = build_station(parts if guard is None else replace(parts, protection=guard))
 
     @property
     def mode(self) -> Mode:
+        """Of its push-to-talk."""
         return Mode(self.station.snapshot().ptt.mode)
+
+    @property
+    def ptt(self) -> PttView:
+        """As its consoles saw it last."""
+        assert self.hub.snapshot is not None
+        return self.hub.snapshot.ptt
+
+    @property
+    def spool(self) -> Spool:
+        """Its messages on the disk."""
+        assert self.config.messages is not None
+        return Spool(self.config.messages.spool, RealDisk(), max_bytes=10**6, wall_s=lambda: 0.0)
+
+    def press(self, holder: str = "switch", *, break_in: bool = False) -> None:
+        self.hub.post(PressKey(holder, break_in))
+
+    def release(self, holder: str = "switch") -> None:
+        self.hub.post(ReleaseKey(holder))
+
+    def told(self, words: str) -> bool:
+        return any(words in line for line in self.said)
 
 
 def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
@@ -97,9 +124,19 @@ def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
             bench.station.step()
 
 
-def two(codec: Codec, clock: ManualClock, **ptt: object) -> tuple[Bench, Bench]:
+def run_until(clock: ManualClock, longest_s: float, words: str, at: Bench, *benches: Bench) -> None:
+    """Until `words` are told at one of them."""
+    until = clock.now() + longest_s
+    while not at.told(words):
+        assert clock.now() < until, f"{words!r} was not told: {at.said}"
+        for bench in benches:
+            bench.station.step()
+
+
+def two(codec: Codec, clock: ManualClock, **ptt: Any) -> tuple[Bench, Bench]:
+    """Two stations in one net, with these settings of push-to-talk."""
     hub = MemoryHub(clock)
-    return Bench(codec, clock, hub.station("a"), 1, **ptt), Bench(codec, clock, hub.station("b"), 2, **ptt)
+    return Bench(codec, clock, hub.station("a"), 1, ptt=ptt), Bench(codec, clock, hub.station("b"), 2, ptt=ptt)
 
 
 class LossyLink(Link):
@@ -130,8 +167,9 @@ class LossyLink(Link):
         return self.inner.receive(timeout_s)
 
 
-def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptation: object) -> Bench:
-    return Bench(codec, clock, link, number, adaptation=adaptation)
+def careful(codec: Codec, clock: ManualClock, link: Link, number: int, **adaptation: Any) -> Bench:
+    """A station that learns how long to wait, and adapts as said."""
+    return Bench(codec, clock, link, number, adaptation=adaptation, jitter=WAIT_LEARNT)
 
 
 def talk(clock: ManualClock, talker: Bench, *others: Bench, seconds: float = 8.0, gap_s: float = 4.0) -> None:

@@ -13,7 +13,7 @@ from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
 from gateway.receive import FRAME_S
 from tests.conftest import random_model
-from tests.station.test_station import Bench
+from tests.station.bench import Bench
 
 HOUR_DRIFT_S = 0.36
 """Of an hour at 100 ppm; here in two minutes at thirty times the error. The whole hour was tried by hand: with a fast
@@ -63,7 +63,12 @@ def test_an_hours_drift_does_not_add_up(
         NullOutput(OtherClock(clock, speaker_ppm), Metrics()),
     )
     talker = Bench(
-        tiny_codec, clock, hub.station("a"), 1, audio=(microphone, NullOutput(clock, Metrics())), time_out_s=3600.0
+        tiny_codec,
+        clock,
+        hub.station("a"),
+        1,
+        audio=(microphone, NullOutput(clock, Metrics())),
+        ptt={"time_out_s": 3600.0},
     )
     listener = Bench(tiny_codec, clock, hub.station("b"), 2, audio=(NullInput(clock), speaker))
     delays: list[float] = []

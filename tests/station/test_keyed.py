@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,13 @@ from gateway.audio.files import write_wav
 from gateway.audio.paced import FileInput, NullInput, NullOutput
 from gateway.clock import Clock, ManualClock
 from gateway.codec import Codec
-from gateway.config import StationConfig
 from gateway.control.requests import PressKey, ReleaseKey, SendText
 from gateway.errors import LinkError
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
-from gateway.receive import Receiver
 from gateway.session.machine import Mode
-from gateway.station.station import Station
-from gateway.transmit import Transmitter
+from tests.station.bench import Bench, station_config
 from tests.told import Told
 
 DELAY_S, TAIL_S = 0.3, 0.15
@@ -105,7 +101,7 @@ class AirLink(Link):
         return self.inner.receive(timeout_s)
 
 
-class Bench:
+class KeyedBench(Bench):
     """A keyed station and one that hears it."""
 
     def __init__(
@@ -116,51 +112,34 @@ class Bench:
         ptt: dict[str, Any] | None = None,
         **keying: Any,
     ) -> None:
-        times = {"delay_ms": 1000 * DELAY_S, "tail_ms": 1000 * TAIL_S}
-        config = StationConfig.model_validate(
-            {
-                "station": {"name": "s1", "id": 1, "group": 1},
-                "link": {"kind": "memory"},
-                "ptt": {"tones": False, **(ptt or {})},
-                "keying": {
-                    "device": {"kind": "serial-line", "port": "/dev/ttyUSB0"},
-                    **{name: int(value) for name, value in times.items()},
-                    **keying,
-                },
-            }
-        )
-        self.clock, self.metrics, self.said = clock, Metrics(), Told()
+        section = {
+            "device": {"kind": "serial-line", "port": "/dev/ttyUSB0"},
+            "delay_ms": int(1000 * DELAY_S),
+            "tail_ms": int(1000 * TAIL_S),
+            **keying,
+        }
+        sections = {"keying": section, "ptt": ptt or {}}
+        settings = station_config(**sections).keying
+        assert settings is not None
+        metrics, said = Metrics(), Told()
         self.radio = Radio(clock)
-        assert config.keying is not None
-        self.keying = Keying(config.keying, self.metrics, self.said.say, station_beats=True, switch=self.radio)
+        self.keying = Keying(settings, metrics, said.say, station_beats=True, switch=self.radio)
         hub = MemoryHub(clock)
         self.air = AirLink(hub.station("a"), clock)
         self.other = hub.station("b")
         self.other.open()
-        self.station = Station(
-            config,
-            Transmitter(
-                codec,
-                source=1,
-                group=1,
-                frames_per_packet=6,
-                crc=False,
-                rng=random.Random(1),
-                metrics=self.metrics,
-            ),
-            Receiver(codec, frames_per_packet=6, crc=False, cushion_s=0.06, cap_s=1.5, metrics=self.metrics),
-            KeyedLink(self.air, self.keying, config.keying, clock),
-            (microphone or NullInput(clock), NullOutput(clock, self.metrics)),
+        super().__init__(
+            codec,
             clock,
-            self.metrics,
-            self.said.say,
-            keying=self.keying,
+            KeyedLink(self.air, self.keying, settings, clock),
+            1,
+            audio=(microphone or NullInput(clock), NullOutput(clock, metrics)),
+            keyed_by=self.keying,
+            said=said,
+            metrics=metrics,
+            **sections,
         )
         self.run(0.1)
-
-    @property
-    def mode(self) -> Mode:
-        return Mode(self.station.snapshot().ptt.mode)
 
     def run(self, seconds: float) -> None:
         until = self.clock.now() + seconds
@@ -182,7 +161,7 @@ def clock() -> ManualClock:
 
 
 def test_an_over_is_one_transmission_around_its_packets(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     pressed_s = clock.now()
     b.station.post(PressKey("key"))
     b.run(3.0)
@@ -200,7 +179,7 @@ def test_an_over_is_one_transmission_around_its_packets(small_codec: Codec, cloc
 
 
 def test_nothing_is_said_before_the_transmitter_is_up(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.station.post(PressKey("key"))
     b.run(0.2)
     assert (b.mode, b.radio.is_on) == (Mode.KEYING, True)
@@ -218,7 +197,7 @@ def test_nothing_is_said_before_the_transmitter_is_up(small_codec: Codec, clock:
 
 
 def test_a_transmitter_that_never_comes_up_locks_out(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.radio.lag_s = 60.0
     b.station.post(PressKey("key"))
     b.run(DELAY_S + 2.5)
@@ -230,7 +209,7 @@ def test_a_transmitter_that_never_comes_up_locks_out(small_codec: Codec, clock: 
 
 
 def test_held_by_packets_each_packet_is_a_transmission(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock, hold="packet", delay_ms=100, tail_ms=150)
+    b = KeyedBench(small_codec, clock, hold="packet", delay_ms=100, tail_ms=150)
     b.station.post(PressKey("key"))
     b.run(4.8)
     b.station.post(ReleaseKey("key"))
@@ -242,7 +221,7 @@ def test_held_by_packets_each_packet_is_a_transmission(small_codec: Codec, clock
 
 def test_a_text_keys_for_itself(small_codec: Codec, clock: ManualClock) -> None:
     for hold in ("over", "packet"):
-        b = Bench(small_codec, clock, hold=hold)
+        b = KeyedBench(small_codec, clock, hold=hold)
         b.station.post(SendText("Standing by."))
         b.run(2.0)
         assert len(b.radio.spans) == 1
@@ -253,7 +232,7 @@ def test_a_text_keys_for_itself(small_codec: Codec, clock: ManualClock) -> None:
 def test_a_transmitter_that_goes_off_ends_the_over_until_the_key_is_let_go(
     small_codec: Codec, clock: ManualClock
 ) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.station.post(PressKey("key"))
     b.run(2.0)
     b.radio.events.append(Unkeyed("the program has hung for 3.0 s"))
@@ -274,7 +253,7 @@ def test_a_transmitter_that_goes_off_ends_the_over_until_the_key_is_let_go(
 
 
 def test_the_keys_own_limit_comes_after_the_sessions(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock, ptt={"time_out_s": 10, "warning_s": 2}, time_out_s=16)
+    b = KeyedBench(small_codec, clock, ptt={"time_out_s": 10, "warning_s": 2}, time_out_s=16)
     b.station.post(PressKey("key"))
     b.run(20.0)
     assert b.mode is Mode.LOCKED_OUT
@@ -285,7 +264,7 @@ def test_the_keys_own_limit_comes_after_the_sessions(small_codec: Codec, clock: 
 
 
 def test_a_press_is_refused_while_the_transmitter_cannot_be_keyed(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.radio.events.append(SwitchLost("/dev/ttyUSB0: No such device"))
     b.run(0.1)
     b.station.post(PressKey("key"))
@@ -309,7 +288,7 @@ def test_a_press_is_refused_while_the_transmitter_cannot_be_keyed(small_codec: C
 
 
 def test_a_lost_link_unkeys(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.station.post(PressKey("key"))
     b.run(2.0)
     b.air.is_broken = True
@@ -319,7 +298,7 @@ def test_a_lost_link_unkeys(small_codec: Codec, clock: ManualClock) -> None:
 
 
 def test_closing_sends_the_end_of_the_over_and_unkeys(small_codec: Codec, clock: ManualClock) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.station.post(PressKey("key"))
     b.run(2.0)
     sent = len(b.air.sent)
@@ -330,7 +309,7 @@ def test_closing_sends_the_end_of_the_over_and_unkeys(small_codec: Codec, clock:
 
 
 def test_a_station_that_fails_unkeys(small_codec: Codec, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    b = Bench(small_codec, clock)
+    b = KeyedBench(small_codec, clock)
     b.station.post(PressKey("key"))
     b.run(2.0)
     assert b.radio.is_on
@@ -354,7 +333,7 @@ def test_the_voice_is_a_key(
     # A file in the microphone's place starts anew with each over; a microphone does not.
     monkeypatch.setattr(FileInput, "rewind", lambda self: None)
     microphone = FileInput(tmp_path / "said.wav", clock)
-    b = Bench(small_codec, clock, microphone, {"input": {"kind": "vox", "hang_ms": 600}})
+    b = KeyedBench(small_codec, clock, microphone, {"input": {"kind": "vox", "hang_ms": 600}})
     b.run(1.5)
     assert b.mode is Mode.IDLE
     b.run(1.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,14 @@ from gateway.audio.paced import NullInput, NullOutput
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.config import StationConfig
-from gateway.control.hub import ControlHub
-from gateway.control.requests import PressKey, ReleaseKey, ToggleKey
-from gateway.control.snapshot import PttView
+from gateway.control.requests import ToggleKey
 from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
 from gateway.session.events import Tone
-from gateway.station.build import StationParts, build_station
 from gateway.station.ptt import KEY_UP_LIMIT_S, floor_of, is_full_duplex, key_up_s
 from gateway.station.tones import tone_pcm
-from tests.told import Told
+from tests.station.bench import Bench, run, station_config
 
 INFO = LinkInfo("x", 64)
 HALF = LinkInfo("x", 64, half_duplex=True)
@@ -31,15 +27,8 @@ MEMORY = {"kind": "memory", "mode": "parrot"}
 QUEUE = {"floor": "queue", "floor_slots": 1}
 
 
-def config(number: int = 1, link: dict[str, Any] = MEMORY, **sections: Any) -> StationConfig:
-    return StationConfig.model_validate(
-        {
-            "station": {"name": f"s{number}", "id": number, "group": 1},
-            "link": link,
-            "codec": {"search": "off"},
-            **sections,
-        }
-    )
+def config(**sections: Any) -> StationConfig:
+    return station_config(**{"link": MEMORY, **sections})
 
 
 # ---- rules
@@ -80,47 +69,6 @@ def test_a_slot_is_the_time_until_others_hear_that_one_has_begun() -> None:
 # ---- stations
 
 
-class Bench:
-    """A station and what its consoles see."""
-
-    def __init__(
-        self,
-        codec: Codec,
-        clock: ManualClock,
-        link: Link,
-        number: int,
-        microphone: AudioInput | None = None,
-        **ptt: Any,
-    ) -> None:
-        self.metrics, self.hub, self.said = Metrics(), ControlHub(clock), Told()
-        self.output = Ears(clock, self.metrics)
-        self.station = build_station(
-            StationParts(
-                config(number, ptt=ptt),
-                codec,
-                link,
-                (microphone or NullInput(clock), self.output),
-                clock,
-                self.metrics,
-                self.said.say,
-                crc=False,
-                hub=self.hub,
-                rng=random.Random(number),
-            )
-        )
-
-    @property
-    def ptt(self) -> PttView:
-        assert self.hub.snapshot is not None
-        return self.hub.snapshot.ptt
-
-    def press(self, holder: str = "switch", *, break_in: bool = False) -> None:
-        self.hub.post(PressKey(holder, break_in))
-
-    def release(self, holder: str = "switch") -> None:
-        self.hub.post(ReleaseKey(holder))
-
-
 class Ears(NullOutput):
     """Keeps what was written to the speaker."""
 
@@ -150,21 +98,27 @@ class Voice(NullInput):
         return pcm
 
 
-def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
-    until = clock.now() + seconds
-    while clock.now() < until:
-        for bench in benches:
-            bench.station.step()
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(100.0)
 
 
+def station(
+    codec: Codec, clock: ManualClock, link: Link, number: int, microphone: AudioInput | None = None, **ptt: Any
+) -> Bench:
+    """With tones, and ears at its speaker."""
+    audio = (microphone or NullInput(clock), Ears(clock, Metrics()))
+    return Bench(codec, clock, link, number, audio=audio, ptt={"tones": True, **ptt})
+
+
+def ears(bench: Bench) -> Ears:
+    assert isinstance(bench.audio[1], Ears)
+    return bench.audio[1]
+
+
 def two(codec: Codec, clock: ManualClock, **ptt: Any) -> tuple[Bench, Bench]:
     net = MemoryHub(clock)
-    return Bench(codec, clock, net.station("a"), 1, **ptt), Bench(codec, clock, net.station("b"), 2, **ptt)
+    return station(codec, clock, net.station("a"), 1, **ptt), station(codec, clock, net.station("b"), 2, **ptt)
 
 
 def test_a_press_waits_for_the_floor_and_gets_it(small_codec: Codec, clock: ManualClock) -> None:
@@ -174,12 +128,12 @@ def test_a_press_waits_for_the_floor_and_gets_it(small_codec: Codec, clock: Manu
     b.press("web:1")
     run(clock, 1.0, a, b)
     assert (b.ptt.mode, b.ptt.waits_for_floor, b.ptt.held_by, b.ptt.refusal) == ("waiting", True, ("web:1",), None)
-    assert not b.output.has(Tone.REFUSED)
+    assert not ears(b).has(Tone.REFUSED)
     a.release()
     run(clock, 3.0, a, b)
     assert (b.ptt.mode, b.ptt.waits_for_floor, a.ptt.mode) == ("talking", False, "receiving")
-    assert b.output.has(Tone.FLOOR_GRANTED)
-    assert not b.output.has(Tone.PERMIT)
+    assert ears(b).has(Tone.FLOOR_GRANTED)
+    assert not ears(b).has(Tone.PERMIT)
     assert "floor granted" in b.said
     b.release("web:1")
     run(clock, 3.0, a, b)
@@ -195,7 +149,7 @@ def test_of_two_who_begin_at_once_one_goes_on(small_codec: Codec, clock: ManualC
     run(clock, 1.5, a, b)
     assert (a.ptt.mode, b.ptt.mode) == ("locked_out", "talking")
     assert "yielded" in a.said
-    assert a.output.has(Tone.REFUSED)
+    assert ears(a).has(Tone.REFUSED)
     a.release()
     run(clock, 1.0, a, b)
     assert a.ptt.mode == "receiving"
@@ -255,11 +209,11 @@ def test_full_duplex_goes_on_playing_while_it_talks(small_codec: Codec, clock: M
     run(clock, 0.5, a, b)
     assert (b.ptt.mode, b.ptt.is_full_duplex) == ("talking", True)
     for bench in (a, b):
-        bench.output.heard.clear()
+        ears(bench).heard.clear()
     run(clock, 3.0, a, b)
     for bench in (a, b):
         assert bench.ptt.mode == "talking"
-        assert sum(len(pcm) for pcm in bench.output.heard) > 16_000
+        assert sum(len(pcm) for pcm in ears(bench).heard) > 16_000
         assert "collision" not in bench.said
 
 
@@ -289,13 +243,13 @@ class Learning(Link):
 
 def test_a_link_that_turns_out_half_duplex_makes_the_station_so(small_codec: Codec, clock: ManualClock) -> None:
     link = Learning(MemoryHub(clock).station("a"))
-    b = Bench(small_codec, clock, link, 1, duplex="full")
+    b = station(small_codec, clock, link, 1, duplex="full")
     run(clock, 0.2, b)
     assert b.ptt.is_full_duplex
     link.known = HALF
     run(clock, 0.2, b)
     assert not b.ptt.is_full_duplex
-    started = Bench(small_codec, clock, link, 1, duplex="full")
+    started = station(small_codec, clock, link, 1, duplex="full")
     assert any("half duplex" in line for line in started.said)
 
 
@@ -306,8 +260,8 @@ def test_tones_are_heard_by_kind(small_codec: Codec, clock: ManualClock) -> None
     b.press()
     run(clock, 0.2, a, b)
     assert b.ptt.refusal == "busy"
-    assert a.output.has(Tone.PERMIT)
-    assert not b.output.has(Tone.REFUSED)
+    assert ears(a).has(Tone.PERMIT)
+    assert not ears(b).has(Tone.REFUSED)
 
 
 def test_the_permit_tone_is_not_cut_off_by_the_over_it_announces(small_codec: Codec, clock: ManualClock) -> None:
@@ -315,26 +269,26 @@ def test_the_permit_tone_is_not_cut_off_by_the_over_it_announces(small_codec: Co
     a.press()
     a.station.step()
     assert a.ptt.mode == "talking"
-    assert a.output.queued_samples >= len(tone_pcm(Tone.PERMIT)) - 160
+    assert ears(a).queued_samples >= len(tone_pcm(Tone.PERMIT)) - 160
     b.station.close()
 
 
 def test_a_voice_that_is_refused_is_refused_in_silence(small_codec: Codec, clock: ManualClock) -> None:
     net = MemoryHub(clock)
-    a = Bench(small_codec, clock, net.station("a"), 1)
+    a = station(small_codec, clock, net.station("a"), 1)
     microphone = Voice(clock, (102.5, 103.0), (104.0, 104.5), (112.0, 113.0))
     vox = {"kind": "vox", "threshold_db": -30, "hang_ms": 300}
-    b = Bench(small_codec, clock, net.station("b"), 2, microphone, input=vox)
+    b = station(small_codec, clock, net.station("b"), 2, microphone, input=vox)
     a.press()
     run(clock, 6.0, a, b)
     assert (b.ptt.mode, b.ptt.refusal) == ("receiving", None)
-    assert not b.output.has(Tone.REFUSED)
+    assert not ears(b).has(Tone.REFUSED)
     a.release()
     run(clock, 5.0, a, b)
     assert b.ptt.mode == "idle"
     run(clock, 1.5, a, b)
     assert (b.ptt.mode, b.ptt.held_by) == ("talking", ("vox",))
-    assert not b.output.has(Tone.PERMIT)
+    assert not ears(b).has(Tone.PERMIT)
     run(clock, 3.0, a, b)
     assert b.ptt.mode == "idle"
     assert b.metrics.counter("tx.overs") == 1

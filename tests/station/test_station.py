@@ -18,6 +18,7 @@ from gateway.links.base import Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, ParrotLink
 from gateway.metrics import Metrics
+from gateway.protocol.protection_file import load_protection
 from gateway.recording import Recorder, Side, read_recordings
 from gateway.recording.shelf import Shelf
 from gateway.session.events import Tone
@@ -172,7 +173,9 @@ def test_stations_understand_each_other_under_protection(
         EmulatedLink(hub.station(name), channel, np.random.default_rng(seed), clock)
         for seed, name in enumerate("ab", start=5)
     ]
-    a, b = (Bench(small_codec, clock, link, n, protection=protection) for n, link in enumerate(links, start=1))
+    a, b = (
+        Bench(small_codec, clock, link, n, guard=load_protection(protection)) for n, link in enumerate(links, start=1)
+    )
     a.station.post(PressKey("key"))
     run(clock, 12.0, a, b)
     a.station.post(ReleaseKey("key"))

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 
-from gateway.audio.paced import NullInput, NullOutput
+from gateway.audio.paced import NullInput
 from gateway.clock import ManualClock
 from gateway.codec import Codec
-from gateway.config import StationConfig
-from gateway.control.hub import ControlHub
 from gateway.control.requests import PressKey, ReleaseKey, SendText, ToggleKey
 from gateway.control.snapshot import SecurityView
 from gateway.links.memory import MemoryHub
-from gateway.metrics import Metrics
-from gateway.receive import Receiver
-from gateway.station.station import Station
-from gateway.transmit import Transmitter
-
-
-class Bench:
-    def __init__(self, codec: Codec, clock: ManualClock, net: MemoryHub, number: int, **sections: object) -> None:
-        config = StationConfig.model_validate(
-            {
-                "station": {"name": ("alpha", "bravo")[number - 1], "id": number, "group": 1},
-                "net": {"names": {1: "alpha", 2: "bravo"}},
-                "link": {"kind": "memory"},
-                "ptt": {"tones": False, "time_out_s": 20.0},
-                **sections,
-            }
-        )
-        self.metrics, self.hub, self.clock = Metrics(), ControlHub(clock), clock
-        common = {"frames_per_packet": 6, "crc": False, "metrics": self.metrics}
-        self.station = Station(
-            config,
-            Transmitter(codec, source=number, group=1, rng=random.Random(number), **common),  # type: ignore[arg-type]
-            Receiver(codec, cushion_s=0.06, cap_s=1.5, **common),  # type: ignore[arg-type]
-            net.station(config.station.name),
-            (NullInput(clock), NullOutput(clock, self.metrics)),
-            clock,
-            self.metrics,
-            print,
-            hub=self.hub,
-            security=SecurityView("authenticate", 7, (7, 8), text="security on"),
-        )
-
-
-def run(clock: ManualClock, seconds: float, *benches: Bench) -> None:
-    until = clock.now() + seconds
-    while clock.now() < until:
-        for bench in benches:
-            bench.station.step()
+from gateway.station.secured import Secured
+from tests.station.bench import Bench, run
 
 
 @pytest.fixture
@@ -62,8 +22,13 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def pair(small_codec: Codec, clock: ManualClock) -> tuple[Bench, Bench]:
-    net = MemoryHub(clock)
-    return Bench(small_codec, clock, net, 1), Bench(small_codec, clock, net, 2)
+    hub = MemoryHub(clock)
+    security = Secured(None, None, "", SecurityView("authenticate", 7, (7, 8), text="security on"))
+    a, b = (
+        Bench(small_codec, clock, hub.station(name), number, secured=security, ptt={"time_out_s": 20.0})
+        for number, name in enumerate("ab", 1)
+    )
+    return a, b
 
 
 def test_both_sides_of_an_over(pair: tuple[Bench, Bench], clock: ManualClock) -> None:
@@ -164,7 +129,7 @@ def test_snapshots_come_at_their_rate_and_with_every_change(pair: tuple[Bench, B
 
 
 def test_microphone_level_is_shown(small_codec: Codec, clock: ManualClock) -> None:
-    a = Bench(small_codec, clock, MemoryHub(clock), 1)
+    a = Bench(small_codec, clock, MemoryHub(clock).station("a"), 1)
     rng = np.random.default_rng(1)
 
     class Microphone(NullInput):
