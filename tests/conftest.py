@@ -60,6 +60,24 @@ def small_codec(small_spec: CodecSpec) -> Codec:
     return Codec(random_model(small_spec))
 
 
+@pytest.fixture(scope="session")
+def tiny_codec() -> Codec:
+    """As small as one can be, for hours of simulated speech."""
+    return Codec(
+        random_model(
+            CodecSpec(
+                widths=(4, 6, 8),
+                encoder_depths=(1, 1, 1),
+                decoder_depths=(1, 1, 1),
+                heads=1,
+                memory_frames=4,
+                vocoder_width=8,
+                vocoder_depth=1,
+            )
+        )
+    )
+
+
 @pytest.fixture
 def speechlike() -> np.ndarray:
     """3.1 s of amplitude-modulated harmonics and noise, not a whole number of frames."""

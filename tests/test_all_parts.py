@@ -176,7 +176,7 @@ def test_redundancy_repairs_under_seal_what_it_repairs_without(small_codec: Code
 
 
 def test_security_costs_what_the_arithmetic_says(tiny_codec: Codec) -> None:
-    speech = np.zeros(16_000 * 200, np.float32)
+    speech = np.zeros(16_000 * 80, np.float32)
     for guard in (g for g in GUARDS if not g.is_bit):
         options = LoopbackOptions(protection=guard, security=SUITE)
         report = run_loopback(tiny_codec, speech, ChannelSpec("clean"), options).report

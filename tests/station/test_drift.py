@@ -7,12 +7,11 @@ import pytest
 
 from gateway.audio.paced import NullInput, NullOutput
 from gateway.clock import ManualClock
-from gateway.codec import Codec, CodecSpec
+from gateway.codec import Codec
 from gateway.control.requests import ToggleKey
 from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
 from gateway.receive import FRAME_S
-from tests.conftest import random_model
 from tests.station.bench import Bench
 
 HOUR_DRIFT_S = 0.36
@@ -33,23 +32,6 @@ class OtherClock:
 
     def sleep(self, seconds: float) -> None:
         self._true.sleep(seconds)
-
-
-@pytest.fixture(scope="module")
-def tiny_codec() -> Codec:
-    return Codec(
-        random_model(
-            CodecSpec(
-                widths=(4, 6, 8),
-                encoder_depths=(1, 1, 1),
-                decoder_depths=(1, 1, 1),
-                heads=1,
-                memory_frames=4,
-                vocoder_width=8,
-                vocoder_depth=1,
-            )
-        )
-    )
 
 
 @pytest.mark.parametrize(("microphone_ppm", "speaker_ppm"), [(-PPM / 2, PPM / 2), (PPM / 2, -PPM / 2)])
