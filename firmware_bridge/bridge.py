@@ -54,7 +54,7 @@ from gateway.config import CurveSection, Endpoint, ModemLink, StrictModel, check
 from gateway.errors import RemoteProtocolError
 from gateway.links.base import LinkInfo
 from gateway.links.curve import Curve
-from gateway.links.zeromq import MessageRouter
+from gateway.links.router import MessageRouter
 from gateway.metrics import Metrics
 from gateway.ptt_config import KeyingSection
 

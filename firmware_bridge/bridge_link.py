@@ -19,7 +19,7 @@ from firmware_bridge.profile import ModemProfile
 from gateway.clock import Clock, SystemClock
 from gateway.links.base import Drop, Link, LinkInfo, Received
 from gateway.links.curve import Curve
-from gateway.links.zeromq import MessageDealer
+from gateway.links.router import MessageDealer
 from gateway.metrics import Metrics
 
 INBOX_PACKETS = 256

@@ -20,7 +20,7 @@ from gateway.errors import ConfigError, GatewayError, LinkError
 from gateway.keys import load_curve_public
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.channel_statistics import LogBoard, TableBoard, board_for
-from gateway.links.zeromq import ask
+from gateway.links.router import ask
 from gateway.logs import close_log, configure_logging, is_journal
 from gateway.service.systemd import Systemd
 from gateway.station.secured import open_curve

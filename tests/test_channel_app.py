@@ -22,7 +22,8 @@ from gateway.channel_app import ControlClient
 from gateway.cli import main
 from gateway.errors import GatewayError
 from gateway.keys import CurvePair, save_curve
-from gateway.links.zeromq import ZeromqChannelLink, curve_keypair
+from gateway.links.sockets import curve_keypair
+from gateway.links.zeromq import ZeromqChannelLink
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0

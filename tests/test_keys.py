@@ -22,7 +22,7 @@ from gateway.keys import (
     save_curve,
     use_key,
 )
-from gateway.links.zeromq import curve_keypair
+from gateway.links.sockets import curve_keypair
 
 
 def test_a_new_file_holds_one_random_key_and_only_its_owner_reads_it(tmp_path: Path) -> None:

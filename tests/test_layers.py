@@ -81,7 +81,9 @@ ONLY_IMPORTERS = {
     "serial": {"firmware_bridge/port.py", "firmware_bridge/ports.py", "firmware_bridge/ptt/serial_port.py"},
     "gpiod": {"firmware_bridge/ptt/gpio.py"},
     "zmq": {
+        "gateway/links/sockets.py",
         "gateway/links/zeromq.py",
+        "gateway/links/router.py",
         "gateway/links/crowd.py",
         "gateway/service/control_socket.py",
         "gateway/service/client.py",

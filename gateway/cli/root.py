@@ -108,7 +108,7 @@ def keygen(path: Path, force: bool, add: bool, use: int | None, drop: int | None
     if add + (use is not None) + (drop is not None) + curve > 1:
         raise click.UsageError("one of --add, --use, --drop and --curve at a time")
     if curve:
-        from gateway.links.zeromq import curve_keypair
+        from gateway.links.sockets import curve_keypair
 
         pair = keys.CurvePair(*curve_keypair())
         public = keys.save_curve(path, pair, force=force)

@@ -17,7 +17,7 @@ from gateway.links.channel_control import MAX_REQUEST_BYTES, answer
 from gateway.links.channel_core import MAX_STATIONS, ChannelCore, ChannelReport
 from gateway.links.channel_statistics import Board, LogBoard
 from gateway.links.curve import Curve
-from gateway.links.zeromq import ReplySocket, StationRouter
+from gateway.links.router import ReplySocket, StationRouter
 
 __all__ = ["MAX_STATIONS", "ChannelProcess", "ChannelReport"]
 

@@ -1,6 +1,6 @@
 """Who may connect over ZeroMQ: the keys of a link, and the answer to a newcomer (ZAP, ZeroMQ RFC 27).
 
-Rule: values and messages only, no socket: gateway.links.zeromq puts them to use.
+Rule: values and messages only, no socket: gateway.links.sockets puts them to use.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ from firmware_bridge.messages import (
 from firmware_bridge.profile import load_profile
 from gateway.errors import ConfigError, LinkError
 from gateway.links.curve import Curve
-from gateway.links.zeromq import MessageDealer, curve_keypair
+from gateway.links.router import MessageDealer
+from gateway.links.sockets import curve_keypair
 
 PATIENCE_S = 10.0
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from gateway.checkup.secret_files import check_certificate, check_curve, check_n
 from gateway.checkup.surroundings import Surroundings
 from gateway.config import ChannelCurveSection, CurveSection, SecuritySection
 from gateway.keys import CurvePair, load_curve_secret, make_keys, save_curve
-from gateway.links.zeromq import curve_keypair
+from gateway.links.sockets import curve_keypair
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -17,7 +17,9 @@ from gateway.errors import LinkError
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
 from gateway.links.curve import Curve
-from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink, ask, curve_keypair
+from gateway.links.router import ask
+from gateway.links.sockets import curve_keypair
+from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 
 A, B, C = (curve_keypair() for _ in range(3))
 CLEAN = ChannelSpec("clean")

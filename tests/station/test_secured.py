@@ -13,7 +13,7 @@ from gateway.codec import Codec
 from gateway.config import CurveSection, PeersCurveSection, StationConfig
 from gateway.errors import ConfigError, SecurityError
 from gateway.keys import CurvePair, add_key, load_keys, make_keys, save_curve, use_key
-from gateway.links.zeromq import curve_keypair
+from gateway.links.sockets import curve_keypair
 from gateway.metrics import Metrics
 from gateway.notices import Notice, PacketsRefused, TextReceived
 from gateway.protocol.opening import Opener
