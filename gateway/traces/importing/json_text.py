@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,23 +20,44 @@ from gateway.traces.importing.two_way import TwoWay, two_way
 from gateway.traces.record import Direction, Outcome, TraceHeader, TraceRecord, is_number
 from gateway.traces.table import table_of
 
+_TRIPS = re.compile(r'"round_trips"\s*:\s*\[')
+_BETWEEN = re.compile(r"[\s,]*")
+
 
 def import_json(text: str, options: ImportOptions) -> Imported:
     """Raises ValueError for JSON that is neither."""
+    begin = _TRIPS.search(text)
+    if begin is not None:
+        report = ImportReport("IRTT result")
+        return import_irtt(_entries(text, begin.end(), report), report, options)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid JSON ({error})") from error
-    if isinstance(found, dict) and isinstance(found.get("round_trips"), list):
-        return import_irtt(found["round_trips"], options)
     if isinstance(found, dict) and isinstance(found.get("events"), list):
         return import_unet(found, options)
     raise ValueError("JSON, but neither an IRTT result (round_trips) nor a UnetStack trace (events)")
 
 
-def import_irtt(trips: list[Any], options: ImportOptions) -> Imported:
+def _entries(text: str, at: int, report: ImportReport) -> Iterator[Any]:
+    """Those of the list that begins at `at`, one at a time: a day of them would fill the memory. A file that breaks
+    off has those before."""
+    decoder = json.JSONDecoder()
+    while True:
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        if text.startswith("]", at):
+            return
+        try:
+            entry, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            report.notes.append("the file breaks off or is damaged within its round trips: what came before was read")
+            return
+        yield entry
+
+
+def import_irtt(trips: Iterable[Any], report: ImportReport, options: ImportOptions) -> Imported:
     """The `round_trips` of an IRTT client's output: times in ns, `lost` true, true_up, true_down or false."""
-    report, rows = ImportReport("IRTT result"), list[tuple[float, ...]]()
+    rows = list[tuple[float, ...]]()
     for place, trip in enumerate(trips, 1):
         at = _get(trip, "timestamps", "client", "send", "wall")
         if not is_number(at):
