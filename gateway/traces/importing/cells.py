@@ -47,6 +47,8 @@ class Cells:
 
     def numbers(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
         """(cells,): numbers, NaN for none; and which cells are neither a number nor a word for none."""
+        if not any(texts):
+            return np.full(len(texts), math.nan), np.zeros(len(texts), bool)
         if not self._is_seen:
             self._look(texts)
         try:

@@ -178,12 +178,11 @@ def _packets(read: _Columns, report: ImportReport, options: ImportOptions) -> Im
     )
     if "arrived" in cells and has_times and "delay" not in cells:
         delay_s = _seconds(numbers["arrived"], cells["arrived"], report) - raw_s
-    wall_s = _seconds(numbers["wall"], cells["wall"], report) if "wall" in cells else unknown
     columns: dict[str, object] = {
         "at_s": raw_s,
-        "wall_s": wall_s,
         "sequence": sequence,
         "delay_s": delay_s,
+        **({"wall_s": _seconds(numbers["wall"], cells["wall"], report)} if "wall" in cells else {}),
         **{name: words[name] for name in ("source", "destination", "kind", "status") if name in words},
         **{name: numbers[name] for name in _NUMBERS[1:] if name in numbers},
         **{name: words[name] for name in ("direction", "outcome", "lost", "delivered") if name in words},
@@ -223,11 +222,9 @@ def _taken(column: object, rows: Indices) -> object:
 def _table(
     columns: dict[str, object], count: int, has_times: bool, report: ImportReport, options: ImportOptions
 ) -> Imported:
-    raw_s, wall_s, sequence, delay_s = (
-        np.asarray(columns[name], float) for name in ("at_s", "wall_s", "sequence", "delay_s")
-    )
+    raw_s, sequence, delay_s = (np.asarray(columns[name], float) for name in ("at_s", "sequence", "delay_s"))
     words = {name: value for name, value in columns.items() if isinstance(value, list)}
-    has_wall = not np.isnan(wall_s).all()
+    has_wall = "wall_s" in columns  # then the times are monotonic ones
     outcome, tells_loss = _outcomes(words, delay_s)
     if count and not tells_loss and np.isnan(sequence).all() and np.isnan(delay_s).all():
         raise ValueError("its columns tell times, but not what became of packets")
@@ -238,7 +235,7 @@ def _table(
         "outcome": outcome,
         "direction": _directions(words.get("direction"), count),
         "at_s": at_s - begin_s,
-        "wall_s": wall_s if has_wall or not is_epoch else raw_s,
+        **({"wall_s": raw_s} if is_epoch and not has_wall else {}),
         "delay_s": np.where(delay_s < 0, math.nan, delay_s),
         "source": words.get("source", options.station if "direction" not in words else ""),
         "destination": words.get("destination", options.peer if "direction" not in words else ""),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,9 +121,16 @@ def import_unet(found: dict[str, Any], options: ImportOptions) -> Imported:
     begin_s = min((frame.at_s for frame in [*sent, *heard]), default=0.0)
     listeners = sorted({frame.node for frame in heard} | {frame.node for frame in bad})
     records = list[TraceRecord]()
-    fate = {(id(_cause(sent, frame)), frame.node): (frame, "") for frame in bad}
-    fate |= {(id(_cause(sent, frame)), frame.node): (frame, "heard") for frame in heard}
-    strange = sum(_cause(sent, frame) is None for frame in heard)
+    threads: dict[str, list[_Frame]] = {}
+    for frame in sent:
+        threads.setdefault(frame.thread, []).append(frame)
+    fate: dict[tuple[int, str], tuple[_Frame, str]] = {}
+    strange = 0
+    for frames, word in ((bad, ""), (heard, "heard")):
+        for frame in frames:
+            cause = _cause(threads.get(frame.thread, ()), frame)
+            fate[id(cause), frame.node] = frame, word
+            strange += cause is None and word == "heard"
     for number, frame in enumerate(sent):
         to = _get(frame.message, "to")
         for node in listeners:
@@ -159,14 +167,12 @@ def _events(group: dict[str, Any], depth: int = 0) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _cause(sent: list[_Frame], heard: _Frame) -> _Frame | None:
-    """The latest frame that another node sent before in the same thread."""
-    before = [
-        frame
-        for frame in sent
-        if frame.thread == heard.thread and frame.node != heard.node and frame.at_s <= heard.at_s
-    ]
-    return before[-1] if before else None
+def _cause(sent: Sequence[_Frame], heard: _Frame) -> _Frame | None:
+    """The latest frame that another node sent before; `sent` are those of its thread, in order of time."""
+    for place in range(bisect_right(sent, heard.at_s, key=lambda frame: frame.at_s) - 1, -1, -1):
+        if sent[place].node != heard.node:
+            return sent[place]
+    return None
 
 
 def _known(message: dict[str, Any], name: str) -> float | None:
