@@ -530,6 +530,30 @@ def test_ping_of_windows_in_any_language(tmp_path: Path, answer: str, lost: str,
     assert found.delay_s[[0, 2, 4]].tolist() == [0.02, 0.001, 0.021]
 
 
+def test_ping_counts_past_its_bits_and_on_where_it_was_started_anew(tmp_path: Path) -> None:
+    def log(numbers: Iterable[int]) -> str:
+        return "\n".join(f"64 bytes from 192.0.2.7: icmp_seq={n} ttl=52 time=20 ms" for n in numbers)
+
+    found = only(read(tmp_path, log([*range(65_530, 65_536), *range(5)]), "ping.txt"))
+    assert (len(found), found.n_lost) == (11, 0)
+    imported = read(tmp_path, log([*range(1, 101), *range(1, 51)]), "ping.txt")
+    assert (len(only(imported)), only(imported).n_lost) == (150, 0)
+    assert "ping was started anew 1 times: counted on" in imported.report.notes
+    damaged = read(tmp_path, log([1, 2, 99_999_999_999, 3]), "ping.txt")
+    assert damaged.report.problems == [(3, "99999999999 is no number of a ping")]
+    assert len(only(damaged)) == 3
+
+
+def test_numbers_beyond_counting_are_not_known(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t,delay_ms,size,seq\n0,5,1e300,1\n1,5,20,2\n")
+    assert [record.size for record in imported.table.records()] == [None, 20]
+
+
+def test_dates_that_are_nearly_right_are_told(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t,delay_ms\n2026-05-04 12:00:00,5\n2026-05-04 12:00:01-,5\n2026-05-04 12:00:02,5\n")
+    assert imported.report.problems == [(3, "t is '2026-05-04 12:00:01-'")]
+
+
 def test_ping_of_busybox(tmp_path: Path) -> None:
     lines = [f"64 bytes from 192.0.2.7: seq={n} ttl=52 time=20.{n} ms" for n in (0, 1, 3)]
     assert only(read(tmp_path, "\n".join(lines), "ping.txt")).is_lost.tolist() == [False, False, True, False]

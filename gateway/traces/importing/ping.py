@@ -15,6 +15,7 @@ import numpy as np
 from gateway.traces.flights import Floats
 from gateway.traces.importing.clock import EPOCH_S, steady
 from gateway.traces.importing.csv_text import finish
+from gateway.traces.importing.numbering import SOON
 from gateway.traces.importing.report import Imported, ImportOptions, ImportReport
 from gateway.traces.record import TraceHeader
 from gateway.traces.table import TableBuilder
@@ -25,6 +26,7 @@ _ANSWER = re.compile(
 _LOST = re.compile(r"no answer yet|request timeout|timed out|unreachable", re.IGNORECASE)
 _UNITS = {"ms": 1e-3, "s": 1.0, "us": 1e-6, "usec": 1e-6}
 _WRAP = 65_536
+_NEAR_WRAP = 4096
 _WINDOWS = re.compile(r"=(\d+)\s+\S+?\s*[=<]\s*(\d+)\s*ms\s+TTL=\d", re.IGNORECASE)
 """`bytes=32 time=14ms TTL=117`, whatever bytes and time are called in that language; `<1ms`."""
 
@@ -75,6 +77,9 @@ def _unix(lines: Sequence[str], report: ImportReport) -> _Answers:
         if not trip and _LOST.search(line) is None:
             report.skip(at, f"{line.strip()[:40]!r} tells no time")
             continue
+        if len(number) > 5 or int(number) >= _WRAP:
+            report.skip(at, f"{number[:40]} is no number of a ping")
+            continue
         found.add(
             float(stamp) if stamp else nan,
             int(number),
@@ -101,12 +106,24 @@ def _windows(lines: Sequence[str], report: ImportReport) -> _Answers:
     return found
 
 
+def _counted_on(numbers: Floats, report: ImportReport) -> Floats:
+    """Past their 16 bits, and where ping was started anew, one after the last."""
+    before, after = numbers[:-1], numbers[1:]
+    wraps = (before >= _WRAP - _NEAR_WRAP) & (after < _NEAR_WRAP)
+    fall = before - after
+    anew = ~wraps & ((fall > _NEAR_WRAP) | ((after <= 1) & (fall > SOON)))
+    if anew.any():
+        report.notes.append(f"ping was started anew {np.count_nonzero(anew)} times: counted on")
+    shift = np.where(wraps, float(_WRAP), 0.0) + np.where(anew, fall + 1, 0.0)
+    counted: Floats = numbers + np.concatenate([[0.0], np.cumsum(shift)])
+    return counted
+
+
 def _pings(found: _Answers, report: ImportReport, options: ImportOptions) -> Imported:
     stamps, delays, sizes = np.array(found.stamps), np.array(found.delays), np.array(found.sizes)
     numbers: Floats = np.array(found.numbers, float)
     copies = np.array(found.copies)
-    falls = np.diff(numbers) < -_WRAP / 2  # 16 bits: counted on
-    numbers = numbers + _WRAP * np.concatenate([[0], np.cumsum(falls)])
+    numbers = _counted_on(numbers, report)
     first, last = int(numbers.min()), int(numbers.max())
     # One row a number: the first answer counts, "no answer yet" only where none comes.
     is_answer = ~np.isnan(delays) & ~copies
