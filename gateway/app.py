@@ -136,7 +136,7 @@ class _Program:
         keying = None if config.keying is None else Keying(config.keying, metrics, teller.warn, station_beats=True)
         if keying is not None:
             stack.callback(keying.close)
-        link = build_link(config, clock, metrics, teller.say, keying)
+        link = build_link(config, clock, metrics, teller.say, keying, teller.warn)
         protection = protection_of(path, config)
         crc = wants_crc(config, link, protection)
         check_live(path, config, link, always_added(config, protection, crc=crc))

@@ -11,7 +11,7 @@ import click
 
 
 @click.command(name="channel-check")
-@click.argument("medium", type=click.Choice(["underwater"]))
+@click.argument("medium", type=click.Choice(["underwater", "satellite", "radio"]))
 @click.option(
     "-o",
     "--output",

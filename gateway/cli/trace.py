@@ -223,13 +223,20 @@ def join(first: Path, second: Path, output: Path, min_delay_ms: float, clocks: s
 @trace.command()
 @trace_argument
 @click.option("-o", "--output", type=PATH, help="PNG, or HTML with figures; default: <trace>.png")
-def plot(source: Path, output: Path | None) -> None:
+@click.option("--heard", type=PATH, help="Sound file: its spectrogram below, what was heard of it.")
+def plot(source: Path, output: Path | None, heard: Path | None) -> None:
     """Loss, delay and SNR over time and bursts of each direction, in one picture."""
     from gateway.traces.load import load_trace
-    from gateway.traces.plot import plot_trace
+    from gateway.traces.plot import Heard, plot_trace
 
+    sound = None
+    if heard is not None:
+        from gateway.audio.base import SAMPLE_RATE_HZ
+        from gateway.audio.files import read_audio
+
+        sound = Heard(heard.name, read_audio(heard), SAMPLE_RATE_HZ)
     target = source.with_suffix(".png") if output is None else output
-    plot_trace(load_trace(source), target)
+    plot_trace(load_trace(source), target, sound)
     click.echo(str(target))
 
 

@@ -5,7 +5,7 @@ Rule: one over that cannot be measured says why and costs the others nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from gateway.field_report import measure
 from gateway.field_report.clocks import Clocks, set_clocks
 from gateway.field_report.exercise import Exercise, moment_s
 from gateway.field_report.pairing import Pair, pair
-from gateway.field_report.path_traces import align_machines, read_traces, ways_of
+from gateway.field_report.path_traces import Way, align_machines, of_over, read_traces, ways_of
 from gateway.field_report.results import OverResult, Results
 from gateway.field_report.score import Listener, open_listener, score, stoi_of, text_of
 from gateway.recording.entry import OverEntry, Runs
@@ -25,6 +25,8 @@ from gateway.recording.reader import read_recording
 SYNTHESIS_S = 0.025
 """By what the decoder's window moves sound within its frames, and noise suppression before the encoder, at most."""
 EARLIEST_LAG_S = -1.0
+AROUND_S = 5.0
+"""Packets of an over leave no earlier than so much before its recording, and no later after it."""
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ def analyse(
     overs = []
     for number, found in enumerate(pair(exercise.overs, clocks), 1):
         overs.append(_measure(number, found, clocks, sounds, names))
+        _count_packets(overs[-1], found, ways)
     told: list[str] = []
     recogniser = _score(exercise, overs, sounds, asr, threads, tell, listener, told)
     stations = list(
@@ -172,6 +175,17 @@ def _measure(number: int, found: Pair, clocks: Clocks, sounds: Sounds, names: Ma
     if result.delivered is None:
         result.why.append("no speech in what was said" if not measure.level_steps(a).any() else "share not known")
     return result
+
+
+def _count_packets(over: OverResult, found: Pair, ways: Sequence[Way]) -> None:
+    """By both stations' traces where there are any: a receiver does not know what it lost before it heard anything."""
+    begin_s = over.start_s - AROUND_S
+    end_s = over.start_s + (over.said_s or over.heard_s or 0.0) + AROUND_S
+    if found.one.over_id is None:
+        return
+    told = of_over(ways, over.talker, over.listener, found.one.over_id, (begin_s, end_s))
+    if told is not None:
+        over.packets, over.packets_lost = len(told), told.n_lost
 
 
 def _starts(heard: OverEntry, *frames: int) -> list[float]:

@@ -25,11 +25,14 @@ from gateway.traces.table import Table
 
 Floats = NDArray[np.float64]
 
+OF_AN_OVER = ("voice", "parity", "sealed")
+"""Kinds of packets that carry speech, or sealed what may be it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """A direction; arrays (packets,) in order of sending: `sent_s` in common time, `delay_s` and `snr_db` NaN where not
-    known. `how` says how their fate is known."""
+    """A direction; arrays (packets,) in order of sending: `sent_s` in common time, `delay_s`, `snr_db` and `over` (its
+    id; of speech and its parity alone) NaN where not known. `how` says how their fate is known."""
 
     source: str
     destination: str
@@ -38,6 +41,7 @@ class Way:
     is_lost: NDArray[np.bool_]
     delay_s: Floats
     snr_db: Floats
+    over: Floats
 
     def __len__(self) -> int:
         return len(self.sent_s)
@@ -149,6 +153,7 @@ def _together(parts: list[Way]) -> Way:
         np.concatenate([one.is_lost for one in parts])[order],
         np.concatenate([one.delay_s for one in parts])[order],
         np.concatenate([one.snr_db for one in parts])[order],
+        np.concatenate([one.over for one in parts])[order],
     )
 
 
@@ -159,9 +164,9 @@ def _as_told(trace: StationTrace, clocks: Clocks) -> list[Way]:
             continue
         source, _, destination = name.partition(" > ")
         guess = ", losses from gaps in the numbers" if flights.inferred else ""
-        at_s = trace.common_s(flights.sent_s, clocks)
+        at_s, unknown = trace.common_s(flights.sent_s, clocks), np.full(len(flights), np.nan)
         how = f"as {trace.path.name} tells it{guess}"
-        ways.append(Way(source, destination, how, at_s, flights.is_lost, flights.delay_s, flights.snr_db))
+        ways.append(Way(source, destination, how, at_s, flights.is_lost, flights.delay_s, flights.snr_db, unknown))
     return ways
 
 
@@ -183,7 +188,28 @@ def _matched(sender: StationTrace, receiver: StationTrace, clocks: Clocks) -> Wa
     known = arrived | ((sent_s >= watched.min()) & (sent_s <= watched.max()))
     order = np.flatnonzero(known)[np.argsort(sent_s[known], kind="stable")]
     how = f"{sender.path.name} and {receiver.path.name}, matched packet by packet"
-    return Way(sender.station, receiver.station, how, sent_s[order], ~arrived[order], delay_s[order], snr_db[order])
+    over = np.where(sent.is_word("kind", *OF_AN_OVER), sent.numbers["over"], np.nan)
+    return Way(
+        sender.station,
+        receiver.station,
+        how,
+        sent_s[order],
+        ~arrived[order],
+        delay_s[order],
+        snr_db[order],
+        over[order],
+    )
+
+
+def of_over(ways: Sequence[Way], talker: str, listener: str, over_id: int, within_s: tuple[float, float]) -> Way | None:
+    """The packets of one over on its way; None where no two traces tell. Ids come again, so the time counts, too."""
+    for way in ways:
+        if (way.source, way.destination) == (talker, listener):
+            rows = (way.over == over_id) & (way.sent_s >= within_s[0]) & (way.sent_s <= within_s[1])
+            if rows.any():
+                arrays = (way.sent_s, way.is_lost, way.delay_s, way.snr_db, way.over)
+                return Way(way.source, way.destination, way.how, *(array[rows] for array in arrays))
+    return None
 
 
 def align_machines(traces: Sequence[StationTrace]) -> tuple[str, dict[str, Aligned]]:

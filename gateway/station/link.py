@@ -62,13 +62,15 @@ def build_link(
     metrics: Metrics,
     say: Callable[[str], None] | None = None,
     keying: Keying | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Link:
     """The configured link, wrapped in a channel and in a recorder if they are asked for, and keyed by `keying`; not yet
     open.
 
-    `say` gets what a modem says, and the recorder if it has to end. Raises TraceError where it cannot begin.
+    `say` gets what a modem says, `warn` (`say` without it) the recorder's line if it has to end. Raises TraceError
+    where it cannot begin.
     """
-    recording = None if config.trace is None else build_recording(config, config.trace, clock, say)
+    recording = None if config.trace is None else build_recording(config, config.trace, clock, say, warn or say)
     link = _build_channel(config, clock, metrics, say, keying, recording)
     # A modem on a serial port is keyed by its runner, which knows when its bytes have left.
     if config.keying is not None and keying is not None and config.link.kind != "modem":
@@ -81,7 +83,11 @@ def build_link(
 
 
 def build_recording(
-    config: StationConfig, section: TraceSection, clock: Clock, say: Callable[[str], None] | None = None
+    config: StationConfig,
+    section: TraceSection,
+    clock: Clock,
+    say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> LinkRecording:
     """A trace of this station, begun. Raises TraceError."""
     name = config.station.name
@@ -93,7 +99,7 @@ def build_recording(
         header,
         max_bytes=section.max_bytes,
         when_full=WhenFull(section.when_full),
-        say=say,
+        say=warn,
     )
     if say is not None:
         say(f"recording a trace: {recorder.path}")

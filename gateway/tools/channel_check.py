@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +22,8 @@ from gateway.channel.spec_file import load_channel, preset_names
 from gateway.channel.underwater import UnderwaterModel
 from gateway.channel.water import Noise, decibels, relaxation_db_per_km, snr_db, thorp_db_per_km
 from gateway.errors import GatewayError
+from gateway.tools import radio_check, satellite_check
+from gateway.tools.plots import picture
 
 PACKETS = 2000
 """Sent to each range of a measured table."""
@@ -34,26 +34,10 @@ PUBLISHED_NOISE = {"Beaufort 1": (1.0, 50.0), "2": (2.6, 55.0), "3": (4.4, 61.5)
 """Wind in m/s and dB re 1 uPa^2/Hz at 1 kHz, as a US Navy sonar course reads them from Wenz's and Knudsen's curves."""
 
 
-@contextmanager
-def _picture(path: Path, title: str, across: str, up: str) -> Iterator[Any]:
-    """An axis to draw on, which becomes a PNG."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    axis.set(title=title, xlabel=across, ylabel=up)
-    axis.grid(visible=True, which="both", alpha=0.25)
-    yield axis
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
-
-
 def draw_thorp(folder: Path) -> str:
     """Absorption by frequency."""
     khz = np.geomspace(0.1, 200, 300)
-    with _picture(folder / "thorp.png", "Absorption in sea water", "kHz", "dB/km") as axis:
+    with picture(folder / "thorp.png", "Absorption in sea water", "kHz", "dB/km") as axis:
         axis.loglog(khz, [thorp_db_per_km(f) for f in khz], label="Thorp, all terms")
         axis.loglog(khz, [relaxation_db_per_km(f) for f in khz], "--", label="its relaxation terms")
         axis.loglog(*zip(*PUBLISHED_ABSORPTION.items(), strict=True), "o", label="Weinberg 1985, table 7")
@@ -66,7 +50,7 @@ def draw_thorp(folder: Path) -> str:
 def draw_wenz(folder: Path) -> str:
     """Ambient noise by frequency, its parts and some winds."""
     khz = np.geomspace(0.001, 500, 400)
-    with _picture(folder / "wenz.png", "Ambient noise after Wenz", "kHz", "dB re 1 uPa^2/Hz") as axis:
+    with picture(folder / "wenz.png", "Ambient noise after Wenz", "kHz", "dB re 1 uPa^2/Hz") as axis:
         parts = [Noise(5, 0.5).parts_db(f) for f in khz]
         for name in parts[0]:
             axis.semilogx(khz, [part[name] for part in parts], ":", label=name)
@@ -84,7 +68,7 @@ def draw_snr(folder: Path) -> str:
     """Signal to noise by range, in bands of two modems and two winds; and through echoes."""
     metres = np.geomspace(20, 20_000, 200)
     title = "SNR by range: 170 dB re 1 uPa at 1 m, 4 kHz of band, practical spreading"
-    with _picture(folder / "snr.png", title, "m", "dB") as axis:
+    with picture(folder / "snr.png", title, "m", "dB") as axis:
         for khz, colour in ((12, "C0"), (26, "C1"), (60, "C2")):
             for wind, line in ((2, "-"), (12, "--")):
                 level = [snr_db(r, 170, Noise(wind), khz, 4) for r in metres]
@@ -105,7 +89,7 @@ def draw_snr(folder: Path) -> str:
 
 def draw_echoes(folder: Path) -> str:
     """Impulse response of shallow water at some ranges."""
-    with _picture(
+    with picture(
         folder / "echoes.png", "Echoes of 30 m of water over sand, by images", "ms after the first", "dB"
     ) as axis:
         words = []
@@ -136,7 +120,7 @@ def draw_echoes(folder: Path) -> str:
 def draw_fading(folder: Path) -> str:
     """A minute and a half of level on each preset under water."""
     names = [name for name in preset_names() if isinstance(load_channel(name).model, UnderwaterModel)]
-    with _picture(folder / "fading.png", "SNR that packets meet on the presets", "s", "dB") as axis:
+    with picture(folder / "fading.png", "SNR that packets meet on the presets", "s", "dB") as axis:
         words = []
         for name in names:
             spec = load_channel(name)
@@ -153,7 +137,7 @@ def draw_fading(folder: Path) -> str:
 def draw_delivery(folder: Path) -> str:
     """Measured tables, and packets sent through the model."""
     worst = 0.0
-    with _picture(folder / "delivery.png", "Packets delivered by range", "m", "share") as axis:
+    with picture(folder / "delivery.png", "Packets delivered by range", "m", "share") as axis:
         for number, (table, points) in enumerate(DELIVERY.items()):
             metres = np.linspace(0, 210, 43)
             came = [_delivered(table, float(r), number) for r in metres]
@@ -168,7 +152,7 @@ def draw_delivery(folder: Path) -> str:
 def draw_airtime(folder: Path) -> str:
     """EvoLogics' air time: measured, by table, by rule of thumb."""
     sizes = np.arange(1, 65)
-    with _picture(folder / "airtime.png", "Air time of EvoLogics S2C instant messages", "bytes", "ms") as axis:
+    with picture(folder / "airtime.png", "Air time of EvoLogics S2C instant messages", "bytes", "ms") as axis:
         axis.plot(sizes, [airtime_ms(EVOLOGICS_S2C_AIRTIME_MS, int(n)) for n in sizes], label="profile")
         axis.plot(sizes, 153 + 11 * sizes, "--", label="153 ms + 11 ms a byte")
         axis.plot(*zip(*EVOLOGICS_S2C_AIRTIME_MS, strict=True), "o", label="measured")
@@ -202,7 +186,11 @@ def _delivered(table: str, range_m: float, seed: int) -> float:
 
 
 CHECKS: Mapping[str, tuple[Callable[[Path], str], ...]] = MappingProxyType(
-    {"underwater": (draw_thorp, draw_wenz, draw_snr, draw_echoes, draw_fading, draw_delivery, draw_airtime)}
+    {
+        "underwater": (draw_thorp, draw_wenz, draw_snr, draw_echoes, draw_fading, draw_delivery, draw_airtime),
+        "satellite": satellite_check.DRAWN,
+        "radio": radio_check.DRAWN,
+    }
 )
 
 

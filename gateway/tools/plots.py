@@ -1,8 +1,11 @@
-"""Pictures for people: spectrograms of what went in and what came out."""
+"""Pictures for people: spectrograms of what went in and what came out; an axis that becomes a PNG."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,5 +37,21 @@ def plot_in_and_out(
         axes[1].legend(loc="upper right")
     axes[1].set_xlabel("s")
     figure.suptitle(title)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+@contextmanager
+def picture(path: Path, title: str, across: str, up: str) -> Iterator[Any]:
+    """An axis to draw on, which becomes a PNG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    axis.set(title=title, xlabel=across, ylabel=up)
+    axis.grid(visible=True, which="both", alpha=0.25)
+    yield axis
     figure.savefig(path, dpi=90)
     plt.close(figure)

@@ -139,22 +139,16 @@ def _copies(
     for place, row in enumerate(rows.tolist()):
         places.setdefault(tuple(np.nan_to_num(key[row], nan=-1.0) for key in keys), []).append(place)
     of, later = [], []
+    delays = np.nan_to_num(table.numbers["delay_s"])
+    arrivals = np.where(table.is_word("direction", "rx"), table.numbers["at_s"], sent + delays)
     for row in copies.tolist():
         candidates = places.get(tuple(np.nan_to_num(key[row], nan=-1.0) for key in keys), [])
         before = [place for place in candidates if sent[rows[place]] <= sent[row] + 1e-9]
         if before:
             first = rows[before[-1]]
-            arrival = [
-                table.numbers["at_s"][one] if table.is_word("direction", "rx")[one] else sent[one] + _known(table, one)
-                for one in (first, row)
-            ]
             of.append(before[-1])
-            later.append(max(0.0, arrival[1] - arrival[0]))
+            later.append(max(0.0, float(arrivals[row] - arrivals[first])))
     return np.array(of, np.int64), np.array(later, float)
-
-
-def _known(table: Table, row: int) -> float:
-    return float(np.nan_to_num(table.numbers["delay_s"][row]))
 
 
 def _gaps(sent_s: Floats, over: Floats, sequence: Floats) -> tuple[Floats, Floats]:

@@ -10,10 +10,12 @@ import html
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.errors import TraceError
 from gateway.traces.flights import Flights, Floats
@@ -25,15 +27,25 @@ MOST_DIRECTIONS = 6
 MOST_POINTS = 20_000
 
 
-def plot_trace(trace: Trace, path: Path) -> None:
-    """Write PNG or, for names that end in .html, a page of its own. Raises TraceError."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """Sound for a spectrogram: `pcm` (samples,), -1 to 1."""
+
+    name: str
+    pcm: NDArray[np.float32]
+    rate_hz: int
+
+
+def plot_trace(trace: Trace, path: Path, heard: Heard | None = None) -> None:
+    """Write PNG or, for names that end in .html, a page of its own; with the spectrogram of what was heard. Raises
+    TraceError."""
     shown = [one for one in trace.flights.values() if len(one)]
     if not shown:
         trace.direction()  # says what is missing
         raise TraceError(f"{trace.path}: only delivery opportunities, nothing was sent: nothing to plot")
     shown = sorted(shown, key=len, reverse=True)[:MOST_DIRECTIONS]
     fits = [fit_path(one) for one in shown]
-    picture = _picture(trace, shown, fits)
+    picture = _picture(trace, shown, fits, heard)
     data = picture if path.suffix.lower() not in (".html", ".htm") else _page(trace, fits, picture)
     try:
         path.write_bytes(data)
@@ -41,17 +53,22 @@ def plot_trace(trace: Trace, path: Path) -> None:
         raise TraceError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit]) -> bytes:
+def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit], heard: Heard | None) -> bytes:
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     has_snr = any(np.any(~np.isnan(one.snr_db)) for one in shown)
-    rows = 4 if has_snr else 3
+    rows = (4 if has_snr else 3) + (heard is not None)
     figure, grid = plt.subplots(
         rows, len(shown), figsize=(7.5 * len(shown) + 1, 2.6 * rows + 0.6), squeeze=False, layout="constrained"
     )
+    if heard is not None:
+        for axis in grid[-1]:
+            axis.remove()
+        _spectrogram(figure.add_subplot(grid[-1][0].get_gridspec()[-1, :]), heard)
+        grid = grid[:-1]
     begin = min(float(one.sent_s[0]) for one in shown)
     end = max(float(one.sent_s[-1]) for one in shown)
     unit, scale = ("s", 1.0) if end - begin < 600 else ("min", 60.0) if end - begin < 6 * 3600 else ("h", 3600.0)
@@ -79,8 +96,8 @@ def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit]) ->
         _outages(trace, (loss, delay), begin, scale)
         if has_snr:
             signal = grid[2][column]
-            heard = np.flatnonzero(~np.isnan(one.snr_db))
-            signal.plot(when[heard], one.snr_db[heard], ".", markersize=3, color="seagreen")
+            told = np.flatnonzero(~np.isnan(one.snr_db))
+            signal.plot(when[told], one.snr_db[told], ".", markersize=3, color="seagreen")
             signal.set(ylabel="SNR, dB")
         for axis in grid[:-1, column]:
             axis.set_xlim(0, (end - begin) / scale or 1.0)
@@ -92,6 +109,14 @@ def _picture(trace: Trace, shown: Sequence[Flights], fits: Sequence[PathFit]) ->
     figure.savefig(buffer, format="png", dpi=90)
     plt.close(figure)
     return buffer.getvalue()
+
+
+def _spectrogram(axis: object, heard: Heard) -> None:
+    padded = np.pad(heard.pcm, (0, max(0, 1024 - len(heard.pcm))))
+    with np.errstate(divide="ignore"):  # silence is -inf dB and drawn black
+        axis.specgram(padded, NFFT=512, noverlap=256, Fs=heard.rate_hz, vmin=-130, vmax=-30, cmap="magma")  # type: ignore[attr-defined]
+    axis.set(xlabel=f"s of {heard.name}", ylabel="heard, Hz")  # type: ignore[attr-defined]
+    axis.set_facecolor("black")  # type: ignore[attr-defined]
 
 
 def _loss_by_time(one: Flights, when: Floats) -> tuple[Floats, Floats, float]:

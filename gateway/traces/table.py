@@ -23,6 +23,7 @@ TEXTS = ("direction", "outcome", "source", "destination", "kind", "status")
 NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS)
 WHOLE = ("sequence", "over", "size", "digest")
 _CHUNK_ROWS = 1 << 16
+_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,8 +125,11 @@ class TableBuilder:
     def build(self) -> Table:
         """All rows so far, in the order in which they came."""
         empty_numbers, empty_codes = np.empty(0), np.empty(0, np.int32)
+        numbers = {name: np.concatenate([empty_numbers, *parts]) for name, parts in self._numbers.items()}
+        for name in WHOLE:
+            numbers[name][np.abs(numbers[name]) > _EXACT] = math.nan  # no count of anything
         return Table(
-            {name: np.concatenate([empty_numbers, *parts]) for name, parts in self._numbers.items()},
+            numbers,
             {name: np.concatenate([empty_codes, *parts]).astype(np.int32) for name, parts in self._codes.items()},
             tuple(self._words),
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audio.files import write_wav
 from gateway.channel.spec_file import load_channel
 from gateway.cli import main
 from gateway.traces import Direction, Outcome, TraceHeader, TraceReader, TraceRecord, TraceWriter
@@ -73,6 +75,15 @@ def test_plot(recorded: Path, tmp_path: Path, name: str) -> None:
     assert data.startswith(b"\x89PNG" if name.endswith("png") else b"<!doctype html>")
     if name.endswith("html"):
         assert b"http" not in data.replace(b"data:image", b"")[:2000]
+
+
+def test_plot_with_what_was_heard(recorded: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "call.wav", [np.sin(np.arange(16_000) / 8, dtype=np.float32)])
+    for name, more in (("without.png", ()), ("with.png", ("--heard", tmp_path / "call.wav"))):
+        run("plot", recorded, "-o", tmp_path / name, *more)
+    heights = [int.from_bytes((tmp_path / name).read_bytes()[20:24]) for name in ("without.png", "with.png")]
+    assert heights[1] > 1.15 * heights[0]
+    assert "not a sound file" in run("plot", recorded, "--heard", recorded, code=1).output
 
 
 def test_export_and_import_again(recorded: Path, tmp_path: Path) -> None:

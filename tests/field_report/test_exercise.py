@@ -120,6 +120,24 @@ def test_traces_on_one_machine_give_loss_delay_and_snr_of_each_way(tmp_path: Pat
     assert {"timeline.png", "loss.png", "delay.png", "snr.png", "mouth-to-ear.png", "access-time.png"} <= names
 
 
+def test_packets_before_a_late_entry_are_lost_where_traces_tell(tmp_path: Path) -> None:
+    """The receiver counted 13 and 14 packets; of the first over it missed the eight before those that it heard."""
+    two_overs(tmp_path)
+    alpha, bravo = [], [packet(101.0, "tx", "sent", 1)]
+    for begin_s, over, count in ((110.0, 7, 14), (130.0, 8, 16), (900.0, 7, 5)):  # over 7 comes again, later
+        for k in range(count):
+            at_s = begin_s + 0.48 * k
+            alpha.append(packet(at_s, "tx", "sent", 1000 * over + k + int(at_s), over=over))
+            if k >= 8 or over == 8:
+                bravo.append(packet(at_s + 0.3, "rx", "delivered", 1000 * over + k + int(at_s), over=over))
+    trace(tmp_path / "alpha.trace", "alpha", alpha)
+    trace(tmp_path / "bravo.trace", "bravo", bravo)
+    made = make_report(tmp_path, asr="none")
+    counts = [(over.packets_lost, over.packets) for over in made.results.overs]
+    assert counts == [(8, 14), (0, 16)]
+    assert "8 of 14" in made.page.read_text()
+
+
 def test_damage_is_told_and_costs_only_what_it_touches(tmp_path: Path) -> None:
     a, b = two_overs(tmp_path)
     # A recording that is gone, one that is cut within its header, a trace that is none, one without a partner.

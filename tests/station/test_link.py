@@ -66,6 +66,18 @@ def test_a_modem_that_is_not_there_is_told_and_no_error() -> None:
     assert any("not there" in line for line in said)
 
 
+def test_a_trace_that_ends_is_a_warning_and_the_link_goes_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    warned: list[str] = []
+    section = {"record": tmp_path, "max_bytes": 100_000}
+    with build_link(config(MEMORY, trace=section), SystemClock(), Metrics(), said.append, warn=warned.append) as link:
+        for _ in range(3000):  # the limit is reached after some 1100
+            link.send(bytes(22))
+    assert [line.split(":")[0] for line in said] == ["recording a trace"]
+    assert len(warned) == 1
+    assert "no more is recorded: it has reached its limit of 100000 bytes" in warned[0]
+
+
 def test_a_channel_wraps_any_link() -> None:
     link = build_link(config(MEMORY, channel={"preset": "geo"}), ManualClock(), Metrics())
     assert isinstance(link, EmulatedLink)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from gateway.traces.export import export_csv
 from gateway.traces.flights import Flights, flights_of
 from gateway.traces.importing import Imported, ImportOptions, import_file
 from gateway.traces.importing.any_file import READERS, guess
+from gateway.traces.importing.csv_text import import_csv
 from gateway.traces.load import load_trace
 from gateway.traces.record import COLUMNS
 
@@ -260,7 +262,7 @@ def test_gzipped_and_cut(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode())[:-5000])
     imported = import_file(path)
     assert 1000 < len(imported.table) < 20_000
-    assert "the gzipped file is cut or damaged: what came before was read" in imported.report.notes
+    assert "the gzipped file is cut or damaged: what could be unpacked was read" in imported.report.notes
 
 
 def test_our_own_export_comes_back_the_same(tmp_path: Path) -> None:
@@ -298,6 +300,7 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes,
 def test_guesses() -> None:
     assert guess("0110\n") == "linkem"
     assert guess("0\n12\n24\n") == "mahimahi"
+    assert guess("1, 0, 1, 1\n") == "linkem"
     assert guess(PING) == "ping"
     assert guess("a,b\n1,2\n") == "csv"
     assert guess("  {}") == "json"
@@ -323,13 +326,258 @@ def test_whatever_the_text_nothing_breaks(kind: str) -> None:
     check()
 
 
-def test_a_million_rows_take_seconds(tmp_path: Path) -> None:
+BIG = 100_000
+
+
+def plain_rows() -> str:
+    rows = (f"{n},{1.7e9 + 0.02 * n:.6f},{40 + n % 100 / 7:.3f},60,{n % 50 == 0:d}\n" for n in range(BIG))
+    return "seq,timestamp,delay_ms,size,lost\n" + "".join(rows)
+
+
+def untidy_rows() -> str:
+    """Dates, decimal commas, delays left empty, a thousandth of the rows not what they should be."""
+    rows = (
+        f"2026-05-04 {n // 36000:02}:{n // 600 % 60:02}:{n // 10 % 60:02}.{n % 10}00;{n};"
+        f"{'' if n % 33 == 0 else f'{40 + n % 100},{n % 10}'};-80;x\n"
+        if n % 1000
+        else "what?\n"
+        for n in range(BIG)
+    )
+    return "time;seq;delay_ms;rssi;comment\n" + "".join(rows)
+
+
+def ping_rows() -> str:
+    return "PING x (192.0.2.7) 56(84) bytes of data.\n" + "".join(
+        f"[{1.7e9 + n:.6f}] 64 bytes from 192.0.2.7: icmp_seq={n % 65536} ttl=52 time={50 + n % 9}.5 ms\n"
+        for n in range(BIG)
+    )
+
+
+@pytest.mark.parametrize(("make", "rows"), [(plain_rows, BIG), (untidy_rows, BIG - BIG // 1000), (ping_rows, BIG)])
+def test_a_million_rows_take_seconds(tmp_path: Path, make: Callable[[], str], rows: int) -> None:
     """A tenth of them, in computing time and with three times the patience: 10 s for a million is the aim."""
-    rows = (f"{n},{1.7e9 + 0.02 * n:.6f},{40 + n % 100 / 7:.3f},60,{n % 50 == 0:d}\n" for n in range(100_000))
-    (tmp_path / "big.csv").write_text("seq,timestamp,delay_ms,size,lost\n" + "".join(rows))
+    (tmp_path / "big.csv").write_text(make())
     begin = time.process_time()
     imported = import_file(tmp_path / "big.csv")
     with TraceWriter(tmp_path / "big.trace", imported.header) as writer:
         writer.write_rows(imported.table.rows())
     assert time.process_time() - begin < 3
-    assert len(load_trace(writer.path).table) == 100_000
+    assert len(load_trace(writer.path).table) == rows
+
+
+def log_of(header: str, rows: Iterable[Sequence[object]], sign: str = ",") -> str:
+    return "\n".join([header, *(sign.join(map(str, row)) for row in rows)])
+
+
+def test_a_quote_that_nobody_closes_costs_no_other_row(tmp_path: Path) -> None:
+    rows = [[n, n, 5, "ok"] for n in range(40)]
+    rows[7][3] = '"ok'
+    rows[20] = ['"20', 20, 5, "ok"]
+    rows[30][3] = '"said, ""ok"""'
+    imported = read(tmp_path, log_of("seq,t,delay_ms,status", rows))
+    assert only(imported).sequence.tolist() == list(range(40))
+    assert imported.report.skipped == 0
+    assert next(row for row in imported.table.records() if row.sequence == 30).status == 'said, "ok"'
+
+
+def test_a_quoted_cell_may_go_over_lines(tmp_path: Path) -> None:
+    imported = read(tmp_path, 'seq,t,delay_ms,status\n1,0,5,"all\nwell"\n2,1,5,\n')
+    assert [record.status for record in imported.table.records()] == ["all\nwell", ""]
+    assert imported.report.skipped == 0
+
+
+@pytest.mark.parametrize("times", ["sent", "arrived"])
+def test_packets_that_overtake_each_other_are_no_losses(tmp_path: Path, times: str) -> None:
+    rng = np.random.default_rng(5)
+    arrivals = np.arange(300) + rng.uniform(0, 6, 300)
+    order = np.argsort(arrivals)
+    at = order if times == "sent" else np.sort(arrivals).round(3)
+    rows = [(at[place], number) for place, number in enumerate(order) if number % 50 != 7]
+    imported = read(tmp_path, log_of("timestamp,seq", rows))
+    found = only(imported)
+    assert found.sequence[found.is_lost].tolist() == list(range(7, 300, 50))
+    assert [note for note in imported.report.notes if "clock" in note or "fell" in note] == []
+
+
+def test_a_packet_told_twice_is_a_copy(tmp_path: Path) -> None:
+    numbers = sorted([*range(1, 30), *range(5, 30, 6)])
+    imported = read(tmp_path, log_of("t,seq,delay_ms", [(n, n, 5) for n in numbers]))
+    assert len(only(imported)) == 29
+    assert [int(only(imported).sequence[place]) for place in only(imported).copy_of] == [5, 11, 17, 23, 29]
+    assert "5 rows tell a packet once more: taken as copies" in imported.report.notes
+    again = read(tmp_path, "t,seq,result\n0,1,lost\n1,1,ok\n2,2,ok\n")  # sent anew until it came: no copy
+    assert only(again).is_lost.tolist() == [True, False, False]
+    same = read(tmp_path, log_of("t,id,delay_ms", [(n, 21, 5) for n in range(9)]))  # a number of something else
+    assert len(only(same)) == 9
+
+
+def test_senders_count_for_themselves(tmp_path: Path) -> None:
+    rows = [(n, source, n // 2, 5) for n, source in enumerate(["a", "b"] * 10) if n not in (6, 13)]
+    imported = read(tmp_path, log_of("t,src,seq,delay_ms", rows))
+    lost = {name: way.sequence[way.is_lost].tolist() for name, way in ways(imported).items()}
+    assert lost == {"a > there": [3.0], "b > there": [6.0]}
+
+
+def test_the_newest_row_may_stand_first(tmp_path: Path) -> None:
+    imported = read(tmp_path, log_of("t,seq,delay_ms", [(2 * n, n, n) for n in range(9, 0, -1)]))
+    assert only(imported).sent_s.tolist() == list(range(2, 20, 2))
+    assert only(imported).delay_s == pytest.approx(np.arange(1, 10) / 1000)
+    assert imported.report.notes == ["the newest row stands first: read from the end"]
+
+
+@pytest.mark.parametrize("above", [["sep=;"], ["Modem log; version 2", "Fjord", "", "taken; by; hand"]])
+def test_a_header_need_not_be_the_first_line(tmp_path: Path, above: list[str]) -> None:
+    text = "\n".join([*above, log_of("seq;t;delay_ms", [(n, n, 5) for n in range(5)], ";"), "x;7;5"])
+    imported = read(tmp_path, text)
+    assert only(imported).sequence.tolist() == [0, 1, 2, 3, 4]
+    assert imported.report.notes[0].startswith(f"the header is line {len(above) + 1}; ")
+    assert imported.report.problems == [(len(above) + 7, "seq is 'x'")]
+
+
+def test_a_table_without_header_by_number(tmp_path: Path) -> None:
+    text = "1700000000,1,250\n1700000001,2,260\n"
+    columns = {"at": ("1", ""), "delay": ("3", "ms")}
+    assert only(read(tmp_path, text, columns=columns, has_header=False)).delay_s.tolist() == [0.25, 0.26]
+    with pytest.raises(TraceError, match="--no-header --map at=1"):
+        read(tmp_path, text)
+    with pytest.raises(TraceError, match="told by number"):
+        read(tmp_path, text, has_header=False)
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "second"),
+    [
+        ("Date;Time", "2026-05-04;12:00:00", "2026-05-04;12:00:01,5"),
+        ("time", "04.05.2026 12:00:00", "04.05.2026 12:00:01,5"),
+        ("time", "2026/05/04 12:00:00", "2026/05/04 12:00:01.5"),
+        ("time", "5/4/2026 12:00:00 PM", "5/4/2026 12:00:01.5 PM"),
+        ("time", "2026-05-04T14:00:00+02:00", "2026-05-04T12:00:01.5Z"),
+    ],
+)
+def test_dates_as_other_programs_write_them(tmp_path: Path, header: str, first: str, second: str) -> None:
+    imported = read(tmp_path, f"{header};delay_ms\n{first};5\n{second};5\n", delimiter=";")
+    assert imported.header.wall_s == 1_777_896_000
+    assert only(imported).sent_s.tolist() == [0, 1.5]
+    assert any("month/day" in note for note in imported.report.notes) == ("/4/" in first)
+
+
+def test_times_of_day_go_on_past_midnight(tmp_path: Path) -> None:
+    imported = read(tmp_path, "time,delay_ms\n23:59:59,5\n00:00:01,5\n00:00:02.5,5\n")
+    assert np.diff(only(imported).sent_s).tolist() == [2, 1.5]
+    assert imported.header.wall_s is None
+    assert imported.report.notes == ["time is a time of day without a date; midnight passed 1 times"]
+
+
+def test_units_may_stand_in_the_cells(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t;delay;rssi\n0 s;250 ms;-80 dBm\n1 s;1,5 s;-81 dBm\n2 s;3 furlongs;\n")
+    assert only(imported).delay_s.tolist() == [0.25, 1.5]
+    assert imported.table.numbers["rssi_dbm"].tolist() == [-80, -81]
+    assert imported.report.problems == [(4, "delay is '3 furlongs'")]
+
+
+def test_letters_beyond_ascii_keep_units(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    for encoding in ("utf-8", "cp1252", "utf-16", "utf-16-le"):
+        path.write_bytes("t,delay (µs)\n0,250\n1,260\n".encode(encoding))
+        assert only(import_file(path)).delay_s == pytest.approx([250e-6, 260e-6]), encoding
+
+
+def test_a_block_of_zeros_costs_the_row_it_cut(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"{n},{n},5\n" for n in range(100)]
+    rows[40] = "40," + "\0" * 512 + "\n"
+    path.write_text("seq,t,delay_ms\n" + "".join(rows))
+    imported = import_file(path)
+    assert only(imported).n_lost == 1
+    assert imported.report.problems == [(42, "2 fields; the header has 3")]
+    assert any(note.startswith("512 bytes are zero") for note in imported.report.notes)
+
+
+def test_times_that_can_be_none_are_told(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t,delay_ms\n1700000000,5\n8000000000000,5\n1700000002,99999999999\n1700000003,5\n")
+    assert only(imported).sent_s.tolist() == [0, 3]
+    assert [line for line, _ in imported.report.problems] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost", "head", "tail"),
+    [
+        (
+            "Reply from 192.0.2.7: bytes=32 time{}ms TTL=52",
+            "Request timed out.",
+            "Pinging x with 32 bytes of data:",
+            "Ping",
+        ),
+        (
+            "Antwort von 192.0.2.7: Bytes=32 Zeit{}ms TTL=52",
+            "Zeitüberschreitung der Anforderung.",
+            "Ping für x:",
+            "Ca.",
+        ),
+        (
+            "Réponse de 192.0.2.7 : octets=32 temps{} ms TTL=52",
+            "Délai d’attente dépassé.",
+            "Envoi de requêtes :",
+            "Stat",
+        ),
+    ],
+)
+def test_ping_of_windows_in_any_language(tmp_path: Path, answer: str, lost: str, head: str, tail: str) -> None:
+    pings = [answer.format("=20"), lost, answer.format("<1"), lost, answer.format("=21")]
+    text = "\r\n".join(["", head, *pings, "", f"{tail} 192.0.2.7:", "    5, 3, 2 (40%),", "^C", ""])
+    found = only(read(tmp_path, text, "ping.txt"))
+    assert found.is_lost.tolist() == [False, True, False, True, False]
+    assert found.delay_s[[0, 2, 4]].tolist() == [0.02, 0.001, 0.021]
+
+
+def test_ping_counts_past_its_bits_and_on_where_it_was_started_anew(tmp_path: Path) -> None:
+    def log(numbers: Iterable[int]) -> str:
+        return "\n".join(f"64 bytes from 192.0.2.7: icmp_seq={n} ttl=52 time=20 ms" for n in numbers)
+
+    found = only(read(tmp_path, log([*range(65_530, 65_536), *range(5)]), "ping.txt"))
+    assert (len(found), found.n_lost) == (11, 0)
+    imported = read(tmp_path, log([*range(1, 101), *range(1, 51)]), "ping.txt")
+    assert (len(only(imported)), only(imported).n_lost) == (150, 0)
+    assert "ping was started anew 1 times: counted on" in imported.report.notes
+    damaged = read(tmp_path, log([1, 2, 99_999_999_999, 3]), "ping.txt")
+    assert damaged.report.problems == [(3, "99999999999 is no number of a ping")]
+    assert len(only(damaged)) == 3
+
+
+def test_numbers_beyond_counting_are_not_known(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t,delay_ms,size,seq\n0,5,1e300,1\n1,5,20,2\n")
+    assert [record.size for record in imported.table.records()] == [None, 20]
+
+
+def test_dates_that_are_nearly_right_are_told(tmp_path: Path) -> None:
+    imported = read(tmp_path, "t,delay_ms\n2026-05-04 12:00:00,5\n2026-05-04 12:00:01-,5\n2026-05-04 12:00:02,5\n")
+    assert imported.report.problems == [(3, "t is '2026-05-04 12:00:01-'")]
+
+
+def test_ping_of_busybox(tmp_path: Path) -> None:
+    lines = [f"64 bytes from 192.0.2.7: seq={n} ttl=52 time=20.{n} ms" for n in (0, 1, 3)]
+    assert only(read(tmp_path, "\n".join(lines), "ping.txt")).is_lost.tolist() == [False, False, True, False]
+
+
+def test_an_irtt_result_that_breaks_off(tmp_path: Path) -> None:
+    sent = {"wall": 1_707_277_440_000_000_000}
+    trip = {"seqno": 1, "lost": "false", "timestamps": {"client": {"send": sent}}, "delay": {"rtt": 5, "send": 3}}
+    text = json.dumps({"version": {}, "round_trips": [trip, trip, trip]})
+    imported = read(tmp_path, text[:-40], "irtt.json")
+    assert len(ways(imported)["here > there"]) == 2
+    assert any("breaks off" in note for note in imported.report.notes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 25), st.sampled_from('",;x#\n.')), max_size=6))
+def test_no_row_is_lost_without_a_word(damage: list[tuple[int, int, str]]) -> None:
+    """Whatever signs are damaged: each line with something on it comes out, or is counted."""
+    rows = [f"{n},{n},5,all well" for n in range(40)]
+    for row, place, sign in damage:
+        rows[row] = rows[row][:place] + sign + rows[row][place + 1 :]
+    lines = "\n".join(rows).split("\n")
+    told = sum(any(map(str.isalnum, line)) and not line.startswith("#") for line in lines)
+    imported = import_csv("seq,t,delay_ms,status\n" + "\n".join(rows), ImportOptions())
+    came = [record for record in imported.table.records() if record.delay_s is not None or record.status]
+    joined = sum(record.status.count("\n") for record in came)
+    assert len(came) + joined + imported.report.skipped >= told

@@ -15,6 +15,8 @@ JUMP_S = 60.0
 JUMP_SPACINGS = 100
 EPOCH_S = 1e8
 """Times above are seconds since 1970."""
+LATEST_S = 7.3e9
+"""No clock is set beyond the year 2200."""
 
 
 def epoch_scale(values: Floats) -> tuple[float, str]:

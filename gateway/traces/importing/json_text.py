@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,23 +21,44 @@ from gateway.traces.importing.two_way import TwoWay, two_way
 from gateway.traces.record import Direction, Outcome, TraceHeader, TraceRecord, is_number
 from gateway.traces.table import table_of
 
+_TRIPS = re.compile(r'"round_trips"\s*:\s*\[')
+_BETWEEN = re.compile(r"[\s,]*")
+
 
 def import_json(text: str, options: ImportOptions) -> Imported:
     """Raises ValueError for JSON that is neither."""
+    begin = _TRIPS.search(text)
+    if begin is not None:
+        report = ImportReport("IRTT result")
+        return import_irtt(_entries(text, begin.end(), report), report, options)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid JSON ({error})") from error
-    if isinstance(found, dict) and isinstance(found.get("round_trips"), list):
-        return import_irtt(found["round_trips"], options)
     if isinstance(found, dict) and isinstance(found.get("events"), list):
         return import_unet(found, options)
     raise ValueError("JSON, but neither an IRTT result (round_trips) nor a UnetStack trace (events)")
 
 
-def import_irtt(trips: list[Any], options: ImportOptions) -> Imported:
+def _entries(text: str, at: int, report: ImportReport) -> Iterator[Any]:
+    """Those of the list that begins at `at`, one at a time: a day of them would fill the memory. A file that breaks
+    off has those before."""
+    decoder = json.JSONDecoder()
+    while True:
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        if text.startswith("]", at):
+            return
+        try:
+            entry, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            report.notes.append("the file breaks off or is damaged within its round trips: what came before was read")
+            return
+        yield entry
+
+
+def import_irtt(trips: Iterable[Any], report: ImportReport, options: ImportOptions) -> Imported:
     """The `round_trips` of an IRTT client's output: times in ns, `lost` true, true_up, true_down or false."""
-    report, rows = ImportReport("IRTT result"), list[tuple[float, ...]]()
+    rows = list[tuple[float, ...]]()
     for place, trip in enumerate(trips, 1):
         at = _get(trip, "timestamps", "client", "send", "wall")
         if not is_number(at):
@@ -98,9 +121,16 @@ def import_unet(found: dict[str, Any], options: ImportOptions) -> Imported:
     begin_s = min((frame.at_s for frame in [*sent, *heard]), default=0.0)
     listeners = sorted({frame.node for frame in heard} | {frame.node for frame in bad})
     records = list[TraceRecord]()
-    fate = {(id(_cause(sent, frame)), frame.node): (frame, "") for frame in bad}
-    fate |= {(id(_cause(sent, frame)), frame.node): (frame, "heard") for frame in heard}
-    strange = sum(_cause(sent, frame) is None for frame in heard)
+    threads: dict[str, list[_Frame]] = {}
+    for frame in sent:
+        threads.setdefault(frame.thread, []).append(frame)
+    fate: dict[tuple[int, str], tuple[_Frame, str]] = {}
+    strange = 0
+    for frames, word in ((bad, ""), (heard, "heard")):
+        for frame in frames:
+            cause = _cause(threads.get(frame.thread, ()), frame)
+            fate[id(cause), frame.node] = frame, word
+            strange += cause is None and word == "heard"
     for number, frame in enumerate(sent):
         to = _get(frame.message, "to")
         for node in listeners:
@@ -137,14 +167,12 @@ def _events(group: dict[str, Any], depth: int = 0) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _cause(sent: list[_Frame], heard: _Frame) -> _Frame | None:
-    """The latest frame that another node sent before in the same thread."""
-    before = [
-        frame
-        for frame in sent
-        if frame.thread == heard.thread and frame.node != heard.node and frame.at_s <= heard.at_s
-    ]
-    return before[-1] if before else None
+def _cause(sent: Sequence[_Frame], heard: _Frame) -> _Frame | None:
+    """The latest frame that another node sent before; `sent` are those of its thread, in order of time."""
+    for place in range(bisect_right(sent, heard.at_s, key=lambda frame: frame.at_s) - 1, -1, -1):
+        if sent[place].node != heard.node:
+            return sent[place]
+    return None
 
 
 def _known(message: dict[str, Any], name: str) -> float | None:
