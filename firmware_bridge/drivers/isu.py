@@ -143,7 +143,8 @@ class IsuDriver(ModemDriver):
         self._at.reset()
         self._inbox.clear()
         self._set_line("dtr", True)
-        self._ask("AT", self._greeted, now, GREET_S, is_numeric=True)
+        # A modem may have been stored quiet: it obeys, and says nothing to a mere AT for ever (V.250, 6.2.5).
+        self._ask("ATQ0" if self._tries % 2 else "AT", self._greeted, now, GREET_S, is_numeric=True)
 
     def _greeted(self, done: AtDone, reply: list[str], now: float) -> None:
         if done.code is ResultCode.OK:

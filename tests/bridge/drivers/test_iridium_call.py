@@ -275,6 +275,16 @@ def test_a_silent_modem_says_so_is_asked_on_and_comes_back() -> None:
     until(pair, lambda: all_ready(pair), 200)
 
 
+@pytest.mark.parametrize("stored", [b"ATQ1\r", b"ATQ1V0\r", b"ATV0\r"])
+def test_a_modem_that_was_stored_quiet_is_made_to_answer(stored: bytes) -> None:
+    pair = pair_of()
+    pair.unplug("a")
+    pair.a.modem.from_host(stored, pair.now)
+    pair.run(1)
+    pair.plug("a")
+    until(pair, lambda: all_ready(pair), 60)
+
+
 # ---- the driver alone
 
 
