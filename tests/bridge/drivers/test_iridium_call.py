@@ -240,6 +240,20 @@ def test_a_call_left_up_by_a_program_that_died_is_ended() -> None:
     until(pair, lambda: b"here again" in heard(pair.b), 10)
 
 
+def test_a_call_that_is_up_in_command_mode_is_ended() -> None:
+    """Left so by a program that died after +++: no call can be dialled, and none comes in, until somebody hangs up."""
+    pair = call_of()
+    for name, role in (("a", "dial"), ("b", "answer")):
+        side = pair.sides[name]
+        side.modem.from_host(b"+++", pair.now + 2)
+        profile = profile_of("iridium-call", role=role, number=NUMBER, virtual=STEADY)
+        side.driver = MODEM.driver(profile, Metrics(), Random(7))
+    pair.run(4)
+    pair.plug("a")
+    pair.plug("b")
+    until(pair, lambda: all_ready(pair), 100)
+
+
 def test_a_power_cut_in_mid_over() -> None:
     pair = call_of()
     accepted = [packet(number) for number in range(8)]
