@@ -61,10 +61,12 @@ def backed_off_s(first_s: float, longest_s: float, times: int, rng: Random) -> f
 class IsuDriver(ModemDriver):
     """Base of the Iridium drivers: `_steps` says how the modem is set up, `_set_up` goes on from there."""
 
+    has_calls = True
+
     def __init__(self, profile: ModemProfile, metrics: Metrics, rng: Random) -> None:
         super().__init__(profile, metrics)
         self._rng = rng
-        self._at = AtMachine(self._write_at)
+        self._at = AtMachine(self._write_at, has_calls=self.has_calls)
         self._then: Then | None = None
         self._reply: list[str] = []
         self._timer: tuple[float, Callable[[float], None]] | None = None
@@ -257,7 +259,8 @@ class IsuDriver(ModemDriver):
         self._now = now
         if self._status is ModemStatus.STOPPED:
             self._inbox.clear()
-        self._take(self._at.receive(self._inbox, now), now)
+        while events := self._at.receive(self._inbox, now):
+            self._take(events, now)
 
     def _tick(self, now: float) -> None:
         self._now = now

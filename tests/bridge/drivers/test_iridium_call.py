@@ -347,6 +347,16 @@ def test_a_command_that_is_refused_is_counted_and_passed_over() -> None:
     assert script.driver.metrics.counter("modem.refused_commands") == 1
 
 
+def test_a_call_that_comes_up_in_mid_set_up_is_a_call() -> None:
+    """A modem that answers by itself may do so behind any reply, in the same piece."""
+    script = Script()
+    assert script.asked() == b"AT\r"
+    assert script.say(b"\r\nOK\r\n") == b"ATH\r"
+    script.say(b"\r\nOK\r\n\r\nCONNECT 19200\r\n")
+    assert script.driver.status is ModemStatus.READY
+    assert script.driver.status_text.startswith("in a call, answered (CONNECT 19200")
+
+
 def test_dtr_is_on_before_anything_is_said() -> None:
     driver = build_driver(load_profile("iridium-call"), Metrics(), Random(1))
     driver.port_opened(0.0)
