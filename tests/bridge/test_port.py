@@ -232,7 +232,7 @@ def test_a_device_that_cannot_be_set_up_is_said_in_words(
 
 
 def test_a_device_that_is_no_port() -> None:
-    with pytest.raises(LinkError, match="/dev/null: is no serial device$"):
+    with pytest.raises(LinkError, match=r"/dev/null: is no serial device$"):
         open_port("/dev/null", SECTION)
 
 
