@@ -11,7 +11,7 @@ On TCP the modem is in data mode, and each command begins with +++; on serial it
 a second of silence before and after. A command ends with LF on TCP and CR on serial.
 
 Source: see `firmware_bridge.framing.evologics`; end of line and addresses as users quote the S2C guide. What is done on
-BUSY and after a missing SENDEND is ours.
+BUSY, after FAILED and after a missing SENDEND is ours.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ ANSWER_S = 3.0
 GUARD_S = 1.1
 FIRST_SILENT_S, LONGEST_SILENT_S = 2.0, 30.0
 SILENT_AFTER = 2
+TURN_DELAYS = 6
+"""In burst mode a wait by chance after each reception, in travel times: of two that begin at both ends of the water at
+once neither gets through."""
 RECEPTION_S = 1.5
 """Longest instant message: so long does a RECVSTART without its end hold us back."""
 SLACK_S = 1.0
@@ -273,8 +276,26 @@ class EvoLogicsDriver(ModemDriver):
         if self._failures[1] >= self._settings.tries:
             self._give_up(f"{why}, {self._settings.tries} times")
         else:
-            self._hold(now, FIRST_BUSY_S)
+            self._hold(now, FIRST_BUSY_S + self._apart_s(packet))
             self._try_again()
+
+    def _apart_s(self, packet: Outgoing) -> float:
+        """Two that began at once and heard nothing of each other would do so again and again: each waits by chance, up
+        to two packets' time, and longer each time. Without acknowledgement nobody knows of it."""
+        if self._settings.mode == "instant" and self._settings.flag != "ack":
+            return 0.0
+        packet_s = self._link.airtime_s(len(packet.data)) + self._link.delay_s
+        return self._rng.uniform(0.0, 2 * packet_s * self._failures[1])
+
+    @property
+    def _turn_s(self) -> float:
+        """After a reception all may want to be next, and hear each other one travel time late. An instant message
+        does not wait: live voice has no time, and others are silent meanwhile."""
+        return self._rng.uniform(0.0, TURN_DELAYS * self._link.delay_s) if self._settings.mode == "burst" else 0.0
+
+    @property
+    def _reception_s(self) -> float:
+        return self._link.airtime_s(self.profile.air.mtu_bytes) if self._settings.mode == "burst" else RECEPTION_S
 
     def _noticed(self, notice: EvoNotice, now: float) -> None:
         ends = self._endings()
@@ -287,9 +308,9 @@ class EvoLogicsDriver(ModemDriver):
             case "SENDSTART" | "SENDEND":
                 self._says_ends = True
             case "RECVSTART":
-                self._hold_s = max(self._hold_s, now + RECEPTION_S)
+                self._hold_s = max(self._hold_s, now + self._reception_s)
             case "RECVEND" | "RECVFAILED":
-                self._hold_s = now
+                self._hold_s = now + self._turn_s
                 if notice.name == "RECVFAILED":
                     self.metrics.count("modem.rx_failed")
             case "PHYOFF":

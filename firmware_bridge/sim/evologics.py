@@ -72,7 +72,7 @@ class VirtualEvoLogics(VirtualModem):
         self._line = bytearray()
         self._in_data = self._is_serial
         self._last_byte_s = 0.0
-        self._on_air = False
+        self._on_air = self._receiving = False
         self._sending: tuple[int, str] | None = None
         """Receiver and kind of the message whose fate is open."""
         self._message = 0
@@ -258,6 +258,17 @@ class VirtualEvoLogics(VirtualModem):
 
     # ---- hearing
 
+    def carrier(self, is_heard: bool, now: float) -> None:
+        """RECVSTART as soon as a signal is there, RECVFAILED where nothing was read of it."""
+        if now < self._booted_s or self.is_dead:
+            return
+        if is_heard and not self._on_air:
+            self._receiving = True
+            self._notify(b"RECVSTART")
+        elif not is_heard and self._receiving:
+            self._receiving = False
+            self._notify(b"RECVFAILED,0.0000,%d,%d" % (round(self._section.rssi_db), self._section.integrity // 2))
+
     def on_air(self, frame: AirFrame, quality: AirQuality, now: float) -> None:
         if now < self._booted_s or self.is_dead:
             return
@@ -265,7 +276,9 @@ class VirtualEvoLogics(VirtualModem):
         data = frame.data[4:]
         section = self._section
         rssi = round(section.rssi_db)
-        self._notify(b"RECVSTART")
+        if not self._receiving:
+            self._notify(b"RECVSTART")
+        self._receiving = False
         self._notify(
             b"RECVEND,%d,%d,%d,%d" % (round(now * 1e6), round(frame.duration_s * 1e6), rssi, section.integrity)
         )
