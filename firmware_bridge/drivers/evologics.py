@@ -36,9 +36,6 @@ ANSWER_S = 3.0
 GUARD_S = 1.1
 FIRST_SILENT_S, LONGEST_SILENT_S = 2.0, 30.0
 SILENT_AFTER = 2
-TURN_DELAYS = 6
-"""In burst mode a wait by chance after each reception, in travel times: of two that begin at both ends of the water at
-once neither gets through."""
 RECEPTION_S = 1.5
 """Longest instant message: so long does a RECVSTART without its end hold us back."""
 SLACK_S = 1.0
@@ -289,9 +286,9 @@ class EvoLogicsDriver(ModemDriver):
 
     @property
     def _turn_s(self) -> float:
-        """After a reception all may want to be next, and hear each other one travel time late. An instant message
-        does not wait: live voice has no time, and others are silent meanwhile."""
-        return self._rng.uniform(0.0, TURN_DELAYS * self._link.delay_s) if self._settings.mode == "burst" else 0.0
+        """After a reception all may want to be next. An instant message does not wait: live voice has no time, and
+        others are silent meanwhile."""
+        return self._link.delay_s * self._rng.random() if self._settings.mode == "burst" else 0.0
 
     @property
     def _reception_s(self) -> float:
@@ -331,6 +328,8 @@ class EvoLogicsDriver(ModemDriver):
         self._fate = None
         if name in ("SENDEND", "DELIVERED", "DELIVEREDIM"):
             self._given_s = None
+            if name == "DELIVERED":  # now the other may; what it begins is heard by then
+                self._hold_s = now + self._link.delay_s * self._rng.uniform(1.5, 2.5)
             self._sent()
         else:
             self._failed(now, name)
