@@ -35,8 +35,9 @@ SIGNAL_S = 60.0
 """+CSQ waits for a fresh reading, and gives up by itself after 50 s (10.4)."""
 REGISTER_AGAIN_S = 5.0
 FIRST_SILENT_S, LONGEST_SILENT_S = 2.0, 30.0
-ESCAPE_AT_TRY = 2
-"""The modem may be in the call of a program that ended: at this try it is escaped from."""
+ESCAPE_AT_TRY, ESCAPE_EVERY = 2, 3
+"""The modem may be in the call of a program that ended: at this try it is escaped from, and then at every so many more,
+for an escape may be damaged on its way."""
 LATE_ANSWERS_S = 0.5
 JITTER = 0.25
 
@@ -156,13 +157,14 @@ class IsuDriver(ModemDriver):
             self._later(now + wait_s, lambda now: self._step(self._steps(), now))
             return
         self._tries += 1
-        if self._tries == ESCAPE_AT_TRY:
-            self._set_status(ModemStatus.STARTING, "no answer to AT: trying +++")
-            self._at.escape(now, self._last_write_s)
-            return
         if self._tries > ESCAPE_AT_TRY:
             self.metrics.count("modem.silent")
             self._set_status(ModemStatus.SILENT, self._silent_words())
+        if self._tries % ESCAPE_EVERY == ESCAPE_AT_TRY:
+            if self._tries == ESCAPE_AT_TRY:
+                self._set_status(ModemStatus.STARTING, "no answer to AT: trying +++")
+            self._at.escape(now, self._last_write_s)
+            return
         wait_s = min(LONGEST_SILENT_S, FIRST_SILENT_S * 2.0 ** min(self._tries - 1, 10))
         self._later(now + wait_s, self._greet)
 

@@ -15,7 +15,7 @@ from firmware_bridge.drivers.isu import JITTER, backed_off_s
 from firmware_bridge.profile import load_profile
 from firmware_bridge.registry import build_driver
 from firmware_bridge.sim.iridium import VirtualIridiumCall
-from firmware_bridge.sim.simulated import SimulatedPair
+from firmware_bridge.sim.simulated import Side, SimulatedPair
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
 from gateway.protocol.live import CHECKSUM, Fit, live_verdict
@@ -238,6 +238,33 @@ def test_a_call_left_up_by_a_program_that_died_is_ended() -> None:
     until(pair, lambda: all_ready(pair), 300)
     pair.send("a", b"here again")
     until(pair, lambda: b"here again" in heard(pair.b), 10)
+
+
+def test_an_escape_that_was_damaged_is_tried_again() -> None:
+    """Of a call that neither side knows of: nobody else would ever end it."""
+    pair = call_of()
+    lost: list[bytes] = []
+
+    def lose_the_first(side: Side, role: str) -> None:
+        hear, first = side.modem.from_host, len(lost)
+
+        def lossy(data: bytes, now: float) -> None:
+            if b"+" in data and len(lost) <= first:
+                lost.append(data)
+            else:
+                hear(data, now)
+
+        side.driver = MODEM.driver(
+            profile_of("iridium-call", role=role, number=NUMBER, virtual=STEADY), Metrics(), Random(7)
+        )
+        side.modem.from_host = lossy  # type: ignore[method-assign]
+        pair.plug(side.name)
+        until(pair, lambda: len(lost) > first, 60)
+
+    lose_the_first(pair.a, "dial")
+    lose_the_first(pair.b, "answer")
+    until(pair, lambda: all_ready(pair), 300)
+    assert lost == [b"+++", b"+++"]
 
 
 def test_a_call_that_is_up_in_command_mode_is_ended() -> None:
