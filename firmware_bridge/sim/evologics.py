@@ -29,7 +29,7 @@ ACK_S = 0.139
 MAX_INSTANT_BYTES, MAX_BURST_BYTES = 64, 1024
 BROADCAST = 255
 _INSTANT, _ACK, _BURST, _BURST_ACK = 0, 1, 2, 3
-_SEND = re.compile(rb"AT\*SEND(IM|),(?:p\d+,)?(\d+),(\d+),")
+_SEND = re.compile(rb"AT\*SEND(IM|),(?:p\d{1,3},)?(\d{1,6}),(\d{1,6}),")
 _FLAG = re.compile(rb"(ack|noack|force),")
 _FLAG_LONGEST = 6
 _MAX_LINE = 2048
@@ -118,6 +118,8 @@ class VirtualEvoLogics(VirtualModem):
             return self._take_message(send, now)
         ends = [at for at in (line.find(b"\r"), line.find(b"\n")) if at >= 0]
         if not ends:
+            if len(line) > _MAX_LINE:
+                line.clear()
             return False
         command = bytes(line[prefix : min(ends)]).decode("ascii", "ignore").strip()
         del line[: min(ends) + 1]

@@ -86,6 +86,12 @@ def test_an_instant_message_and_its_acknowledgement() -> None:
     assert here.take_host() == b""
 
 
+def test_a_command_without_end_is_forgotten() -> None:
+    modem = make()
+    assert say(modem, b"+++AT*SENDIM," + b"9" * 6000) == b""
+    assert say(modem, b"+++AT?AL\n", 1.0) == framed(b"1", b"?AL")
+
+
 def test_a_signal_is_told_when_it_begins_and_when_nothing_was_read_of_it() -> None:
     here, there = make("a"), make("b")
     say(here, b"+++AT*SENDIM,1,2,noack,x\n")
