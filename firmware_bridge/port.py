@@ -373,6 +373,8 @@ def _open_serial(address: str, section: PortSection, *, rts: bool, dtr: bool) ->
 
 def _why_not(address: str, section: PortSection, error: Exception) -> str:
     number = getattr(error, "errno", None)
+    if number is None and isinstance(error.__context__, termios.error):
+        number = error.__context__.args[0]  # of what pyserial says as "Could not configure port"
     if number == errno.ENOENT:
         return "not there (not plugged in?)"
     if number in (errno.EACCES, errno.EPERM):
@@ -381,7 +383,11 @@ def _why_not(address: str, section: PortSection, error: Exception) -> str:
         return "in use by another program (`clarilink ports` tells which)"
     if isinstance(error, ValueError) and "baud" in str(error).lower():
         return f"does not run at {section.baud} baud"
-    if "://" not in address and Path(address).exists() and not Path(address).is_char_device():
+    if number == errno.EIO:
+        return "no hardware behind it"
+    if number == errno.ENOTTY or (
+        "://" not in address and Path(address).exists() and not Path(address).is_char_device()
+    ):
         return "is no serial device"
     return f"cannot be opened: {error}"
 

@@ -83,11 +83,25 @@ def model_of(data: object, model: type[M], where: str, base: Path | None = None)
         # By way of JSON, for strict validation then takes arrays as tuples and keys as integers, as TOML needs.
         return model.model_validate_json(json.dumps(data, default=str), context={"base": base})
     except ValidationError as error:
-        problems = [_describe(item, data, model) for item in error.errors(include_url=False)]
+        problems = [_describe(item, data, model) for item in _told_once(error.errors(include_url=False), data)]
         if len(problems) == 1:
             raise ConfigError(f"{where}: {problems[0]}") from error
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise ConfigError(f"{where}: {len(problems)} problems{listed}") from error
+
+
+def _told_once(items: Sequence[Any], data: object) -> list[Any]:
+    """Of a key that takes one value or several: what is wrong with that which is there, not that it is no list, or no
+    single one."""
+    keys = [tuple(_key_path(item["loc"], data, item["type"])) for item in items]
+
+    def is_needless(place: int) -> bool:
+        item, key = items[place], keys[place]
+        others = [other for index, other in enumerate(keys) if index != place and other[: len(key)] == key]
+        is_other_form = item["type"] == ("string_type" if isinstance(item["input"], list) else "tuple_type")
+        return is_other_form and bool(others)
+
+    return [item for place, item in enumerate(items) if not is_needless(place)]
 
 
 def _describe(item: Mapping[str, Any], data: object, model: type[BaseModel]) -> str:

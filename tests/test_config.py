@@ -101,6 +101,11 @@ def test_a_wrong_modem_link_is_named(lines: str, message: str) -> None:
     assert message in refusal(MODEM + lines + "\n")
 
 
+@pytest.mark.parametrize("port", ['"http://x"', "5", '["/dev/x", 5]'])
+def test_a_wrong_port_is_one_problem_though_it_may_be_a_list(port: str) -> None:
+    assert "problems" not in refusal(f'{MODEM}profile = "x"\nport = {port}\n')
+
+
 def test_a_short_file_gets_defaults() -> None:
     config = parse(SHORT)
     assert config.link == MemoryLink(kind="memory", mode="parrot")

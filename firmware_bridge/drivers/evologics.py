@@ -11,7 +11,7 @@ On TCP the modem is in data mode, and each command begins with +++; on serial it
 a second of silence before and after. A command ends with LF on TCP and CR on serial.
 
 Source: see `firmware_bridge.framing.evologics`; end of line and addresses as users quote the S2C guide. What is done on
-BUSY and after a missing SENDEND is ours.
+BUSY, after FAILED and after a missing SENDEND is ours.
 """
 
 from __future__ import annotations
@@ -273,8 +273,26 @@ class EvoLogicsDriver(ModemDriver):
         if self._failures[1] >= self._settings.tries:
             self._give_up(f"{why}, {self._settings.tries} times")
         else:
-            self._hold(now, FIRST_BUSY_S)
+            self._hold(now, FIRST_BUSY_S + self._apart_s(packet))
             self._try_again()
+
+    def _apart_s(self, packet: Outgoing) -> float:
+        """Two that began at once and heard nothing of each other would do so again and again: each waits by chance, up
+        to two packets' time, and longer each time. Without acknowledgement nobody knows of it."""
+        if self._settings.mode == "instant" and self._settings.flag != "ack":
+            return 0.0
+        packet_s = self._link.airtime_s(len(packet.data)) + self._link.delay_s
+        return self._rng.uniform(0.0, 2 * packet_s * self._failures[1])
+
+    @property
+    def _turn_s(self) -> float:
+        """After a reception all may want to be next. An instant message does not wait: live voice has no time, and
+        others are silent meanwhile."""
+        return self._link.delay_s * self._rng.random() if self._settings.mode == "burst" else 0.0
+
+    @property
+    def _reception_s(self) -> float:
+        return self._link.airtime_s(self.profile.air.mtu_bytes) if self._settings.mode == "burst" else RECEPTION_S
 
     def _noticed(self, notice: EvoNotice, now: float) -> None:
         ends = self._endings()
@@ -287,9 +305,9 @@ class EvoLogicsDriver(ModemDriver):
             case "SENDSTART" | "SENDEND":
                 self._says_ends = True
             case "RECVSTART":
-                self._hold_s = max(self._hold_s, now + RECEPTION_S)
+                self._hold_s = max(self._hold_s, now + self._reception_s)
             case "RECVEND" | "RECVFAILED":
-                self._hold_s = now
+                self._hold_s = now + self._turn_s
                 if notice.name == "RECVFAILED":
                     self.metrics.count("modem.rx_failed")
             case "PHYOFF":
@@ -310,6 +328,8 @@ class EvoLogicsDriver(ModemDriver):
         self._fate = None
         if name in ("SENDEND", "DELIVERED", "DELIVEREDIM"):
             self._given_s = None
+            if name == "DELIVERED":  # now the other may; what it begins is heard by then
+                self._hold_s = now + self._link.delay_s * self._rng.uniform(1.5, 2.5)
             self._sent()
         else:
             self._failed(now, name)

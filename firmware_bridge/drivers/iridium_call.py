@@ -118,7 +118,9 @@ class IridiumCallDriver(IsuDriver):
 
     def _steps(self) -> list[str]:
         settings = self._settings
-        steps = ["ATE0V1Q0X4", "AT&C1", "AT&D2", f"ATS0={int(settings.auto_answer and settings.role != 'dial')}"]
+        # A call that is up in command mode, unknown to us, lets none out and none in; one that rings is to be answered.
+        steps = [] if self._is_ringing(self._now) else ["ATH"]
+        steps += ["ATE0V1Q0X4", "AT&C1", "AT&D2", f"ATS0={int(settings.auto_answer and settings.role != 'dial')}"]
         if settings.bearer:
             steps.append(f"AT+CBST={settings.bearer}")
         return [*steps, *settings.init]

@@ -115,6 +115,8 @@ def checksum(message: bytes) -> bytes:
 class IridiumSbdDriver(IsuDriver):
     """One station's SBD modem."""
 
+    has_calls = False
+
     def __init__(self, profile: ModemProfile, metrics: Metrics, rng: Random) -> None:
         """Raises ConfigError for wrong settings."""
         super().__init__(profile, metrics, rng)

@@ -35,8 +35,9 @@ SIGNAL_S = 60.0
 """+CSQ waits for a fresh reading, and gives up by itself after 50 s (10.4)."""
 REGISTER_AGAIN_S = 5.0
 FIRST_SILENT_S, LONGEST_SILENT_S = 2.0, 30.0
-ESCAPE_AT_TRY = 2
-"""The modem may be in the call of a program that ended: at this try it is escaped from."""
+ESCAPE_AT_TRY, ESCAPE_EVERY = 2, 3
+"""The modem may be in the call of a program that ended: at this try it is escaped from, and then at every so many more,
+for an escape may be damaged on its way."""
 LATE_ANSWERS_S = 0.5
 JITTER = 0.25
 
@@ -61,10 +62,12 @@ def backed_off_s(first_s: float, longest_s: float, times: int, rng: Random) -> f
 class IsuDriver(ModemDriver):
     """Base of the Iridium drivers: `_steps` says how the modem is set up, `_set_up` goes on from there."""
 
+    has_calls = True
+
     def __init__(self, profile: ModemProfile, metrics: Metrics, rng: Random) -> None:
         super().__init__(profile, metrics)
         self._rng = rng
-        self._at = AtMachine(self._write_at)
+        self._at = AtMachine(self._write_at, has_calls=self.has_calls)
         self._then: Then | None = None
         self._reply: list[str] = []
         self._timer: tuple[float, Callable[[float], None]] | None = None
@@ -143,7 +146,8 @@ class IsuDriver(ModemDriver):
         self._at.reset()
         self._inbox.clear()
         self._set_line("dtr", True)
-        self._ask("AT", self._greeted, now, GREET_S, is_numeric=True)
+        # A modem may have been stored quiet: it obeys, and says nothing to a mere AT for ever (V.250, 6.2.5).
+        self._ask("ATQ0" if self._tries % 2 else "AT", self._greeted, now, GREET_S, is_numeric=True)
 
     def _greeted(self, done: AtDone, reply: list[str], now: float) -> None:
         if done.code is ResultCode.OK:
@@ -153,13 +157,14 @@ class IsuDriver(ModemDriver):
             self._later(now + wait_s, lambda now: self._step(self._steps(), now))
             return
         self._tries += 1
-        if self._tries == ESCAPE_AT_TRY:
-            self._set_status(ModemStatus.STARTING, "no answer to AT: trying +++")
-            self._at.escape(now, self._last_write_s)
-            return
         if self._tries > ESCAPE_AT_TRY:
             self.metrics.count("modem.silent")
             self._set_status(ModemStatus.SILENT, self._silent_words())
+        if self._tries % ESCAPE_EVERY == ESCAPE_AT_TRY:
+            if self._tries == ESCAPE_AT_TRY:
+                self._set_status(ModemStatus.STARTING, "no answer to AT: trying +++")
+            self._at.escape(now, self._last_write_s)
+            return
         wait_s = min(LONGEST_SILENT_S, FIRST_SILENT_S * 2.0 ** min(self._tries - 1, 10))
         self._later(now + wait_s, self._greet)
 
@@ -256,7 +261,8 @@ class IsuDriver(ModemDriver):
         self._now = now
         if self._status is ModemStatus.STOPPED:
             self._inbox.clear()
-        self._take(self._at.receive(self._inbox, now), now)
+        while events := self._at.receive(self._inbox, now):
+            self._take(events, now)
 
     def _tick(self, now: float) -> None:
         self._now = now

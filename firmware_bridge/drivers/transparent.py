@@ -29,6 +29,10 @@ STUCK_S = 5.0
 """No byte taken for this long, and longer than the line needs: flow control holds, or nobody reads."""
 ECHO_S = 1.0
 """An echo comes this long after the end of a frame at the latest."""
+MAX_ECHOES = 64
+TELL_ECHOES = 3
+"""So many echoes and nothing else: a line that returns everything, which `echo` in the profile does not say."""
+ECHO_HELP = 'a line that echoes (echo = "drop" in [settings]), or a loop'
 MAX_WRONG_BITS = 0.2
 """Of an echo without a check: two packets that differ in no more are the same."""
 
@@ -37,7 +41,8 @@ class TransparentSettings(StrictModel):
     """[settings] of a transparent modem.
 
     `check`: "crc" delivers whole packets only; "none" has no checksum and delivers damaged packets as they are, for
-    stations that guard bits themselves. `echo`: "drop" where the line returns what we send (half-duplex RS-485).
+    stations that guard bits themselves. `echo`: "drop" where the line returns what we send (half-duplex
+    RS-485); "none" hands it on, and the status says that it came.
     `preamble_bytes`: so many zeros more before the first frame after a silence, for receivers that wake up slowly.
     `listen`: in half duplex, begin only when no frame is arriving.
     """
@@ -75,7 +80,9 @@ class TransparentDriver(ModemDriver):
         self._frame_ends_at = 0
         self._stuck_at_s: float | None = None
         self._heard_s = float("-inf")
-        self._echoes: deque[tuple[bytes, float]] = deque()
+        self._echoes: deque[tuple[bytes, float]] = deque(maxlen=MAX_ECHOES)
+        self._returned = 0
+        """Echoes since something else was heard."""
 
     @property
     def info(self) -> LinkInfo:
@@ -91,7 +98,7 @@ class TransparentDriver(ModemDriver):
         self._framer.reset()
         self._echoes.clear()
         self._busy_until_s, self._frame_ends_at, self._stuck_at_s = now, 0, None
-        self._heard_s = float("-inf")
+        self._heard_s, self._returned = float("-inf"), 0
         self._set_status(ModemStatus.READY, "ready")
 
     def _parse(self, now: float) -> None:
@@ -103,10 +110,19 @@ class TransparentDriver(ModemDriver):
             self.metrics.count("modem.rx_bad_frames", self._framer.bad_frames - bad_frames)
             self.metrics.count("modem.rx_garbage_bytes", self._framer.bad_bytes - bad_bytes)
         for payload in payloads:
-            if self._is_echo(payload, now):
+            is_echo = self._is_echo(payload, now)
+            self._returned = self._returned + 1 if is_echo else 0
+            if is_echo:
                 self.metrics.count("modem.rx_echoes")
-            else:
+            if not is_echo or self._settings.echo == "none":
                 self._heard(payload)
+        if self._status is ModemStatus.READY:
+            self._set_status(ModemStatus.READY, self._ready_text())
+
+    def _ready_text(self) -> str:
+        if self._settings.echo == "none" and self._returned >= TELL_ECHOES:
+            return f"ready, but all that comes is what we sent: {ECHO_HELP}"
+        return "ready"
 
     def _is_free(self, now: float) -> bool:
         # Within a transmission the other side does not talk, and what is heard then is an echo.
@@ -129,8 +145,7 @@ class TransparentDriver(ModemDriver):
         self._write(frame)
         self._frame_ends_at = self._handed_bytes
         self._stuck_at_s = now + STUCK_S + 2 * line_s
-        if self._settings.echo == "drop":
-            self._echoes.append((packet.data, self._busy_until_s + ECHO_S))
+        self._echoes.append((packet.data, self._busy_until_s + ECHO_S))
 
     def _bytes_written(self, now: float) -> None:
         if self._under_way is not None and self._written_bytes >= self._frame_ends_at:
@@ -139,7 +154,7 @@ class TransparentDriver(ModemDriver):
         elif self._under_way is not None:
             self._stuck_at_s = now + STUCK_S
         if self._status is ModemStatus.SILENT:
-            self._set_status(ModemStatus.READY, "ready")
+            self._set_status(ModemStatus.READY, self._ready_text())
 
     def _tick(self, now: float) -> None:
         if self._stuck_at_s is not None and now >= self._stuck_at_s:

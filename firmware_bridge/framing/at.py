@@ -160,10 +160,13 @@ class _Pending:
 
 
 class AtMachine:
-    """One modem's command line. `write` takes what is to go to the port."""
+    """One modem's command line. `write` takes what is to go to the port.
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
+    `has_calls` False: there is no data mode that CONNECT could lead to, and a line that says so is any line.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], *, has_calls: bool = True) -> None:
+        self._write, self._has_calls = write, has_calls
         self._pending: _Pending | None = None
         self._tail = b""
         self._after_line = False
@@ -267,13 +270,17 @@ class AtMachine:
         return []
 
     def receive(self, inbox: bytearray, now: float) -> list[AtEvent]:
-        """Take from the front of `inbox` what is complete, and leave the rest."""
-        events: list[AtEvent] = []
-        while True:
+        """Take the next thing from the front of `inbox` and say what it is; empty: nothing more is complete.
+
+        To be called until then, so that each event is acted upon in the mode in which it happened: what follows it may
+        be a call.
+        """
+        while inbox:
             before = len(inbox)
-            events += self._data(inbox, now) if self.mode is not AtMode.COMMAND else self._command(inbox, now)
-            if len(inbox) == before or not inbox:
+            events = self._data(inbox, now) if self.mode is not AtMode.COMMAND else self._command(inbox, now)
+            if events or len(inbox) == before:
                 return events
+        return []
 
     # ---- data mode
 
@@ -355,7 +362,7 @@ class AtMachine:
     def _line(self, line: str, now: float) -> list[AtEvent]:
         pending = self._pending
         if pending is None:
-            if result_code(line) is ResultCode.CONNECT:  # it answers by itself, or late
+            if self._has_calls and result_code(line) is ResultCode.CONNECT:  # it answers by itself, or late
                 self._connected()
             return [AtLine(line, None)]
         if line == pending.text:
@@ -370,7 +377,7 @@ class AtMachine:
         if code is None:
             return [AtLine(line, pending.text)]
         if code in _NOT_FINAL or (not pending.is_call and code not in (ResultCode.OK, ResultCode.ERROR)):
-            if code is ResultCode.CONNECT:
+            if self._has_calls and code is ResultCode.CONNECT:
                 self._pending = None
                 self._connected()
             return [AtLine(line, None)]

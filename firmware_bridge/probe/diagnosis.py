@@ -113,6 +113,8 @@ def _of_port(seen: Evidence) -> Diagnosis:
         )
     if "permission" in text:
         return Diagnosis(text, ("sudo usermod -aG dialout $USER, then log in again", "ls -l shows the device's group"))
+    if "no serial device" in text or "no hardware" in text:
+        return Diagnosis(text, ("`clarilink ports` lists the ports there are",))
     if seen.holder is not None or "in use" in text:
         by = "" if seen.holder is None else f" by {seen.holder}"
         return Diagnosis(

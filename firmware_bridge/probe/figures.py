@@ -198,6 +198,7 @@ def voice_fit(profile: ModemProfile) -> VoiceFit:
         half_duplex=info.half_duplex,
         turnaround_s=info.turnaround_s,
         delay_s=info.delay_s,
+        airtimes_ms=info.airtimes_ms,
     )
     added = NO_PROTECTION if info.has_integrity else CHECKSUM
     verdict = live_verdict(link, DEFAULT_FRAMES, added)

@@ -109,12 +109,19 @@ class Prober:
     # ---- the stages
 
     def find_peer(self, patience_s: float) -> bool:
-        """Whether somebody answers within the time, or after one question that the modem takes longer for."""
+        """Whether somebody answers within the time, or to the first `TRIES` questions where the modem takes longer."""
         give_up = self._clock.now() + patience_s
+        takes_s = self._patience_s(self.voice_bytes, self.voice_bytes)
+        if TRIES * takes_s > patience_s:
+            self._say(
+                f"a question and its answer may take {takes_s:.0f} s on this modem, and there are up to {TRIES} ..."
+            )
+        asked = 0
         while True:
+            asked += 1
             if self._ask_round_trip(self.voice_bytes):
                 return True
-            if self._clock.now() >= give_up:
+            if self._clock.now() >= give_up and asked >= TRIES:
                 return False
             # The profile may be far too hopeful, and a question in half duplex covers the answer to the one before.
             self._slack_s = min(MAX_SLACK_S, 2 * self._slack_s)

@@ -10,6 +10,7 @@ front (they are in `overhead_bytes`).
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import ClassVar
 
@@ -36,6 +37,7 @@ RATES_BPS = {
 _GUARD_S = 1.0
 _LINE_BYTES = 16
 _BUFFER_BYTES = 4096
+_MAX_ADDRESS = 255
 
 
 class VirtualBenthos(TimedModem):
@@ -148,9 +150,11 @@ class VirtualBenthos(TimedModem):
     def _may_be(self, name: str, value: str) -> bool:
         if self.defaults[name] in ("Ena", "Dis"):
             return value in ("Ena", "Dis")
-        if not value.replace(".", "", 1).isdecimal():
+        if name == "FwdDelay":
+            return re.fullmatch(r"\d{1,2}(\.\d{1,3})?", value, re.ASCII) is not None
+        if re.fullmatch(r"\d{1,3}", value, re.ASCII) is None or int(value) > _MAX_ADDRESS:
             return False
-        return name != "TxRate" or int(float(value)) in RATES_BPS
+        return name != "TxRate" or int(value) in RATES_BPS
 
     # ---- air
 

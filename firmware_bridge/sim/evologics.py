@@ -29,7 +29,7 @@ ACK_S = 0.139
 MAX_INSTANT_BYTES, MAX_BURST_BYTES = 64, 1024
 BROADCAST = 255
 _INSTANT, _ACK, _BURST, _BURST_ACK = 0, 1, 2, 3
-_SEND = re.compile(rb"AT\*SEND(IM|),(?:p\d+,)?(\d+),(\d+),")
+_SEND = re.compile(rb"AT\*SEND(IM|),(?:p\d{1,3},)?(\d{1,6}),(\d{1,6}),")
 _FLAG = re.compile(rb"(ack|noack|force),")
 _FLAG_LONGEST = 6
 _MAX_LINE = 2048
@@ -72,7 +72,7 @@ class VirtualEvoLogics(VirtualModem):
         self._line = bytearray()
         self._in_data = self._is_serial
         self._last_byte_s = 0.0
-        self._on_air = False
+        self._on_air = self._receiving = False
         self._sending: tuple[int, str] | None = None
         """Receiver and kind of the message whose fate is open."""
         self._message = 0
@@ -118,6 +118,8 @@ class VirtualEvoLogics(VirtualModem):
             return self._take_message(send, now)
         ends = [at for at in (line.find(b"\r"), line.find(b"\n")) if at >= 0]
         if not ends:
+            if len(line) > _MAX_LINE:
+                line.clear()
             return False
         command = bytes(line[prefix : min(ends)]).decode("ascii", "ignore").strip()
         del line[: min(ends) + 1]
@@ -258,6 +260,17 @@ class VirtualEvoLogics(VirtualModem):
 
     # ---- hearing
 
+    def carrier(self, is_heard: bool, now: float) -> None:
+        """RECVSTART as soon as a signal is there, RECVFAILED where nothing was read of it."""
+        if now < self._booted_s or self.is_dead:
+            return
+        if is_heard and not self._on_air:
+            self._receiving = True
+            self._notify(b"RECVSTART")
+        elif not is_heard and self._receiving:
+            self._receiving = False
+            self._notify(b"RECVFAILED,0.0000,%d,%d" % (round(self._section.rssi_db), self._section.integrity // 2))
+
     def on_air(self, frame: AirFrame, quality: AirQuality, now: float) -> None:
         if now < self._booted_s or self.is_dead:
             return
@@ -265,7 +278,9 @@ class VirtualEvoLogics(VirtualModem):
         data = frame.data[4:]
         section = self._section
         rssi = round(section.rssi_db)
-        self._notify(b"RECVSTART")
+        if not self._receiving:
+            self._notify(b"RECVSTART")
+        self._receiving = False
         self._notify(
             b"RECVEND,%d,%d,%d,%d" % (round(now * 1e6), round(frame.duration_s * 1e6), rssi, section.integrity)
         )

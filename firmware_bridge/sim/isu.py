@@ -23,10 +23,13 @@ from firmware_bridge.sim.base import AirFrame, VirtualModem
 from gateway.config import StrictModel, model_of
 
 REPLY_S = 0.02
+MAX_LINE_BYTES = 512
+"""What goes beyond this in a command line is not kept, and the line is refused."""
 SIGNAL_READ_S = 0.5
 _NUMBERS = {"OK": 0, "RING": 2, "NO CARRIER": 3, "ERROR": 4, "BUSY": 7, "NO ANSWER": 8}
 _PART = re.compile(r"D.*|S\d+(?:=\d*|\?)|[&*%\\]?[A-Z]\d*|[+-].*", re.ASCII)
 _REGISTER = re.compile(r"S(\d+)(?:=(\d*)|\?)", re.ASCII)
+_LETTER = re.compile(r"([&*%\\]?[A-Z])(\d*)", re.ASCII)
 
 V = TypeVar("V", bound=StrictModel)
 
@@ -105,7 +108,7 @@ class VirtualIsu(VirtualModem):
                 self._line.clear()
                 if line:
                     self._command_line(line, now)
-            else:
+            elif len(self._line) <= MAX_LINE_BYTES:
                 self._line += rest[:1]
             data = rest[1:]
 
@@ -114,6 +117,9 @@ class VirtualIsu(VirtualModem):
         if at < 0:
             return  # nothing that begins with AT is no command line (V.250, 5.2.1)
         self._busy = True
+        if len(line) > MAX_LINE_BYTES:
+            self._after(REPLY_S, lambda now: self._finish("ERROR"), now)
+            return
         self._after(REPLY_S, lambda now: self._run(line[at + 2 :], now), now)
 
     def _run(self, text: str, now: float) -> None:
@@ -142,8 +148,11 @@ class VirtualIsu(VirtualModem):
             return self._extended_command(text, now)
         if upper[0] in "DAHO":
             return self._call_command(text, now)
-        number = int(upper.lstrip("&*%\\ABCDEFGHIJKLMNOPQRSTUVWXYZ") or "0")
-        match upper.rstrip("0123456789"):
+        letter = _LETTER.fullmatch(upper)
+        if letter is None:
+            return "ERROR"
+        number = int(letter[2] or "0")
+        match letter[1]:
             case "E":
                 self._echo = bool(number)
             case "V":

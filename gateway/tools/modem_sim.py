@@ -13,17 +13,23 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from types import FrameType
 
+from firmware_bridge.probe.figures import DEFAULT_FRAMES, voice_fit
 from firmware_bridge.profile import ModemProfile, load_profile
 from firmware_bridge.sim.commands import run_command, status_text
 from firmware_bridge.sim.pair import STATION_NAMES, VirtualStations
 from gateway.channel.impairments import ChannelSpec
+from gateway.config import JitterSection, PacketsSection
 from gateway.errors import GatewayError
+from gateway.protocol.live import Fit
 
 Say = Callable[[str], None]
 _LOOK_S = 0.5
+ROOM_MS = 500
+"""A receive buffer should hold so much more than the least, for packets that come late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def introduction(profile: ModemProfile, options: SimOptions, addresses: Sequence
         '  kind = "modem"',
         f'  port = "{addresses[0]}"' + (f"   # the other station: {addresses[1]}" if len(addresses) > 1 else ""),
         f'  profile = "{options.profile}"',
+        *_for_its_air(profile),
     ]
     if len(addresses) > 1:
         lines += [
@@ -94,6 +101,21 @@ def introduction(profile: ModemProfile, options: SimOptions, addresses: Sequence
             f"  clarilink modem-test {addresses[0]} -c {options.profile} --peer {addresses[1]}",
         ]
     return "\n".join([*lines, "", "`help` lists commands, `quit` or Ctrl-C ends."])
+
+
+def _for_its_air(profile: ModemProfile) -> list[str]:
+    """What a station file needs besides, where packets of the usual size take too long."""
+    fit = voice_fit(profile)
+    if fit.verdict.fit is Fit.LIVE:
+        return []
+    if fit.row is None:
+        return ["  [messages]             # no live voice at this rate: it is recorded and sent", '  spool = "spool"']
+    frames = fit.row.frames_per_packet
+    lines = ["  [packets]", f"  frames_per_packet = {frames}   # those of {DEFAULT_FRAMES} take too long"]
+    needed_ms = PacketsSection(frames_per_packet=frames).packet_ms + JitterSection().cushion_ms
+    if needed_ms > JitterSection().cap_ms:
+        lines += ["  [jitter]", f"  cap_ms = {100 * ceil(needed_ms / 100) + ROOM_MS}"]
+    return lines
 
 
 def _addresses(profile: ModemProfile, options: SimOptions) -> list[str]:

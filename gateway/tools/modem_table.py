@@ -32,6 +32,8 @@ from gateway.transmit import Transmitter
 DEFAULT_FRAMES = 6
 CUSHION_S = 0.06
 CAP_S = 1.5
+ROOM_S = 0.5
+"""The most delay that the receiver keeps; where a packet's voice leaves less room below it, that and the latter."""
 READY_S = 180.0
 """A modem that has to be set up or to dial is waited for so long."""
 SETTLE_S = 2.0
@@ -167,7 +169,8 @@ def _row(
     transmitter = Transmitter(
         codec, source=1, group=1, frames_per_packet=size, crc=crc, rng=random.Random(seed), metrics=metrics
     )
-    receiver = Receiver(codec, frames_per_packet=size, crc=crc, cushion_s=CUSHION_S, cap_s=CAP_S, metrics=metrics)
+    cap_s = max(CAP_S, size * FRAME_S + ROOM_S)
+    receiver = Receiver(codec, frames_per_packet=size, crc=crc, cushion_s=CUSHION_S, cap_s=cap_s, metrics=metrics)
     clock = ManualClock(pair.now)
     start, busy_s, way = pair.now, pair.air.busy_s["a"], PairWay(pair)
     played, _ = drive(clock, transmitter, receiver, way, pcm)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from random import Random
 
 from firmware_bridge.driver import Measured, ModemStatus, PacketHeard, PacketLost, PacketSent, StatusChanged
 from firmware_bridge.profile import ModemProfile
@@ -105,3 +106,26 @@ def echoing(side: Side) -> Iterator[None]:
         yield
     finally:
         side.modem.from_host = hear  # type: ignore[method-assign]
+
+
+@contextmanager
+def noisy(pair: SimulatedPair, share: float, rng: Random) -> Iterator[None]:
+    """Cables that lose, double, change or add so great a share of the bytes, in both directions at both ends."""
+
+    def spoil(data: bytes) -> bytes:
+        out = bytearray()
+        for byte in data:
+            if rng.random() >= share:
+                out.append(byte)
+                continue
+            changed = byte ^ 1 << rng.randrange(8)
+            out += rng.choice((b"", bytes((byte, byte)), bytes((changed,)), bytes((byte, rng.randrange(256)))))
+        return bytes(out)
+
+    with ExitStack() as stack:
+        for side in pair.sides.values():
+            for owner, name in ((side.modem, "from_host"), (side.driver, "receive_data")):
+                take = getattr(owner, name)
+                setattr(owner, name, lambda data, now, take=take: take(spoil(data), now))
+                stack.callback(setattr, owner, name, take)
+        yield

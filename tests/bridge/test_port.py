@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import socket
@@ -211,6 +212,28 @@ def test_what_is_no_port_is_said_in_words(tmp_path: Path, name: str, message: st
     (tmp_path / "file").write_text("")
     with pytest.raises(LinkError, match=message):
         open_port(str(tmp_path / name), SECTION)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.ENOTTY, "is no serial device$"), (errno.EIO, "no hardware behind it$"), (errno.EINVAL, "cannot be opened")],
+)
+def test_a_device_that_cannot_be_set_up_is_said_in_words(
+    device: Device, monkeypatch: pytest.MonkeyPatch, number: int, message: str
+) -> None:
+    """/dev/null, or one of the ports that a system lists and does not have."""
+
+    def refuse(*_: object) -> None:
+        raise termios.error(number, os.strerror(number))
+
+    monkeypatch.setattr(termios, "tcgetattr", refuse)
+    with pytest.raises(LinkError, match=message):
+        open_port(str(device.path), SECTION)
+
+
+def test_a_device_that_is_no_port() -> None:
+    with pytest.raises(LinkError, match=r"/dev/null: is no serial device$"):
+        open_port("/dev/null", SECTION)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware_bridge import registry
@@ -51,6 +52,15 @@ def test_a_modem_that_is_too_slow_is_buffered_only_and_one_for_longer_packets_ge
     assert slow.delay_s is None
     assert longer.is_live
     assert longer.packet_ms > 480
+
+
+def test_the_longest_packets_arrive_whole(small_codec: Codec, speechlike, toy) -> None:
+    """More voice at once than the receiver usually keeps: it keeps that much then."""
+    speech = np.tile(speechlike, 4)
+    (row,) = modem_rows(small_codec, speech, [toy(fixed_ms=600.0, mtu_bytes=200)], frames_per_packet=24)
+    assert row.packet_ms == 1920
+    assert row.delivered == 1.0
+    assert row.delay_s == row.delay_max_s
 
 
 def test_loss_shows_and_is_the_same_for_a_seed(small_codec: Codec, speechlike, toy) -> None:

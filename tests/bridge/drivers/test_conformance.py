@@ -27,6 +27,7 @@ from tests.bridge.modems import (
     is_ready,
     lost,
     muted,
+    noisy,
     ready_pair,
     send_all,
     sent,
@@ -231,6 +232,26 @@ def test_floods_of_garbage(profile: ModemProfile, seed: int) -> None:
         pair.run(1)
     pair.inject("a", bytes(noise.choices(b'\r\n$*,+{}[]":>| OKCNETA\xc0\xdb\x000123', k=3000)))
     pair.run(30)
+    wait_for(pair, lambda: is_ready(pair.a) and is_ready(pair.b))
+    send_until_heard(pair, profile, "a", "b", 1)
+    send_until_heard(pair, profile, "b", "a", 2)
+
+
+@pytest.mark.parametrize(("share", "seed"), [(0.01, 1), (0.1, 2), (0.1, 5), (0.3, 8)])
+def test_a_bad_cable_at_both_ends(profile: ModemProfile, share: float, seed: int) -> None:
+    """Commands and replies arrive damaged, so that modem and driver each believe what the other did not say: whatever
+    state that leaves them in, they find back, and each packet has ended once."""
+    pair, rng = ready_pair(profile), random.Random(seed)
+    numbers: dict[str, list[int]] = {"a": [], "b": []}
+    with noisy(pair, share, rng):
+        for turn in range(25):
+            for name in "ab":
+                number = pair.send(name, packet(profile, turn, 24)) if rng.random() < 0.6 else None
+                numbers[name] += [] if number is None else [number]
+            pair.run(rng.uniform(0.1, 8.0))
+    for name in "ab":
+        wait_for(pair, lambda name=name: all_ended(pair, name, numbers[name]))
+        assert ended(pair.sides[name]) == numbers[name]
     wait_for(pair, lambda: is_ready(pair.a) and is_ready(pair.b))
     send_until_heard(pair, profile, "a", "b", 1)
     send_until_heard(pair, profile, "b", "a", 2)

@@ -126,6 +126,16 @@ def test_burst_data_is_delivered_and_tried_again() -> None:
     assert heard(pair.a) == [b"back"]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_burst_data_that_begins_at_both_ends_at_once_does_not_collide_for_ever(seed: int) -> None:
+    pair = pair_of("evologics-s2c-burst", seed=seed)
+    for number in range(3):
+        pair.send("a", b"%d from a" % number)
+        pair.send("b", b"%d from b" % number)
+    until(pair, lambda: len(sent(pair.a) + lost(pair.a)) == len(sent(pair.b) + lost(pair.b)) == 3, 600)
+    assert (lost(pair.a), lost(pair.b)) == ([], [])
+
+
 @LINES
 def test_old_firmware_that_does_not_say_sendend(name: str) -> None:
     pair = pair_of(name, virtual={"says_sendend": False})

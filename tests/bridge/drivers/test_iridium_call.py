@@ -15,7 +15,7 @@ from firmware_bridge.drivers.isu import JITTER, backed_off_s
 from firmware_bridge.profile import load_profile
 from firmware_bridge.registry import build_driver
 from firmware_bridge.sim.iridium import VirtualIridiumCall
-from firmware_bridge.sim.simulated import SimulatedPair
+from firmware_bridge.sim.simulated import Side, SimulatedPair
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
 from gateway.protocol.live import CHECKSUM, Fit, live_verdict
@@ -240,6 +240,47 @@ def test_a_call_left_up_by_a_program_that_died_is_ended() -> None:
     until(pair, lambda: b"here again" in heard(pair.b), 10)
 
 
+def test_an_escape_that_was_damaged_is_tried_again() -> None:
+    """Of a call that neither side knows of: nobody else would ever end it."""
+    pair = call_of()
+    lost: list[bytes] = []
+
+    def lose_the_first(side: Side, role: str) -> None:
+        hear, first = side.modem.from_host, len(lost)
+
+        def lossy(data: bytes, now: float) -> None:
+            if b"+" in data and len(lost) <= first:
+                lost.append(data)
+            else:
+                hear(data, now)
+
+        side.driver = MODEM.driver(
+            profile_of("iridium-call", role=role, number=NUMBER, virtual=STEADY), Metrics(), Random(7)
+        )
+        side.modem.from_host = lossy  # type: ignore[method-assign]
+        pair.plug(side.name)
+        until(pair, lambda: len(lost) > first, 60)
+
+    lose_the_first(pair.a, "dial")
+    lose_the_first(pair.b, "answer")
+    until(pair, lambda: all_ready(pair), 300)
+    assert lost == [b"+++", b"+++"]
+
+
+def test_a_call_that_is_up_in_command_mode_is_ended() -> None:
+    """Left so by a program that died after +++: no call can be dialled, and none comes in, until somebody hangs up."""
+    pair = call_of()
+    for name, role in (("a", "dial"), ("b", "answer")):
+        side = pair.sides[name]
+        side.modem.from_host(b"+++", pair.now + 2)
+        profile = profile_of("iridium-call", role=role, number=NUMBER, virtual=STEADY)
+        side.driver = MODEM.driver(profile, Metrics(), Random(7))
+    pair.run(4)
+    pair.plug("a")
+    pair.plug("b")
+    until(pair, lambda: all_ready(pair), 100)
+
+
 def test_a_power_cut_in_mid_over() -> None:
     pair = call_of()
     accepted = [packet(number) for number in range(8)]
@@ -273,6 +314,16 @@ def test_a_silent_modem_says_so_is_asked_on_and_comes_back() -> None:
     assert pair.a.driver.status_text == "modem does not answer: is it on, is the baud rate right?"
     modem(pair, "a").is_dead = False
     until(pair, lambda: all_ready(pair), 200)
+
+
+@pytest.mark.parametrize("stored", [b"ATQ1\r", b"ATQ1V0\r", b"ATV0\r"])
+def test_a_modem_that_was_stored_quiet_is_made_to_answer(stored: bytes) -> None:
+    pair = pair_of()
+    pair.unplug("a")
+    pair.a.modem.from_host(stored, pair.now)
+    pair.run(1)
+    pair.plug("a")
+    until(pair, lambda: all_ready(pair), 60)
 
 
 # ---- the driver alone
@@ -321,6 +372,16 @@ def test_a_command_that_is_refused_is_counted_and_passed_over() -> None:
     assert script.say(b"\r\nERROR\r\n") == b"AT+CREG?\r"
     assert script.driver.status_text == "modem refuses AT+NONSENSE: ERROR"
     assert script.driver.metrics.counter("modem.refused_commands") == 1
+
+
+def test_a_call_that_comes_up_in_mid_set_up_is_a_call() -> None:
+    """A modem that answers by itself may do so behind any reply, in the same piece."""
+    script = Script()
+    assert script.asked() == b"AT\r"
+    assert script.say(b"\r\nOK\r\n") == b"ATH\r"
+    script.say(b"\r\nOK\r\n\r\nCONNECT 19200\r\n")
+    assert script.driver.status is ModemStatus.READY
+    assert script.driver.status_text.startswith("in a call, answered (CONNECT 19200")
 
 
 def test_dtr_is_on_before_anything_is_said() -> None:

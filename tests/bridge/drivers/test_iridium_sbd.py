@@ -332,6 +332,14 @@ def test_wrong_settings_are_named(settings: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_a_line_that_looks_like_a_call_is_any_line() -> None:
+    pair = pair_of()
+    pair.inject("a", b"\r\nCONNECT 19200\r\n")
+    pair.run(1)
+    pair.send("a", b"none the less")
+    until(pair, lambda: heard(pair.b) == [b"none the less"], 60)
+
+
 def test_a_silent_modem_is_asked_on() -> None:
     pair = pair_of()
     modem(pair, "a").is_dead = True

@@ -205,6 +205,28 @@ def test_an_echo_is_dropped_once_and_counted() -> None:
     assert heard(pair.a) == [b"same words"], "what the other side says is no echo"
 
 
+def test_an_echo_that_the_profile_does_not_know_of_is_handed_on_and_told() -> None:
+    driver = TransparentDriver(load_profile("direct-115200"))
+    driver.port_opened(0.0)
+    told, now = [], 0.0
+    for number in range(4):
+        driver.send(b"packet %d" % number, now)
+        (output,) = (one for one in driver.take_output() if isinstance(one, Write))
+        driver.written(len(output.data), now)
+        driver.receive_data(output.data, now + 0.05)
+        told.append(driver.status_text)
+        now += 1.0
+    assert told[:2] == ["ready", "ready"]
+    assert told[2] == told[3]
+    assert 'echo = "drop"' in told[2]
+    assert driver.status is ModemStatus.READY
+    assert driver.metrics.counter("modem.rx_echoes") == 4
+    heard_first = next(event for event in driver.take_events() if isinstance(event, PacketHeard))
+    assert heard_first.data == b"packet 0"
+    driver.receive_data(CobsFramer(64).encode(b"another", after_silence=True), now)
+    assert driver.status_text == "ready"
+
+
 def test_a_damaged_echo_is_one_without_a_check() -> None:
     profile = changed(load_profile("rs485"), settings={"check": "none", "echo": "drop"})
     driver = TransparentDriver(profile)

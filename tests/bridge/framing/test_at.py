@@ -38,7 +38,8 @@ class Line:
         step = piece or max(1, len(data))
         for at in range(0, len(data), step):
             self.inbox += data[at : at + step]
-            events += self.machine.receive(self.inbox, now)
+            while found := self.machine.receive(self.inbox, now):
+                events += found
         return joined(events)
 
 
@@ -274,3 +275,24 @@ def test_whatever_comes_nothing_breaks_and_little_is_held(pieces: list[tuple[byt
         now += wait_s
         line.machine.tick(now)
         assert len(line.inbox) <= MAX_LINE_BYTES
+
+
+def test_events_come_one_after_the_other_and_what_follows_waits() -> None:
+    machine, inbox = AtMachine(lambda _: None), bytearray(b"\r\nOK\r\n\r\nCONNECT 9600\r\nabc")
+    machine.command("AT", 1.0, 0.0)
+    assert machine.receive(inbox, 0.0) == [AtDone("AT", ResultCode.OK, "OK")]
+    assert not machine.in_data_mode
+    assert machine.receive(inbox, 0.0) == [AtLine("CONNECT 9600", None)]
+    assert machine.in_data_mode
+    assert machine.receive(inbox, 0.0) == [AtData(b"abc")]
+    assert machine.receive(inbox, 0.0) == []
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_without_calls_connect_is_any_line(is_asked: bool) -> None:
+    machine, inbox = AtMachine(lambda _: None, has_calls=False), bytearray(b"\r\nCONNECT 9600\r\n")
+    if is_asked:
+        machine.command("AT", 1.0, 0.0)
+    assert machine.receive(inbox, 0.0) == [AtLine("CONNECT 9600", None)]
+    assert not machine.in_data_mode
+    assert machine.busy_with == ("AT" if is_asked else None)

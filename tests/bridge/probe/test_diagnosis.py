@@ -49,6 +49,11 @@ def test_what_is_wrong_has_a_name_and_a_way_out(seen: Evidence, what: str, to_tr
     assert found.tries
 
 
+def test_what_holds_a_device_that_is_no_port_is_not_to_blame() -> None:
+    seen = replace(NO_PORT, status_text="/dev/null: is no serial device", holder="sh (7)")
+    assert "sh (7)" not in diagnose(seen).text()
+
+
 def test_flow_control_that_holds_is_seen_by_its_line() -> None:
     port = READY.profile.port.model_copy(update={"flow": "rts-cts"})
     held = replace(SILENT, cts=False, profile=READY.profile.model_copy(update={"port": port}))

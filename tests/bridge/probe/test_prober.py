@@ -97,6 +97,22 @@ def test_nobody_there_is_told_after_a_while_and_no_sooner() -> None:
     assert 20.0 <= pair.now < 40.0
 
 
+def test_a_slow_modem_that_loses_the_first_questions_is_asked_again_however_long_that_takes() -> None:
+    pair = SimulatedPair(toy_profile(fixed_ms=12_000.0), None, 1)
+    carrier, said = SimCarrier(pair), list[str]()
+    send, sent = carrier.send, list[bytes]()
+
+    def lose_two(data: bytes) -> int | None:
+        sent.append(data)
+        return 0 if len(sent) <= 2 else send(data)
+
+    carrier.send = lose_two  # type: ignore[method-assign]
+    assert Prober(carrier, carrier, pair.profile, say=said.append).find_peer(20.0)
+    assert len(sent) == 3
+    assert pair.now > 60.0
+    assert said[0].startswith("a question and its answer may take")
+
+
 def test_a_packet_too_small_for_the_test_is_told() -> None:
     profile = toy_profile(mtu_bytes=16)
     carrier = SimCarrier(SimulatedPair(profile))

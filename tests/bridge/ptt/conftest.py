@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -50,13 +51,17 @@ class CatRadio:
         tty.setraw(self._slave)
         self.path = os.ttyname(self._slave)
         self._inbox = b""
+        self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
-            while data := os.read(self._master, 256):
-                self._inbox += data
+            while True:
+                ready, _, _ = select.select([self._master, self._ended], [], [])
+                if self._ended in ready:
+                    return
+                self._inbox += os.read(self._master, 256)
                 for command in self._commands():
                     answer = self._obey(command)
                     if answer and not self.is_mute:
@@ -116,10 +121,14 @@ class CatRadio:
         return b""
 
     def close(self) -> None:
-        """As when the cable is pulled."""
-        for descriptor in (self._slave, self._master):
-            with contextlib.suppress(OSError):
+        """As when the cable is pulled; nothing if done already. A thread that still read would read another radio's
+        descriptor of the same number."""
+        if self._end >= 0:
+            os.write(self._end, b"x")
+            self._thread.join()
+            for descriptor in (self._slave, self._master, self._ended, self._end):
                 os.close(descriptor)
+            self._end = -1
 
 
 @pytest.fixture
@@ -223,6 +232,11 @@ class Rigctld:
 
     @property
     def is_on(self) -> bool:
+        """By its own word. It now and then resets a new connection while it ends that of a program that was killed."""
+        for _ in range(20):
+            with contextlib.suppress(ConnectionError):
+                return self.ask(b"t\n").strip() == b"1"
+            time.sleep(0.05)
         return self.ask(b"t\n").strip() == b"1"
 
     def kill(self) -> None:

@@ -86,6 +86,28 @@ def test_an_instant_message_and_its_acknowledgement() -> None:
     assert here.take_host() == b""
 
 
+def test_a_command_without_end_is_forgotten() -> None:
+    modem = make()
+    assert say(modem, b"+++AT*SENDIM," + b"9" * 6000) == b""
+    assert say(modem, b"+++AT?AL\n", 1.0) == framed(b"1", b"?AL")
+
+
+def test_a_signal_is_told_when_it_begins_and_when_nothing_was_read_of_it() -> None:
+    here, there = make("a"), make("b")
+    say(here, b"+++AT*SENDIM,1,2,noack,x\n")
+    (frame,) = here.take_air()
+    there.carrier(True, 1.0)
+    assert there.take_host() == framed(b"RECVSTART")
+    there.on_air(frame, AirQuality(), 1.2)
+    there.carrier(False, 1.2)
+    assert there.take_host().count(b"RECVSTART") == 0
+    there.carrier(True, 2.0)
+    there.carrier(False, 2.2)
+    assert there.take_host() == framed(b"RECVSTART") + framed(b"RECVFAILED,0.0000,-36,75")
+    here.carrier(True, 1.1)
+    assert here.take_host().count(b"RECVSTART") == 0, "on the air itself"
+
+
 def test_without_an_acknowledgement_it_fails_after_a_while() -> None:
     modem = make(ack_wait_s=3.0)
     say(modem, b"+++AT*SENDIM,1,2,ack,x\n")

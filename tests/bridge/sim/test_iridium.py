@@ -84,10 +84,20 @@ def sbd(**virtual: Any) -> Desk:
         (b"ATA\r", b"ATA\r\r\nNO CARRIER\r\n"),
         (b"ATD\r", b"ATD\r\r\nERROR\r\n"),
         (b"hello\r", b"hello\r"),
+        (b"AT-\r", b"AT-\r\r\nERROR\r\n"),
+        (b"ATE0-\r", b"ATE0-\r\r\nERROR\r\n"),
     ],
 )
 def test_command_lines(command: bytes, reply: bytes) -> None:
     assert calls().say(command) == reply
+
+
+def test_a_line_without_end_is_refused_when_it_ends() -> None:
+    desk = calls()
+    desk.say(b"ATE0\r")
+    assert desk.say(b"ATS0=" + b"9" * 6000) == b""
+    assert desk.say(b"\r") == b"\r\nERROR\r\n"
+    assert desk.say(b"ATS0?\r") == b"\r\n000\r\n\r\nOK\r\n"
 
 
 def test_the_signal_takes_a_moment() -> None:
