@@ -43,7 +43,7 @@ class AirSection(StrictModel):
     """
 
     mtu_bytes: int = Field(ge=8, le=4096)
-    rate_bps: float | None = Field(default=None, gt=0)
+    rate_bps: float | None = Field(default=None, ge=1, le=1e9)
     overhead_bytes: int = Field(default=0, ge=0)
     fixed_ms: float = Field(default=0.0, ge=0)
     turnaround_ms: float = Field(default=0.0, ge=0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from gateway.codec.model import CodecModel
 
 # As every program of ours sets it: the steps are too small to share, and tests run beside others.
 torch.set_num_threads(1)
+# A shell gives its background jobs SIGINT ignored, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Nor is how long an example takes on a busy machine a finding.
 settings.register_profile("clarilink", deadline=None)
 settings.load_profile("clarilink")

@@ -38,23 +38,28 @@ def _codec(weights: Path | None) -> Any:
 @click.option("--raw", is_flag=True, help="Headerless: exactly 3 bytes per 80 ms frame.")
 @click.option("--denoise", is_flag=True, help="Suppress noise first (extra denoise).")
 @click.option(
-    "--search/--no-search",
-    default=True,
-    show_default=True,
-    help="Try digits on the decoder and keep those that a recogniser hears best: several times the computing.",
+    "--search",
+    "search",
+    flag_value="full",
+    default="full",
+    help="Try digits on the decoder and keep those a recogniser hears best: several times the computing; the default.",
 )
+@click.option("--quick-search", "search", flag_value="quick", help="The same in half the steps.")
+@click.option("--no-search", "search", flag_value="none", help="Take the first guess.")
 @lookahead_option
 @weights_option
 def encode(
-    source: str, target: str, raw: bool, denoise: bool, search: bool, lookahead: int | None, weights: Path | None
+    source: str, target: str, raw: bool, denoise: bool, search: str, lookahead: int | None, weights: Path | None
 ) -> None:
     """Encode a sound file (any rate, any channels; - is standard input) to 300 bit/s."""
     from gateway.audio.denoise import wanted
+    from gateway.codec import SearchSettings
     from gateway.tools.transcode import encode_file
 
     if denoise:
         wanted("on")
-    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise, search=search)
+    settings = {"full": SearchSettings(), "quick": SearchSettings.quick()}.get(search)
+    done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise, search=settings)
     for remark in done.remarks:
         _remark(remark)
     click.echo(f"{done.samples / 16000:.2f} s of speech, {done.frames} frames, {done.frames * 3} bytes", err=True)

@@ -33,6 +33,7 @@ class BenchReport:
     encode_real_time_factor: float
     decode_real_time_factor: float
     search_real_time_factor: float
+    quick_search_real_time_factor: float
     live_search_real_time_factor: float
     encode_step_ms_p50: float
     encode_step_ms_p99: float
@@ -86,6 +87,7 @@ def run_bench(weights: Path | None = None, repeats: int = 3) -> BenchReport:
         encode_real_time_factor=round(median(encode_factors), 4),
         decode_real_time_factor=round(median(decode_factors), 4),
         search_real_time_factor=_search_factor(codec, pcm, SearchSettings()),
+        quick_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.quick()),
         live_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.live(6)),
         encode_step_ms_p50=round(float(np.percentile(encode_ms, 50)), 2),
         encode_step_ms_p99=round(float(np.percentile(encode_ms, 99)), 2),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,11 +46,11 @@ def encode_file(
     raw: bool,
     lookahead: int | None = None,
     denoise: bool = False,
-    search: bool = False,
+    search: SearchSettings | None = None,
 ) -> Transcoded:
     """Encode sound file `source` to `target` ('-': standard streams); raises GatewayError naming the file at fault.
 
-    With `search` digits are tried before they are written: over 6 s at a time, or over half a second in a pipe.
+    With `search` digits are tried before they are written, in a pipe over half a second at a time.
     """
     with ExitStack() as stack:
         reader = stack.enter_context(SoundReader(source))
@@ -61,8 +61,9 @@ def encode_file(
         writer = None if raw else ClkWriter(out, spec.codec_id, spec.codec_version, block_frames=block_frames)
         piped = "-" in (source, target)
         ahead = spec.default_lookahead if lookahead is None else lookahead
-        settings = SearchSettings.live(PIPE_SEARCH_FRAMES, ahead) if piped else SearchSettings()
-        stream = codec.encoder_stream(lookahead, settings if search else None)
+        if search is not None and piped:
+            search = replace(search, segment_frames=PIPE_SEARCH_FRAMES, ahead_frames=ahead)
+        stream = codec.encoder_stream(lookahead, search)
         denoiser = Denoiser() if denoise else None
         samples = frames = 0
 

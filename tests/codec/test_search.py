@@ -61,7 +61,11 @@ def test_bits_do_not_depend_on_chunks_and_are_never_taken_back(codec: Codec, spe
     assert b"".join([*stream.push(pcm), *stream.flush()]) == whole, "a stream begins afresh after flush"
 
 
-@pytest.mark.parametrize("settings", [SearchSettings(), SearchSettings.live(6)], ids=["whole", "live"])
+@pytest.mark.parametrize(
+    "settings",
+    [SearchSettings(), SearchSettings.quick(), SearchSettings.live(6)],
+    ids=["whole", "quick", "live"],
+)
 def test_the_ear_hears_less_difference(codec: Codec, speech: np.ndarray, settings: SearchSettings) -> None:
     ear = load_ear()
 
@@ -75,6 +79,13 @@ def test_the_ear_hears_less_difference(codec: Codec, speech: np.ndarray, setting
 
     plain, searched = difference(codec.encode(speech)), difference(codec.encode(speech, search=settings))
     assert searched < 0.97 * plain
+
+
+def test_a_search_that_leads_astray_is_not_followed(codec: Codec, speech: np.ndarray) -> None:
+    """At a rate beyond all reason each step makes it worse."""
+    pcm = speech[:30_000]
+    wild = SearchSettings(steps=2, rate=50.0, segment_frames=30)
+    assert codec.encode(pcm, search=wild) == codec.encode(pcm)
 
 
 def test_live_search_hands_out_a_packet_when_it_is_full(codec: Codec, speech: np.ndarray) -> None:

@@ -17,6 +17,7 @@ def test_figures_of_a_small_codec(tmp_path: Path, small_codec: Codec, small_spec
     values = json.loads(json.dumps(figures.as_dict()))
     assert 0 < values["encode_real_time_factor"] < 100
     assert 0 < values["encode_real_time_factor"] < values["live_search_real_time_factor"]
+    assert values["encode_real_time_factor"] < values["quick_search_real_time_factor"]
     assert values["encode_step_ms_p50"] <= values["encode_step_ms_p99"]
     assert values["weights_mb"] == round(path.stat().st_size / 1e6, 2) or values["weights_mb"] > 0
     assert values["algorithmic_delay_ms"] == small_codec.delay_ms()

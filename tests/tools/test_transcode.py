@@ -13,7 +13,7 @@ import pytest
 
 from gateway.audio.denoise import denoise
 from gateway.audio.files import read_audio, write_wav
-from gateway.codec import Codec
+from gateway.codec import Codec, SearchSettings
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.errors import CheckpointError, GatewayError, RemoteProtocolError
 from gateway.protocol.container import ClkWriter
@@ -156,6 +156,6 @@ def test_speech_comes_out_while_frames_still_come_in(
 def test_a_search_changes_the_bits_and_not_their_number(small_codec: Codec, wav: Path, tmp_path: Path) -> None:
     plain, searched = tmp_path / "plain.raw", tmp_path / "searched.raw"
     encode_file(small_codec, str(wav), str(plain), raw=True)
-    encode_file(small_codec, str(wav), str(searched), raw=True, search=True)
+    encode_file(small_codec, str(wav), str(searched), raw=True, search=SearchSettings())
     assert searched.stat().st_size == plain.stat().st_size
     assert searched.read_bytes() != plain.read_bytes()
