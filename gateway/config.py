@@ -514,6 +514,7 @@ class StationConfig(StrictModel):
         if self.jitter.cap_ms < needed:
             raise ValueError(
                 f"jitter.cap_ms {self.jitter.cap_ms} is too small: packets.frames_per_packet "
-                f"{self.packets.frames_per_packet} and jitter.cushion_ms {self.jitter.cushion_ms} need {needed}"
+                f"{self.packets.frames_per_packet} and jitter.cushion_ms {self.jitter.cushion_ms} need {needed}, and "
+                "some 300 more where packets may come early"
             )
         return self

@@ -36,14 +36,15 @@ class SearchPace:
         """Share of real time that `steps` a segment take; None before the first search."""
         if self._cost_s is None:
             return None
-        return self._cost_s * steps * window_frames / (segment_frames * FRAME_S)
+        return self._cost_s * (steps + 1) * window_frames / (segment_frames * FRAME_S)
 
     def steps(self, segment_frames: int, window_frames: int) -> int:
         """For a segment of so many frames, with those before and after it that are decoded along."""
         if self._cost_s is None:
             return self._most
         budget_s = self._share * segment_frames * FRAME_S
-        fitting = int(budget_s / (self._cost_s * max(1, window_frames)))
+        # One more decoding than steps: the last looks at what the last step found.
+        fitting = int(budget_s / (self._cost_s * max(1, window_frames))) - 1
         return min(fitting, self._most) if fitting >= FEWEST_STEPS else 0
 
     def skipped(self) -> None:
@@ -53,5 +54,5 @@ class SearchPace:
 
     def took(self, steps: int, window_frames: int, seconds: float) -> None:
         """A search of `steps` over `window_frames` took `seconds`."""
-        cost = seconds / (steps * max(1, window_frames))
+        cost = seconds / ((steps + 1) * max(1, window_frames))
         self._cost_s = cost if self._cost_s is None else self._cost_s + _NEWEST * (cost - self._cost_s)

@@ -44,6 +44,9 @@ class SearchSettings:
     """Of the recogniser's features against log-mel L1."""
     layers: tuple[int, ...] = FEATURE_LAYERS
     """Of the recogniser, compared (0-based)."""
+    looks_again: bool = True
+    """Whether the last step's result is listened to, for a third of a step's computing, and left if another was better;
+    else it is taken, unless the steps before it led astray."""
     stages: int = STAGES
     """1: for receivers that get the first 12 bits of each frame alone (150 bit/s); the others are left as they are."""
 
@@ -55,7 +58,7 @@ class SearchSettings:
     @classmethod
     def quick(cls) -> SearchSettings:
         """Half the computing: encoding and decoding together stay below a tenth of real time on a fast core."""
-        return cls(steps=3, rate=0.18)
+        return cls(steps=3, rate=0.18, looks_again=False)
 
     @classmethod
     def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
@@ -145,11 +148,10 @@ class Search:
         with torch.inference_mode(False), _fast():
             with torch.no_grad():
                 wanted = self._features(heard)
-            best, least = level_value(digits)[None], float("inf")
+            best, losses = level_value(digits)[None], list[float]()
             point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
             descent = _Adam(point)
-            losses = []
-            for step in range(steps):
+            for step in range(steps + settings.looks_again):
                 soft = torch.tanh(point)
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()
                 decoded = self._decode(values)[0].float()
@@ -158,14 +160,14 @@ class Search:
                     self._features(window), wanted
                 )
                 losses.append(float(loss.detach()))
-                if losses[-1] < least:
-                    best, least = values.detach(), losses[-1]
-                (gradient,) = torch.autograd.grad(loss, point)
-                descent.step(gradient, settings.rate * (1 - 0.7 * step / steps))
-            if losses[-1] > losses[0]:  # it leads astray, as in digital silence
-                return best
-            # Where the last step led is not listened to again, which would cost a third of a step.
+                if losses[-1] < min(losses[:-1], default=float("inf")):
+                    best = values.detach()
+                if step < steps:
+                    (gradient,) = torch.autograd.grad(loss, point)
+                    descent.step(gradient, settings.rate * (1 - 0.7 * step / steps))
+        if not settings.looks_again and losses[-1] <= losses[0]:
             return level_value(nearest_digit(torch.tanh(point.detach())))
+        return best
 
     def _features(self, mel: Tensor) -> list[Tensor]:
         outputs = self._ear(mel, 1 + max(self._settings.layers))

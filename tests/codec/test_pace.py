@@ -41,7 +41,7 @@ def test_a_slow_machine_does_without_and_a_fast_one_takes_all() -> None:
 
 
 def test_a_machine_that_was_busy_is_tried_again() -> None:
-    pace = pace_after(1.6)
+    pace = pace_after(1.3)
     packets = 0
     while pace.steps(SEGMENT, WINDOW) == 0:
         pace.skipped()

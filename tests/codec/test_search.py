@@ -84,8 +84,9 @@ def test_the_ear_hears_less_difference(codec: Codec, speech: np.ndarray, setting
 def test_a_search_that_leads_astray_is_not_followed(codec: Codec, speech: np.ndarray) -> None:
     """At a rate beyond all reason each step makes it worse."""
     pcm = speech[:30_000]
-    wild = SearchSettings(steps=2, rate=50.0, segment_frames=30)
-    assert codec.encode(pcm, search=wild) == codec.encode(pcm)
+    for looks_again in (True, False):
+        wild = SearchSettings(steps=2, rate=50.0, segment_frames=30, looks_again=looks_again)
+        assert codec.encode(pcm, search=wild) == codec.encode(pcm)
 
 
 def test_live_search_hands_out_a_packet_when_it_is_full(codec: Codec, speech: np.ndarray) -> None:
