@@ -49,7 +49,7 @@ def test_delay_is_what_the_station_computes_and_the_words_arrive(preset: str) ->
     require_program("pulseaudio", "pulseaudio libasound2-plugins")
     result = talk(preset)
     if result.excess_ms > WITHIN_MS:
-        # A sound stream that was opened while the machine was busy holds a block more for as long as it is open.
+        # Streams opened on a busy machine were once seen to be a block later in every over: open them anew.
         result = talk(preset)
     assert len(result.overs) >= FEWEST, "is this machine too busy for sound?"
     assert abs(result.excess_ms) <= WITHIN_MS, [(over.delay_ms, over.computed_ms) for over in result.overs]
