@@ -37,13 +37,9 @@ class MessageRouter:
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # who comes back under its own name is let in again
         self._socket.setsockopt(zmq.SNDHWM, 16 * QUEUE_PACKETS)  # for all stations' sending in bursts
         self._socket.setsockopt(zmq.RCVHWM, 16 * QUEUE_PACKETS)
-        try:
+        with self._guard.opening():
             self._guard.serve(self._socket)
             self.endpoint = bind(self._socket, endpoint)
-        except LinkError:
-            self._guard.close()
-            self._context.destroy(linger=0)
-            raise
         self._woken, self._wake = socket.socketpair()
         self._woken.setblocking(False)
         self._wake.setblocking(False)
@@ -118,13 +114,9 @@ class ReplySocket:
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._guard = Guard(self._context, curve, count)
         self._socket = new_socket(self._context, zmq.REP, max_bytes)
-        try:
+        with self._guard.opening():
             self._guard.serve(self._socket)
             self.endpoint = bind(self._socket, endpoint)
-        except LinkError:
-            self._guard.close()
-            self._context.destroy(linger=0)
-            raise
 
     @property
     def sockets(self) -> list[zmq.Socket[bytes]]:
@@ -188,13 +180,9 @@ class MessageDealer:
         self._socket.setsockopt(zmq.IDENTITY, b"\x01" + secrets.token_bytes(8))
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # while nobody is there, drop now: stale voice later is worthless
         self._guard = Guard(self._context, curve, count)
-        try:
+        with self._guard.opening():
             self._guard.join(self._socket)
             connect(self._socket, endpoint)
-        except LinkError:
-            self._guard.close()
-            self._context.destroy(linger=0)
-            raise
 
     def send(self, message: bytes) -> bool:
         """Whether it could be sent: False while nobody is there, or too much waits."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import math
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import zmq
@@ -109,8 +110,7 @@ class Guard:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], curve: Curve | None, count: Callable[[str], None]
     ) -> None:
-        self._curve = curve
-        self._count = count
+        self._context, self._curve, self._count = context, curve, count
         self._zap: zmq.Socket[bytes] | None = None
         self._watched: list[zmq.Socket[bytes]] = []
         self.sockets: list[zmq.Socket[bytes]] = []
@@ -121,6 +121,16 @@ class Guard:
             self._zap.setsockopt(zmq.LINGER, 0)
             self._zap.bind(ZAP_ENDPOINT)  # before any socket that it decides about
             self.sockets.append(self._zap)
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """While addresses are opened: where one cannot be used, nothing of the context stays open."""
+        try:
+            yield
+        except LinkError:
+            self.close()
+            self._context.destroy(linger=0)
+            raise
 
     def serve(self, bound: zmq.Socket[bytes]) -> None:
         """Before `bind`: only those on the list get in."""

@@ -93,7 +93,7 @@ class ZeromqPeersLink(Link):
         self._tx = new_socket(self._context, zmq.XPUB, envelope.MAX_MESSAGE_BYTES)
         self._rx = new_socket(self._context, zmq.SUB, envelope.MAX_MESSAGE_BYTES)
         self._guard = Guard(self._context, self._curve, lambda name: self.metrics.count(f"{self._layer}.{name}"))
-        try:
+        with self._guard.opening():
             self._tx.setsockopt(zmq.XPUB_VERBOSER, 1)  # every coming and going of a listener is told
             self._rx.setsockopt(zmq.LINGER, 0)
             self._rx.setsockopt(zmq.SUBSCRIBE, b"")
@@ -102,10 +102,6 @@ class ZeromqPeersLink(Link):
             for number, endpoint in enumerate(self._connect_to):
                 self._guard.join(self._rx, number)
                 connect(self._rx, endpoint)
-        except LinkError:
-            self._guard.close()
-            self._context.destroy(linger=0)
-            raise
 
     def _close(self) -> None:
         with self._tx_lock, self._rx_lock:
@@ -198,13 +194,9 @@ class ZeromqChannelLink(Link):
         self._socket = new_socket(self._context, zmq.DEALER, envelope.MAX_MESSAGE_BYTES)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # while nobody is there, drop now: stale voice later is worthless
         self._guard = Guard(self._context, self._curve, lambda name: self.metrics.count(f"{self._layer}.{name}"))
-        try:
+        with self._guard.opening():
             self._guard.join(self._socket)
             connect(self._socket, self._endpoint)
-        except LinkError:
-            self._guard.close()
-            self._context.destroy(linger=0)
-            raise
         self._token = secrets.randbits(63)
         self._inbox: deque[Received] = deque()
         self._info = self._plain_info
