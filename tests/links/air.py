@@ -13,6 +13,7 @@ import zmq
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.links.base import Link
 from gateway.links.channel_process import ChannelProcess
+from gateway.links.curve import Curve
 
 PATIENCE_S = 5.0
 
@@ -48,8 +49,8 @@ def stranger(kind: int) -> Iterator[zmq.Socket[bytes]]:
 
 
 @contextmanager
-def channel(config: ChannelProcessConfig) -> Iterator[ChannelProcess]:
-    process = ChannelProcess(config)
+def channel(config: ChannelProcessConfig, keys: Curve | None = None) -> Iterator[ChannelProcess]:
+    process = ChannelProcess(config, curve=keys)
     thread = threading.Thread(target=process.run)
     thread.start()
     try:

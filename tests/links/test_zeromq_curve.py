@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 
 import pytest
 import zmq
@@ -14,47 +10,14 @@ import zmq
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.errors import LinkError
-from gateway.links.base import Link
-from gateway.links.channel_process import ChannelProcess
 from gateway.links.curve import Curve
 from gateway.links.router import ask
 from gateway.links.sockets import curve_keypair
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
+from tests.links.air import PATIENCE_S, channel, free_endpoint, hear, wait_until
 
 A, B, C = (curve_keypair() for _ in range(3))
 CLEAN = ChannelSpec("clean")
-PATIENCE_S = 5.0
-
-
-def free_endpoint() -> str:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
-def hear(link: Link) -> bytes:
-    received = link.receive(PATIENCE_S)
-    assert received is not None
-    return received.data
-
-
-@contextmanager
-def channel(config: ChannelProcessConfig, keys: Curve) -> Iterator[ChannelProcess]:
-    process = ChannelProcess(config, curve=keys)
-    thread = threading.Thread(target=process.run)
-    thread.start()
-    try:
-        yield process
-    finally:
-        process.stop()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 def curve(own: tuple[str, str], *servers: tuple[str, str], allowed: tuple[tuple[str, str], ...] = ()) -> Curve:
