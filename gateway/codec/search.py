@@ -57,7 +57,7 @@ class SearchSettings:
 
     @classmethod
     def quick(cls) -> SearchSettings:
-        """Half the computing: encoding and decoding together stay below a tenth of real time on a fast core."""
+        """Three steps for half the computing, a few words dearer (README, "Measure")."""
         return cls(steps=3, rate=0.18, looks_again=False)
 
     @classmethod
