@@ -52,6 +52,12 @@ class WhisperPart(nn.Module):
         batch, time, _ = x.shape
         return x.view(batch, time, parts, self.width // HEAD_SIZE, HEAD_SIZE).permute(2, 0, 3, 1, 4)
 
+    def matrices_to(self, kind: torch.dtype) -> None:
+        """Convert what is multiplied; norms and positions stay."""
+        for name, value in self.named_buffers():
+            if value.ndim >= 2 and not name.endswith("encodings"):
+                setattr(self, name, value.to(kind))
+
     def _feed_forward(self, x: Tensor, layer: str) -> Tensor:
         y = F.gelu(self._linear(self._norm(x, f"{layer}/ffn/layer_norm"), f"{layer}/ffn/linear_0"))
         return x + self._linear(y, f"{layer}/ffn/linear_1")
@@ -81,12 +87,6 @@ class WhisperEncoder(WhisperPart):
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
             outputs.append(x)
         return outputs
-
-    def matrices_to(self, kind: torch.dtype) -> None:
-        """Convert what is multiplied; norms and positions stay."""
-        for name, value in self.named_buffers():
-            if value.ndim >= 2 and not name.endswith("encodings"):
-                setattr(self, name, value.to(kind))
 
     def normalised(self, last: Tensor) -> Tensor:
         """The last layer's output as the decoder attends to it."""

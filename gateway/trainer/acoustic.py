@@ -5,6 +5,7 @@ Rule: everything of a batch that is random is drawn before the compiled part, wh
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateway.codec.quantizer import Quantized, unit_moments_loss
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
 from gateway.trainer.finder import DigitFinder
+from gateway.trainer.loader import to_device
 from gateway.trainer.policy import Rollout, log_probability
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
@@ -44,12 +46,24 @@ SPELLINGS_A_LATENT = 2
 class AcousticNets(nn.Module):
     """The codec plus heads that only training needs."""
 
-    def __init__(self, codec: CodecModel, whisper_width: int) -> None:
+    def __init__(self, codec: CodecModel, whisper_width: int, elder: bool) -> None:
         super().__init__()
         self.codec = codec
+        # As it begins: a copy that stays, and that checkpoints hold.
+        self.elder = copy.deepcopy(nn.ModuleList([codec.encoder, codec.quantizer])) if elder else nn.ModuleList()
+        self.elder.requires_grad_(False)
         width = codec.spec.widths[2]
         self.semantic = nn.Linear(width, FEATURES_A_LATENT * whisper_width)
         self.spelling = nn.Linear(width, SPELLINGS_A_LATENT * (1 + len(ALPHABET)))
+
+
+class Clips(NamedTuple):
+    """What one step draws: samples (batch, samples) heard and wanted, lookahead gates (2,), damage of the digits."""
+
+    heard: Tensor
+    clean: Tensor
+    gates: Tensor
+    damage: Damage
 
 
 class AcousticBatch(NamedTuple):
@@ -80,7 +94,7 @@ class AcousticTask:
         weights = read_ctranslate2(tiny_en_path())
         self.whisper = WhisperEncoder(weights).eval().to(device)
         self.decoder = WhisperDecoder(weights).eval().to(device)
-        self.module = AcousticNets(codec, self.whisper.width).to(device)
+        self.module = AcousticNets(codec, self.whisper.width, recipe.elder_share > 0).to(device)
         loss = recipe.loss
         # Without these terms Whisper is not run at all: a step then costs less than half.
         self.reads = max(loss.words, loss.spelling) > 0 or recipe.task == "reinforce"
@@ -107,19 +121,23 @@ class AcousticTask:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
 
-    def draw(self, rng: np.random.Generator) -> AcousticBatch:
+    def draw(self, rng: np.random.Generator) -> Clips:
         """The next batch."""
         recipe = self.recipe
-        heard_pcm, clean_pcm = self.source.batch(recipe.batch, rng)
+        heard, clean = self.source.batch(recipe.batch, rng)
         lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
-        gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)], device=self.device)
+        gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)])
         damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
-        with torch.no_grad():
-            heard = self.codec.mels(torch.from_numpy(heard_pcm).to(self.device))
-            clean = self.codec.mels(torch.from_numpy(clean_pcm).to(self.device))
-            with self.autocast():
-                target = self._layers(as_whisper_hears(clean)) if self.listens else []
-        return AcousticBatch(heard, clean, gates, Damage(*(d.to(self.device) for d in damage)), target)
+        return Clips(torch.from_numpy(heard), torch.from_numpy(clean), gates, damage)
+
+    @torch.no_grad()
+    def place(self, drawn: Clips) -> AcousticBatch:
+        """What was drawn, as mels on the device, and what the recogniser makes of the clean ones."""
+        clips: Clips = to_device(drawn, self.device)
+        heard, clean = self.codec.mels(clips.heard), self.codec.mels(clips.clean)
+        with self.autocast():
+            target = self._layers(as_whisper_hears(clean)) if self.listens else []
+        return AcousticBatch(heard, clean, clips.gates, clips.damage, target)
 
     def encode(self, mel: Tensor, gates: Tensor) -> tuple[Tensor, Quantized]:
         """Mels (batch, frames, 80) to latents and digits."""
@@ -160,6 +178,10 @@ class AcousticTask:
         """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
         latent, quantized = self._encode(batch.heard, batch.gates)
         digits, values, found = quantized.digits, quantized.values, None
+        if self.recipe.elder_share > 0:
+            old = self.elders(batch)
+            digits = torch.cat([digits[: -len(old.digits)], old.digits])
+            values = torch.cat([values[: -len(old.digits)], old.values])
         if self._finder is not None:
             found = self.find(batch, digits)
             digits = torch.cat([found.digits, digits[len(found.digits) :]])
@@ -180,6 +202,14 @@ class AcousticTask:
         if self.recipe.loss.spelling > 0:
             terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
+
+    @torch.no_grad()
+    def elders(self, batch: AcousticBatch) -> Quantized:
+        """The last clips of a batch as the codec that the run began with says them."""
+        clips = max(1, round(self.recipe.elder_share * len(batch.heard)))
+        encoder, quantizer = self.module.elder
+        quantized: Quantized = quantizer(encoder.train_path(batch.heard[-clips:], batch.gates))
+        return quantized
 
     def find(self, batch: AcousticBatch, digits: Tensor) -> Rollout:
         """Better digits for the first clips of a batch, by search from the encoder's."""
@@ -214,8 +244,8 @@ class AcousticTask:
         weights = self.recipe.loss.model_dump()
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
-    def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
-        batch = self.draw(rng)
+    def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:
+        batch = self.place(drawn)
         lines = self.lines(batch)
         with self.autocast():
             terms, _ = self.acoustic_terms(batch, lines)

@@ -60,7 +60,7 @@ class Journal:
         if self._columns is None or not set(self._sums) <= set(self._columns):
             self._columns = ["step", "seconds", *self._sums]
             csv.writer(self._file).writerow(self._columns)
-        row = {"step": str(step), "seconds": str(round(seconds)), **{k: f"{v:.5f}" for k, v in self._sums.items()}}
+        row = {"step": str(step), "seconds": f"{seconds:.1f}", **{k: f"{v:.5f}" for k, v in self._sums.items()}}
         csv.writer(self._file).writerow([row.get(name, "") for name in self._columns])
         self._file.flush()
         shown = "  ".join(f"{name} {value:.4f}" for name, value in self._sums.items())

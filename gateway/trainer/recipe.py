@@ -141,7 +141,12 @@ class TrainRecipe(StrictModel):
     bf16: bool = True
     compile: bool = True
     threads: int = 2
+    workers: int = Field(default=0, ge=0)
+    """Processes that draw clips ahead, for GPUs that would wait for them; 0: none, each step draws its own."""
     lookahead_chances: tuple[float, float, float] = (0.1, 0.3, 0.6)
+    elder_share: float = Field(default=0.0, ge=0, le=1)
+    """Of a batch's clips: their digits come from the codec that the run began with, so that the decoder goes on reading
+    what stations send that have not got the new weights."""
     train: dict[Part, int] = Field(default={})
     """Parts that learn and the step from which they do; what a task trains by default when empty."""
     checkpoint_minutes: float = 4.0

@@ -7,18 +7,20 @@ vocoder is in the loop; the acoustic loss terms go on as regularisers on the dig
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gateway.trainer.acoustic import AcousticBatch, AcousticTask
+from gateway.trainer.acoustic import AcousticBatch, AcousticTask, Clips
 from gateway.trainer.policy import Rollout, advantages, log_probability, sample
 from gateway.trainer.tasks import CODEC, Turn
 from gateway.trainer.words import Lines, as_whisper_hears, next_words, teacher_lines, text_of
 
 
+@lru_cache(1 << 16)
 def error_rate(reference: str, heard: str, characters: float) -> float:
     """Word errors mixed with `characters` parts of character errors, each over the reference and at most 1."""
     import jiwer
@@ -32,9 +34,9 @@ def error_rate(reference: str, heard: str, characters: float) -> float:
 class ReinforceTask(AcousticTask):
     """Acoustic terms on rounded digits, and the policy gradient of a group of sampled ones for every clip."""
 
-    def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
+    def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         policy = self.recipe.policy
-        batch = self.draw(rng)
+        batch = self.place(drawn)
         waiting = self.lines(batch)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         with self.autocast():

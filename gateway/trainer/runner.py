@@ -9,6 +9,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateway.trainer.checkpoint import load_parts, read_run
 from gateway.trainer.data import Corpus
 from gateway.trainer.distributed import any_of, average_gradients, take_place, together
 from gateway.trainer.journal import Journal
+from gateway.trainer.loader import drawn
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Task, build_task, thaw, trained_parts
 
@@ -80,6 +82,7 @@ class Run:
         self.ema = [p.detach().clone() for p in self.trained]
         self.step = 0
         self.seconds = 0.0
+        self._drawn: Iterator[tuple[Any, np.random.Generator]] | None = None
         if (folder / CHECKPOINT).is_file():
             self._resume(folder / CHECKPOINT)
 
@@ -134,11 +137,13 @@ class Run:
 
     def train_step(self) -> dict[str, float]:
         """One step of every player; returns the loss terms as numbers, those of others than the codec by its name."""
+        if self._drawn is None:
+            self._drawn = drawn(self.task.draw, self.recipe, self.place, self.step)
+        content, rng = next(self._drawn)
         factor = schedule(self.step, self.recipe)
         thaw(self.codec, self.recipe, self.step)
-        rng = np.random.default_rng([self.recipe.seed, self.step * self.place.world + self.place.rank])
-        numbers: dict[str, float] = {}
-        for name, terms in self.task.step(rng, self.step):
+        named: dict[str, Tensor] = {}
+        for name, terms in self.task.step(content, rng, self.step):
             player = self.players[name]
             for group in player.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * player.factor * factor
@@ -149,12 +154,13 @@ class Run:
             if torch.isfinite(norm):
                 player.optimizer.step()
             for term, value in {**terms, "norm": norm}.items():
-                numbers[term if name == CODEC else f"{name}_{term}"] = float(value.detach())
+                named[term if name == CODEC else f"{name}_{term}"] = value.detach()
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(self.ema, [p.detach() for p in self.trained], 1.0 - decay)
         self.step += 1
-        return numbers
+        # In one go: a GPU is waited for once a step.
+        return dict(zip(named, torch.stack([v.float() for v in named.values()]).tolist(), strict=True))
 
     def train(self, report_every: int = 50) -> None:
         """Run to the recipe's last step, or until SIGTERM or SIGINT; always leaves a checkpoint."""
@@ -189,6 +195,7 @@ class Run:
                         saved = now
         finally:
             self.save()
+            self._drawn = None  # ends the processes that draw ahead
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         together(self.place)
@@ -201,6 +208,9 @@ class Run:
 
 
 def git_revision() -> str:
-    """The checkout's revision, or 'unknown' outside one."""
-    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    """The checkout's revision, or 'unknown' outside one or where there is no git."""
+    try:
+        result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
     return result.stdout.strip() or "unknown"

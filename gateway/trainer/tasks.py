@@ -1,14 +1,14 @@
 """What a training task is, and which parts of the codec it trains.
 
-Rule: a task draws its batch from a generator handed in and yields losses, one for each player in turn; the runner owns
-optimisers, steps and files.
+Rule: a task draws its batch from a generator handed in, touching nothing else that changes, and yields losses of it, one
+for each player in turn; the runner owns optimisers, steps and files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -43,8 +43,12 @@ class Task(Protocol):
         """Modules that learn against each other, each with its factor of the learning rate; `CODEC` is one."""
         ...
 
-    def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
-        """Losses of one batch, one turn for each player; between turns the runner updates the player."""
+    def draw(self, rng: np.random.Generator) -> Any:
+        """What one step works on, on the CPU, in a NamedTuple of tensors; may run in another process (loader.py)."""
+        ...
+
+    def step(self, drawn: Any, rng: np.random.Generator, step: int) -> Iterator[Turn]:
+        """Losses of what was drawn, one turn for each player; between turns the runner updates the player."""
         ...
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from gateway.codec.model import CodecModel
 from gateway.codec.spec import SYNTHESIS_DELAY
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.discriminators import Critics, critics_loss, deception_loss, matching_loss
+from gateway.trainer.loader import to_device
 from gateway.trainer.losses import log_stft_loss
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
@@ -30,6 +32,12 @@ class VocoderNets(nn.Module):
         super().__init__()
         self.codec = codec
         self.critics = critics
+
+
+class Speech(NamedTuple):
+    """Samples (batch, samples)."""
+
+    pcm: Tensor
 
 
 class VocoderTask:
@@ -58,10 +66,12 @@ class VocoderTask:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
 
-    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Samples (batch, samples) and mels of them (batch, frames, 80), some of which have been through the codec."""
-        _, clean_pcm = self.source.batch(self.recipe.batch, rng)
-        pcm = torch.from_numpy(clean_pcm).to(self.device)
+    def draw(self, rng: np.random.Generator) -> Speech:
+        """The next batch."""
+        return Speech(torch.from_numpy(self.source.batch(self.recipe.batch, rng)[1]))
+
+    def hear(self, pcm: Tensor) -> Tensor:
+        """Mels (batch, frames, 80) of samples (batch, samples), some of which have been through the codec."""
         with torch.no_grad(), self.autocast():
             mel = self.codec.mels(pcm)
             through = round(self.recipe.batch * self.recipe.sound.decoded_share)
@@ -69,10 +79,11 @@ class VocoderTask:
                 quantized = self.codec.encode_mels(mel[:through], torch.ones(2, device=self.device))
                 decoded = self.codec.decode_values(quantized.values, torch.zeros_like(quantized.values))
                 mel = torch.cat([decoded.float(), mel[through:]])
-        return pcm, mel
+        return mel
 
-    def step(self, rng: np.random.Generator, step: int) -> Iterator[Turn]:
-        pcm, mel = self.draw(rng)
+    def step(self, drawn: Speech, rng: np.random.Generator, step: int) -> Iterator[Turn]:
+        pcm = to_device(drawn, self.device).pcm
+        mel = self.hear(pcm)
         with self.autocast():
             made = self._wave(mel)
         # The vocoder's stream lags by the window's overlap; compare it with speech delayed as much.

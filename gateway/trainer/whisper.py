@@ -96,6 +96,32 @@ class WhisperDecoder(WhisperPart):
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/attention/linear_2"), layer)
         return F.layer_norm(x, (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
 
+    def crossed(self, features: Tensor) -> list[Tensor]:
+        """What every layer attends to in features (batch, frames, width): keys and values (2, batch, heads, frames, 64)."""
+        return [
+            self._heads(self._linear(features, f"layer_{i}/attention/linear_1"), 2).contiguous()
+            for i in range(self.layers)
+        ]
+
+    def next(self, tokens: Tensor, place: int, crossed: list[Tensor], own: list[Tensor]) -> Tensor:
+        """Tokens (batch,) at `place` to states (batch, width), given `crossed` and what earlier places left in `own`:
+        a tensor (2, batch, heads, places, 64) for every layer, to be kept and handed in again."""
+        x = (self.get_buffer("embeddings")[tokens] + self.get_buffer("positions")[place])[:, None]
+        for i in range(self.layers):
+            layer = f"layer_{i}"
+            qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
+            q, k, v = self._heads(qkv, 3)
+            own[i][0, :, :, place : place + 1], own[i][1, :, :, place : place + 1] = k, v
+            keys, values = own[i][:, :, :, : place + 1]
+            mixed = F.scaled_dot_product_attention(q, keys, values).transpose(1, 2).flatten(2)
+            x = x + self._linear(mixed, f"{layer}/self_attention/linear_1")
+            (q,) = self._heads(
+                self._linear(self._norm(x, f"{layer}/attention/layer_norm"), f"{layer}/attention/linear_0"), 1
+            )
+            mixed = F.scaled_dot_product_attention(q, *crossed[i]).transpose(1, 2).flatten(2)
+            x = self._feed_forward(x + self._linear(mixed, f"{layer}/attention/linear_2"), layer)
+        return F.layer_norm(x[:, 0], (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
+
     def logits(self, states: Tensor) -> Tensor:
         """States (..., width) to unnormalised log-probabilities of the next token (..., 51864)."""
         return F.linear(states, self.get_buffer("projection"))

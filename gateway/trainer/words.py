@@ -6,6 +6,7 @@ its distribution over the next token, given the same tokens before, for clean an
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -49,7 +50,7 @@ class Listener(Protocol):
     """Greedy transcripts of normalised encoder outputs (batch, frames, width), as lines of tokens."""
 
     def lines(self, features: Tensor) -> list[list[int]]:
-        """Tokens of every clip, prompt and end left out; empty where Whisper found no end within `token_limit`."""
+        """Tokens of every clip, prompt and end left out; `unrepeated` where there was no end within `token_limit`."""
         ...
 
 
@@ -69,35 +70,73 @@ class FastListener:
         limit = token_limit(array.shape[1])
         # It takes the encoder's output in place of mels, so the encoder need not run twice.
         found = self._model.generate(self._storage(array), [list(PROMPT)] * len(array), beam_size=1, max_length=limit)
-        return ended([[t for t in result.sequences_ids[0] if t != END] for result in found], limit)
+        return unrepeated([[t for t in result.sequences_ids[0] if t != END] for result in found], limit)
 
 
 class TorchListener:
-    """By the PyTorch decoder, on whatever device it is: for GPUs, where a batch costs little."""
+    """By the PyTorch decoder, on whatever device it is: for GPUs, where a batch costs little.
+
+    On a GPU it multiplies in bfloat16 and replays a recorded graph: the thousands of small calls that a batch takes would
+    otherwise cost more than the codec's training step.
+    """
 
     SUPPRESSED_FIRST = (220, END)
     """Whisper's rule: a line begins neither with a blank nor with its end."""
 
     def __init__(self, decoder: WhisperDecoder) -> None:
         self._decoder = decoder
+        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
+        if decoder.get_buffer("positions").is_cuda:
+            self._decoder = copy.deepcopy(decoder)
+            self._decoder.matrices_to(torch.bfloat16)
 
     @torch.no_grad()
     def lines(self, features: Tensor) -> list[list[int]]:
-        count = features.shape[0]
-        tokens = torch.tensor([PROMPT] * count, device=features.device)
-        over = torch.zeros(count, dtype=torch.bool, device=features.device)
         limit = token_limit(features.shape[1])
-        for position in range(limit - len(PROMPT)):
-            logits = self._decoder.logits(self._decoder(features, tokens)[:, -1]).float()
+        tokens = self._replayed(features.float()) if features.is_cuda else self._greedy(features)
+        return unrepeated([[t for t in line[len(PROMPT) :] if t != END] for line in tokens.tolist()], limit)
+
+    def _greedy(self, features: Tensor) -> Tensor:
+        """Tokens (batch, limit), prompt included, the end repeated after the first; the same calls whatever is heard."""
+        decoder, count, limit = self._decoder, features.shape[0], token_limit(features.shape[1])
+        crossed = decoder.crossed(features)
+        own = [torch.zeros_like(layer[..., :1, :].expand(-1, -1, -1, limit, -1)) for layer in crossed]
+        tokens = torch.full((count, limit), END, device=features.device)
+        for place, token in enumerate(PROMPT):
+            tokens[:, place] = token
+        over = torch.zeros(count, dtype=torch.bool, device=features.device)
+        for place in range(limit - 1):
+            states = decoder.next(tokens[:, place], place, crossed, own)
+            if place < len(PROMPT) - 1:
+                continue
+            logits = decoder.logits(states).float()
             logits[:, END + 1 :] = -torch.inf  # prompts and timestamps
-            if position == 0:
-                logits[:, list(self.SUPPRESSED_FIRST)] = -torch.inf
+            if place == len(PROMPT) - 1:
+                for suppressed in self.SUPPRESSED_FIRST:
+                    logits[:, suppressed] = -torch.inf
             following = torch.where(over, END, logits.argmax(-1))
-            tokens = torch.cat([tokens, following[:, None]], dim=1)
-            over |= following == END
-            if bool(over.all()):
-                break
-        return ended([[t for t in line[len(PROMPT) :] if t != END] for line in tokens.tolist()], limit)
+            tokens[:, place + 1] = following
+            over = over | (following == END)
+        return tokens
+
+    def _replayed(self, features: Tensor) -> Tensor:
+        """As `_greedy`, recorded at the first batch of a shape."""
+        if features.shape not in self._graphs:
+            mine = features.clone()
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside), torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+                for _ in range(2):
+                    self._greedy(mine)
+            torch.cuda.current_stream().wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph), torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+                tokens = self._greedy(mine)
+            self._graphs[features.shape] = graph, mine, tokens
+        graph, mine, tokens = self._graphs[features.shape]
+        mine.copy_(features)
+        graph.replay()
+        return tokens.clone()
 
 
 class Lines(NamedTuple):
@@ -107,9 +146,20 @@ class Lines(NamedTuple):
     counts: Tensor
 
 
-def ended(lines: list[list[int]], limit: int) -> list[list[int]]:
-    """Lines in which Whisper found an end below `limit` tokens; the others, in which it repeats itself, emptied."""
-    return [line if len(line) + len(PROMPT) + 1 <= limit else [] for line in lines]
+def unrepeated(lines: list[list[int]], limit: int) -> list[list[int]]:
+    """Lines as they are where Whisper found an end below `limit` tokens; the others, in which it mostly repeats itself,
+    cut before the first three tokens in a row that it has said before."""
+    return [line if len(line) + len(PROMPT) + 1 <= limit else _before_repeat(line) for line in lines]
+
+
+def _before_repeat(line: list[int]) -> list[int]:
+    said: set[tuple[int, ...]] = set()
+    for place in range(len(line) - 2):
+        three = tuple(line[place : place + 3])
+        if three in said:
+            return line[:place]
+        said.add(three)
+    return line
 
 
 def teacher_lines(lines: list[list[int]], device: torch.device | None = None) -> Lines:

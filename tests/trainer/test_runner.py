@@ -132,6 +132,20 @@ def test_steps_on_real_clips(real_data: Path, tmp_path: Path, task: str) -> None
         assert 0.0 < terms["mel"] < 0.3
 
 
+def test_the_elder_says_what_it_said_when_the_run_began(data: Path, tmp_path: Path) -> None:
+    old = recipe("acoustic", elder_share=0.5, learning_rate=0.1, loss=LossRecipe(features=0.0, semantic=0.0))
+    run = Run(old, data, tmp_path / "run")
+    batch = run.task.place(run.task.draw(np.random.default_rng(0)))  # type: ignore[attr-defined]
+    with torch.no_grad():
+        began = run.codec.encode_mels(batch.heard, batch.gates).digits[-1:]
+    run.train_step()
+    run.save()
+    later = Run(old, data, tmp_path / "run")
+    assert later.task.elders(batch).digits.equal(began)  # type: ignore[attr-defined]
+    with torch.no_grad():
+        assert not later.codec.encode_mels(batch.heard, batch.gates).digits[-1:].equal(began)
+
+
 def test_a_part_thawed_later_is_resumed_as_well(data: Path, tmp_path: Path) -> None:
     late = recipe("reinforce", train={"encoder": 0, "decoder": 1}, policy=PolicyRecipe(group=2))
     run = Run(late, data, tmp_path / "run")

@@ -21,12 +21,12 @@ from gateway.trainer.words import (
     TorchListener,
     as_whisper_hears,
     divergence,
-    ended,
     next_words,
     spelling_loss,
     teacher_lines,
     text_of,
     token_limit,
+    unrepeated,
 )
 
 Whisper = tuple[WhisperEncoder, WhisperDecoder]
@@ -79,9 +79,14 @@ def test_the_limit_follows_the_length_of_the_clip() -> None:
     assert token_limit(TAIL_FRAMES // 2) == len(PROMPT) + 1
 
 
+def test_what_whisper_repeats_is_cut() -> None:
+    assert unrepeated([[11, 12, 13, 11, 12], [7] * 5, []], limit=8) == [[11, 12, 13, 11, 12], [7] * 5, []]
+    endless = [1, 2, 3, 4, 1, 2, 3, 4]
+    assert unrepeated([endless, [5] * 25, list(range(9))], limit=8) == [[1, 2, 3, 4], [5], list(range(9))]
+
+
 def test_what_counts_is_words_and_end_of_lines_that_end() -> None:
-    lines = ended([[11, 12, 13], [21], [], [5] * 25], limit=8)
-    assert lines == [[11, 12, 13], [21], [], []]  # in the last Whisper repeats itself
+    lines = [[11, 12, 13], [21], [], []]
     taught = teacher_lines(lines)
     assert taught.tokens.tolist() == [
         [*PROMPT, 11, 12, 13],

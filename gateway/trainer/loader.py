@@ -1,0 +1,65 @@
+"""What steps work on, drawn where it is needed or ahead of it by other processes.
+
+Rule: step n draws from a generator seeded by (seed, n) alone, so who draws it, and when, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gateway.trainer.distributed import Place
+from gateway.trainer.recipe import TrainRecipe
+
+Draw = Callable[[np.random.Generator], Any]
+"""Everything random of one step that needs no GPU: tensors on the CPU in a NamedTuple."""
+BATCHES_AHEAD = 4
+"""Of each process."""
+
+
+class _Steps(Dataset[tuple[Any, dict[str, Any]]]):
+    """Step numbers to what they draw, and the generator's state after it."""
+
+    def __init__(self, draw: Draw, seed: int, place: Place) -> None:
+        self._draw, self._seed, self._place = draw, seed, place
+
+    def __getitem__(self, step: int) -> tuple[Any, dict[str, Any]]:
+        rng = np.random.default_rng([self._seed, step * self._place.world + self._place.rank])
+        return self._draw(rng), dict(rng.bit_generator.state)
+
+
+def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator[tuple[Any, np.random.Generator]]:
+    """For every step from `first` to the recipe's last: what it drew, and its generator to go on with."""
+    steps = _Steps(draw, recipe.seed, place)
+    source: Any = (steps[step] for step in range(first, recipe.steps))
+    if recipe.workers:
+        # By fork: the prepared speech is memory-mapped and must not be copied to each of them.
+        source = DataLoader(
+            steps,
+            batch_size=None,
+            sampler=range(first, recipe.steps),
+            num_workers=recipe.workers,
+            collate_fn=_as_it_is,
+            pin_memory=place.device.type == "cuda",
+            prefetch_factor=BATCHES_AHEAD,
+            multiprocessing_context="fork",
+        )
+    for content, state in source:
+        generator = np.random.default_rng()
+        generator.bit_generator.state = state
+        yield content, generator
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
+
+
+def to_device(content: Any, device: torch.device) -> Any:
+    """A NamedTuple of tensors and NamedTuples, on `device`; from pinned memory without waiting."""
+    if isinstance(content, torch.Tensor):
+        return content.to(device, non_blocking=True)
+    return type(content)(*(to_device(part, device) for part in content))
