@@ -118,15 +118,19 @@ def rl_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocod
 @click.option("--clips", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--source", default="cv", show_default=True, help="Dev clips whose source begins so.")
 @click.option("--lookahead", type=click.IntRange(0, 2), default=2, show_default=True)
-def evaluate_command(checkpoint: Path, data: Path, clips: int, source: str, lookahead: int) -> None:
-    """Words kept by a run's CHECKPOINT (last.pt) on dev, judged on decoded mels without the vocoder."""
+@click.option("--decoder", type=click.Path(path_type=Path), help="Whose decoder listens, if not CHECKPOINT's own.")
+def evaluate_command(
+    checkpoint: Path, data: Path, clips: int, source: str, lookahead: int, decoder: Path | None
+) -> None:
+    """Words kept by a CHECKPOINT (last.pt or .safetensors) on dev, judged on decoded mels without the vocoder."""
     from gateway.trainer.checkpoint import load_codec
     from gateway.trainer.data import Corpus
     from gateway.trainer.evaluate import choose_clips, evaluate_mels
 
     model = load_codec(checkpoint).eval()
+    listening = model if decoder is None else load_codec(decoder).eval()
     corpus = Corpus(data)
-    figures = evaluate_mels(model, corpus, choose_clips(corpus, clips, source), lookahead)
+    figures = evaluate_mels(model, corpus, choose_clips(corpus, clips, source), lookahead, listening)
     click.echo(
         f"{figures.clips} clips, lookahead {lookahead}: dWER (tiny.en) {100 * figures.dwer:.1f} % at 300 bit/s, "
         f"{100 * figures.dwer_stage_one:.1f} % at 150 bit/s; mel L1 {figures.mel:.4f}"

@@ -43,15 +43,28 @@ SPELLINGS_A_LATENT = 2
 """Characters come at up to 20 a second: the CTC head runs at 25 Hz."""
 
 
+class Elder(nn.Module):
+    """What makes the digits in the codec that a run began with: a copy that stays, and that checkpoints hold."""
+
+    def __init__(self, codec: CodecModel) -> None:
+        super().__init__()
+        self.encoder, self.quantizer = copy.deepcopy(codec.encoder), copy.deepcopy(codec.quantizer)
+        self.requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, mel: Tensor, gates: Tensor) -> Quantized:
+        """Mels (batch, frames, 80) to digits."""
+        quantized: Quantized = self.quantizer(self.encoder.train_path(mel, gates))
+        return quantized
+
+
 class AcousticNets(nn.Module):
     """The codec plus heads that only training needs."""
 
     def __init__(self, codec: CodecModel, whisper_width: int, elder: bool) -> None:
         super().__init__()
         self.codec = codec
-        # As it begins: a copy that stays, and that checkpoints hold.
-        self.elder = copy.deepcopy(nn.ModuleList([codec.encoder, codec.quantizer])) if elder else nn.ModuleList()
-        self.elder.requires_grad_(False)
+        self.elder = Elder(codec) if elder else None
         width = codec.spec.widths[2]
         self.semantic = nn.Linear(width, FEATURES_A_LATENT * whisper_width)
         self.spelling = nn.Linear(width, SPELLINGS_A_LATENT * (1 + len(ALPHABET)))
@@ -178,10 +191,10 @@ class AcousticTask:
         """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
         latent, quantized = self._encode(batch.heard, batch.gates)
         digits, values, found = quantized.digits, quantized.values, None
-        if self.recipe.elder_share > 0:
-            old = self.elders(batch)
-            digits = torch.cat([digits[: -len(old.digits)], old.digits])
-            values = torch.cat([values[: -len(old.digits)], old.values])
+        if self.module.elder is not None:
+            mine = len(digits) - max(1, round(self.recipe.elder_share * len(digits)))
+            old = self.module.elder(batch.heard[mine:], batch.gates)
+            digits, values = torch.cat([digits[:mine], old.digits]), torch.cat([values[:mine], old.values])
         if self._finder is not None:
             found = self.find(batch, digits)
             digits = torch.cat([found.digits, digits[len(found.digits) :]])
@@ -189,8 +202,8 @@ class AcousticTask:
         outcome = self._receive(batch, digits, values)
         terms = {**outcome.terms, "usage": unit_moments_loss(quantized.projections)}
         if found is not None and self.recipe.loss.found > 0:
-            mine = latent[: len(found.digits)].float()
-            chances = log_probability(self.codec.quantizer, mine, found, self.recipe.policy.sharpness)
+            aims = latent[: len(found.digits)].float()
+            chances = log_probability(self.codec.quantizer, aims, found, self.recipe.policy.sharpness)
             terms["found"] = -chances.mean()
         if self.recipe.loss.words > 0:
             clean, again = self.whisper.normalised(batch.target[-1]), self.whisper.normalised(outcome.last)
@@ -202,14 +215,6 @@ class AcousticTask:
         if self.recipe.loss.spelling > 0:
             terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
-
-    @torch.no_grad()
-    def elders(self, batch: AcousticBatch) -> Quantized:
-        """The last clips of a batch as the codec that the run began with says them."""
-        clips = max(1, round(self.recipe.elder_share * len(batch.heard)))
-        encoder, quantizer = self.module.elder
-        quantized: Quantized = quantizer(encoder.train_path(batch.heard[-clips:], batch.gates))
-        return quantized
 
     def find(self, batch: AcousticBatch, digits: Tensor) -> Rollout:
         """Better digits for the first clips of a batch, by search from the encoder's."""

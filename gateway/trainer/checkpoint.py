@@ -40,6 +40,11 @@ def load_codec(path: Path) -> CodecModel:
     return model
 
 
+def spec_of(path: Path | None) -> CodecSpec:
+    """Sizes of the codec in a last.pt or .safetensors; the default ones if there is none."""
+    return CodecSpec() if path is None else load_codec(path).spec
+
+
 def load_parts(codec: CodecModel, path: Path, prefix: str = "") -> None:
     """Give `codec` the weights of a last.pt or .safetensors whose names begin with `prefix`.
 

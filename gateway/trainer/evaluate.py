@@ -38,8 +38,12 @@ def choose_clips(corpus: Corpus, count: int, source: str = "cv") -> list[Utteran
     return [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(count, len(clips)))]
 
 
-def evaluate_mels(model: CodecModel, corpus: Corpus, clips: list[Utterance], lookahead: int) -> DevFigures:
-    """Decode the clips' mels with both stages and with stage 1 alone; recognise; count."""
+def evaluate_mels(
+    model: CodecModel, corpus: Corpus, clips: list[Utterance], lookahead: int, listening: CodecModel | None = None
+) -> DevFigures:
+    """Decode the clips' mels with both stages and with stage 1 alone, by the decoder of `listening` if that is given;
+    recognise; count."""
+    listening = listening or model
     recogniser = Recogniser("tiny.en")
 
     def recognise(mel: torch.Tensor) -> str:
@@ -53,10 +57,10 @@ def evaluate_mels(model: CodecModel, corpus: Corpus, clips: list[Utterance], loo
         with torch.inference_mode():
             mel = model.mels(torch.from_numpy(pcm)[None])
             values = model.encode_mels(mel, gates).values
-            whole = model.decode_values(values, torch.zeros_like(values))
+            whole = listening.decode_values(values, torch.zeros_like(values))
             doubt = torch.zeros_like(values)
             doubt[..., 4:] = 1.0
-            half = model.decode_values(values * (1 - doubt), doubt)
+            half = listening.decode_values(values * (1 - doubt), doubt)
         reference = recognise(mel)
         count = max(1, len(reference.split()))
         words += count

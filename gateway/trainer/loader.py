@@ -5,6 +5,7 @@ Rule: step n draws from a generator seeded by (seed, n) alone, so who draws it, 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,12 +47,19 @@ def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator
             collate_fn=_as_it_is,
             pin_memory=place.device.type == "cuda",
             prefetch_factor=BATCHES_AHEAD,
+            worker_init_fn=_unstoppable,
             multiprocessing_context="fork",
         )
     for content, state in source:
         generator = np.random.default_rng()
         generator.bit_generator.state = state
         yield content, generator
+
+
+def _unstoppable(_: int) -> None:
+    """^C and `timeout` signal the whole process group: the run alone answers, and then ends these."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_it_is(item: Any) -> Any:

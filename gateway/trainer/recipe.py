@@ -14,21 +14,21 @@ Part = Literal["encoder", "codebook", "decoder", "vocoder"]
 `codebook` is what digits mean in latent space on both sides, `decoder` makes mels of it, `vocoder` sound of mels."""
 
 
-_RELEASED = CodecSpec()
+_FIRST = CodecSpec()
 
 
 class ModelRecipe(StrictModel):
-    """Sizes of the networks, as in `CodecSpec`; the defaults are those of the released weights."""
+    """Sizes of the networks, as in `CodecSpec`; the defaults are those that the released weights began with."""
 
-    widths: tuple[int, int, int] = _RELEASED.widths
-    encoder_depths: tuple[int, int, int] = _RELEASED.encoder_depths
-    decoder_depths: tuple[int, int, int] = _RELEASED.decoder_depths
-    expansion: int = _RELEASED.expansion
-    kernel: int = _RELEASED.kernel
-    heads: int = _RELEASED.heads
-    memory_frames: int = _RELEASED.memory_frames
-    vocoder_width: int = _RELEASED.vocoder_width
-    vocoder_depth: int = _RELEASED.vocoder_depth
+    widths: tuple[int, int, int] = _FIRST.widths
+    encoder_depths: tuple[int, int, int] = _FIRST.encoder_depths
+    decoder_depths: tuple[int, int, int] = _FIRST.decoder_depths
+    expansion: int = _FIRST.expansion
+    kernel: int = _FIRST.kernel
+    heads: int = _FIRST.heads
+    memory_frames: int = _FIRST.memory_frames
+    vocoder_width: int = _FIRST.vocoder_width
+    vocoder_depth: int = _FIRST.vocoder_depth
 
     def spec(self) -> CodecSpec:
         return CodecSpec(**self.model_dump())
@@ -152,7 +152,8 @@ class TrainRecipe(StrictModel):
     checkpoint_minutes: float = 4.0
     sample_steps: int = 0
     """Every so many steps dev clips go through the codec into the run folder as sound and pictures; 0 for never."""
-    model: ModelRecipe = ModelRecipe()
+    model: ModelRecipe | None = None
+    """When left out: the sizes of what the run starts from, and the defaults where it starts from nothing."""
     augment: AugmentRecipe = AugmentRecipe()
     channel: ChannelRecipe = ChannelRecipe()
     loss: LossRecipe = LossRecipe()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gateway.codec.model import CodecModel
 from gateway.errors import ConfigError
-from gateway.trainer.checkpoint import load_parts, read_run
+from gateway.trainer.checkpoint import load_parts, read_run, spec_of
 from gateway.trainer.data import Corpus
 from gateway.trainer.distributed import any_of, average_gradients, take_place, together
 from gateway.trainer.journal import Journal
@@ -67,8 +67,9 @@ class Run:
         self.place = take_place(recipe.device)
         self.recipe, self.folder, self.data = recipe, folder, data
         folder.mkdir(parents=True, exist_ok=True)
-        self.codec = CodecModel(recipe.model.spec())
-        if not (folder / CHECKPOINT).is_file():
+        resumed = folder / CHECKPOINT if (folder / CHECKPOINT).is_file() else None
+        self.codec = CodecModel(recipe.model.spec() if recipe.model else spec_of(resumed or start))
+        if resumed is None:
             if start is not None:
                 load_parts(self.codec, start)
             if vocoder is not None:
@@ -83,8 +84,8 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._drawn: Iterator[tuple[Any, np.random.Generator]] | None = None
-        if (folder / CHECKPOINT).is_file():
-            self._resume(folder / CHECKPOINT)
+        if resumed is not None:
+            self._resume(resumed)
 
     def _resume(self, path: Path) -> None:
         saved = read_run(path)
@@ -97,7 +98,7 @@ class Run:
         try:
             self.task.module.load_state_dict(saved["module"])
         except RuntimeError as error:
-            raise ConfigError(f"{path}: its networks are not of the sizes in the recipe's [model]") from error
+            raise ConfigError(f"{path}: its networks are not those of the recipe ([model], elder_share)") from error
         for name, player in self.players.items():
             try:
                 player.optimizer.load_state_dict(saved["optimizers"][name])

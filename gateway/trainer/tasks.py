@@ -1,7 +1,7 @@
 """What a training task is, and which parts of the codec it trains.
 
-Rule: a task draws its batch from a generator handed in, touching nothing else that changes, and yields losses of it, one
-for each player in turn; the runner owns optimisers, steps and files.
+Rule: a task draws its batch from a generator handed in, touching nothing else that changes, and yields losses of it,
+one for each player in turn; the runner owns optimisers, steps and files.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class WhisperDecoder(WhisperPart):
         return F.layer_norm(x, (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
 
     def crossed(self, features: Tensor) -> list[Tensor]:
-        """What every layer attends to in features (batch, frames, width): keys and values (2, batch, heads, frames, 64)."""
+        """Keys and values of features (batch, frames, width) for every layer: (2, batch, heads, frames, 64)."""
         return [
             self._heads(self._linear(features, f"layer_{i}/attention/linear_1"), 2).contiguous()
             for i in range(self.layers)

@@ -76,8 +76,8 @@ class FastListener:
 class TorchListener:
     """By the PyTorch decoder, on whatever device it is: for GPUs, where a batch costs little.
 
-    On a GPU it multiplies in bfloat16 and replays a recorded graph: the thousands of small calls that a batch takes would
-    otherwise cost more than the codec's training step.
+    On a GPU it multiplies in bfloat16 and replays a recorded graph: the thousands of small calls that a batch takes
+    would otherwise cost more than the codec's training step.
     """
 
     SUPPRESSED_FIRST = (220, END)
@@ -97,7 +97,7 @@ class TorchListener:
         return unrepeated([[t for t in line[len(PROMPT) :] if t != END] for line in tokens.tolist()], limit)
 
     def _greedy(self, features: Tensor) -> Tensor:
-        """Tokens (batch, limit), prompt included, the end repeated after the first; the same calls whatever is heard."""
+        """Tokens (batch, limit), prompt included, ends after the first end: the same calls whatever is heard."""
         decoder, count, limit = self._decoder, features.shape[0], token_limit(features.shape[1])
         crossed = decoder.crossed(features)
         own = [torch.zeros_like(layer[..., :1, :].expand(-1, -1, -1, limit, -1)) for layer in crossed]
@@ -114,7 +114,7 @@ class TorchListener:
             if place == len(PROMPT) - 1:
                 for suppressed in self.SUPPRESSED_FIRST:
                     logits[:, suppressed] = -torch.inf
-            following = torch.where(over, END, logits.argmax(-1))
+            following = logits.argmax(-1).masked_fill(over, END)
             tokens[:, place + 1] = following
             over = over | (following == END)
         return tokens
@@ -123,14 +123,16 @@ class TorchListener:
         """As `_greedy`, recorded at the first batch of a shape."""
         if features.shape not in self._graphs:
             mine = features.clone()
-            aside = torch.cuda.Stream()
+            aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside), torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
                 for _ in range(2):
                     self._greedy(mine)
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph), torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+            # Thread-local: the loader's thread pins memory meanwhile.
+            recording = torch.cuda.graph(graph, capture_error_mode="thread_local")
+            with recording, torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
                 tokens = self._greedy(mine)
             self._graphs[features.shape] = graph, mine, tokens
         graph, mine, tokens = self._graphs[features.shape]

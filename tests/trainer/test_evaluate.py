@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,9 @@ def test_untrained_weights_lose_every_word(speech_folder: Path, tmp_path: Path, 
     assert figures.dwer > 0.8
     assert figures.dwer_stage_one > 0.8
     assert figures.mel > 0.2
+    silent = copy.deepcopy(small_codec.model)
+    for parameter in silent.decoder.parameters():
+        parameter.zero_()
+    heard = evaluate_mels(small_codec.model, corpus, choose_clips(corpus, 1), 1, listening=silent)
+    assert heard.mel != pytest.approx(figures.mel)
+    assert heard.mel == evaluate_mels(silent, corpus, choose_clips(corpus, 1), 1).mel
