@@ -26,8 +26,8 @@ def test_terms_are_averaged_between_reports(tmp_path: Path, capsys: pytest.Captu
             journal.note(step, 10.0 * step, {"loss": loss, "mel": 1.0})
     assert rows(tmp_path) == [
         ["step", "seconds", "loss", "mel"],
-        ["2", "20", "2.00000", "1.00000"],
-        ["4", "40", "6.00000", "1.00000"],
+        ["2", "20.0", "2.00000", "1.00000"],
+        ["4", "40.0", "6.00000", "1.00000"],
     ]
     assert "4/10" in capsys.readouterr().out
     assert list((tmp_path / "tensorboard").glob("events.*"))
@@ -39,11 +39,11 @@ def test_a_resumed_run_goes_on_in_its_table_and_new_terms_get_a_new_header(tmp_p
             journal.note(step, 0.0, terms)
     assert rows(tmp_path) == [
         ["step", "seconds", "loss"],
-        ["1", "0", "1.00000"],
-        ["2", "0", "2.00000"],
+        ["1", "0.0", "1.00000"],
+        ["2", "0.0", "2.00000"],
         ["step", "seconds", "loss", "words"],
-        ["3", "0", "3.00000", "4.00000"],
-        ["4", "0", "5.00000", ""],
+        ["3", "0.0", "3.00000", "4.00000"],
+        ["4", "0.0", "5.00000", ""],
     ]
 
 
