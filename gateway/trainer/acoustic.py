@@ -79,6 +79,22 @@ class Clips(NamedTuple):
     damage: Damage
 
 
+class ClipsDraw:
+    """Draws `Clips`."""
+
+    def __init__(self, data: Path, recipe: TrainRecipe) -> None:
+        self._source, self._recipe = ClipSource(data, recipe.augment, recipe.clip_frames), recipe
+
+    def __call__(self, rng: np.random.Generator) -> Clips:
+        """The next batch."""
+        recipe = self._recipe
+        heard, clean = self._source.batch(recipe.batch, rng)
+        lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
+        gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)])
+        damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
+        return Clips(torch.from_numpy(heard), torch.from_numpy(clean), gates, damage)
+
+
 class AcousticBatch(NamedTuple):
     """What one step works on: mels (batch, frames, 80) heard and wanted, lookahead gates (2,), damage of the digits,
     and the recogniser's layers for the wanted mels (empty when it is not asked)."""
@@ -103,7 +119,7 @@ class AcousticTask:
 
     def __init__(self, codec: CodecModel, recipe: TrainRecipe, data: Path, device: torch.device) -> None:
         self.recipe, self.codec, self.device = recipe, codec, device
-        self.source = ClipSource(data, recipe.augment, recipe.clip_frames)
+        self.draw = ClipsDraw(data, recipe)
         weights = read_ctranslate2(tiny_en_path())
         self.whisper = WhisperEncoder(weights).eval().to(device)
         self.decoder = WhisperDecoder(weights).eval().to(device)
@@ -133,15 +149,6 @@ class AcousticTask:
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
-
-    def draw(self, rng: np.random.Generator) -> Clips:
-        """The next batch."""
-        recipe = self.recipe
-        heard, clean = self.source.batch(recipe.batch, rng)
-        lookahead = int(rng.choice(3, p=np.array(recipe.lookahead_chances)))
-        gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(2)])
-        damage = draw_damage(recipe.channel, recipe.batch, recipe.clip_frames, rng)
-        return Clips(torch.from_numpy(heard), torch.from_numpy(clean), gates, damage)
 
     @torch.no_grad()
     def place(self, drawn: Clips) -> AcousticBatch:
@@ -192,7 +199,7 @@ class AcousticTask:
         latent, quantized = self._encode(batch.heard, batch.gates)
         digits, values, found = quantized.digits, quantized.values, None
         if self.module.elder is not None:
-            mine = len(digits) - max(1, round(self.recipe.elder_share * len(digits)))
+            mine = len(digits) - round(self.recipe.elder_share * len(digits))
             old = self.module.elder(batch.heard[mine:], batch.gates)
             digits, values = torch.cat([digits[:mine], old.digits]), torch.cat([values[:mine], old.values])
         if self._finder is not None:

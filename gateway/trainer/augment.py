@@ -22,9 +22,13 @@ Pcm = NDArray[np.float32]
 
 
 class ClipSource:
-    """Draws pairs of (spoilt, clean) clips of a fixed length from a prepared corpus."""
+    """Draws pairs of (spoilt, clean) clips of a fixed length from a prepared corpus.
+
+    Another process that is handed one opens the corpus for itself: nothing of the speech is copied.
+    """
 
     def __init__(self, folder: Path, recipe: AugmentRecipe, clip_frames: int, split: str = "train") -> None:
+        self._made_of = folder, recipe, clip_frames, split
         self.corpus = Corpus(folder)
         self.recipe = recipe
         self.samples = clip_frames * FRAME_SAMPLES
@@ -39,6 +43,9 @@ class ClipSource:
         self.noise: NDArray[np.int16] = (
             np.memmap(noise_path, dtype="<i2", mode="r") if noise_path.is_file() else np.zeros(0, np.int16)
         )
+
+    def __reduce__(self) -> tuple[type[ClipSource], tuple[Path, AugmentRecipe, int, str]]:
+        return ClipSource, self._made_of
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Pcm, Pcm]:
         """Spoilt and clean clips, each (size, samples)."""

@@ -17,7 +17,8 @@ from gateway.trainer.distributed import Place
 from gateway.trainer.recipe import TrainRecipe
 
 Draw = Callable[[np.random.Generator], Any]
-"""Everything random of one step that needs no GPU: tensors on the CPU in a NamedTuple."""
+"""Everything random of one step that needs no GPU, as a NamedTuple of tensors on the CPU. Other processes get a copy:
+it holds no networks."""
 BATCHES_AHEAD = 4
 """Of each process."""
 
@@ -38,7 +39,7 @@ def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator
     steps = _Steps(draw, recipe.seed, place)
     source: Any = (steps[step] for step in range(first, recipe.steps))
     if recipe.workers:
-        # By fork: the prepared speech is memory-mapped and must not be copied to each of them.
+        # Spawned, not forked: this process has threads, and a GPU's context.
         source = DataLoader(
             steps,
             batch_size=None,
@@ -48,7 +49,7 @@ def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator
             pin_memory=place.device.type == "cuda",
             prefetch_factor=BATCHES_AHEAD,
             worker_init_fn=_unstoppable,
-            multiprocessing_context="fork",
+            multiprocessing_context="spawn",
         )
     for content, state in source:
         generator = np.random.default_rng()
@@ -60,6 +61,15 @@ def _unstoppable(_: int) -> None:
     """^C and `timeout` signal the whole process group: the run alone answers, and then ends these."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+LOST = (RuntimeError, ConnectionError, EOFError)
+"""What the death of a process that draws may look like, at any place: PyTorch raises it from a signal handler."""
+
+
+def lost_process(error: Exception) -> bool:
+    """Whether one of `LOST` is that: a connection is there for nothing else."""
+    return not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
 
 
 def _as_it_is(item: Any) -> Any:

@@ -23,7 +23,7 @@ from gateway.trainer.checkpoint import load_parts, read_run, spec_of
 from gateway.trainer.data import Corpus
 from gateway.trainer.distributed import any_of, average_gradients, take_place, together
 from gateway.trainer.journal import Journal
-from gateway.trainer.loader import drawn
+from gateway.trainer.loader import LOST, drawn, lost_process
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Task, build_task, thaw, trained_parts
 
@@ -70,6 +70,8 @@ class Run:
         resumed = folder / CHECKPOINT if (folder / CHECKPOINT).is_file() else None
         self.codec = CodecModel(recipe.model.spec() if recipe.model else spec_of(resumed or start))
         if resumed is None:
+            if start is None and recipe.elder_share > 0:
+                raise ConfigError("elder_share: no codec to begin from; give --start a last.pt or .safetensors")
             if start is not None:
                 load_parts(self.codec, start)
             if vocoder is not None:
@@ -194,6 +196,12 @@ class Run:
                     if now - saved > recipe.checkpoint_minutes * 60:
                         self.save()
                         saved = now
+        except LOST as error:
+            if not lost_process(error):
+                raise
+            raise ConfigError(
+                "a process drawing clips was killed, perhaps for lack of memory: try fewer workers"
+            ) from error
         finally:
             self.save()
             self._drawn = None  # ends the processes that draw ahead

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gateway.codec.model import CodecModel
+from gateway.trainer.loader import Draw
 from gateway.trainer.recipe import Part, TrainRecipe
 
 CODEC = "codec"
@@ -43,8 +44,9 @@ class Task(Protocol):
         """Modules that learn against each other, each with its factor of the learning rate; `CODEC` is one."""
         ...
 
-    def draw(self, rng: np.random.Generator) -> Any:
-        """What one step works on, on the CPU, in a NamedTuple of tensors; may run in another process (loader.py)."""
+    @property
+    def draw(self) -> Draw:
+        """Draws what a step works on."""
         ...
 
     def step(self, drawn: Any, rng: np.random.Generator, step: int) -> Iterator[Turn]:

@@ -40,6 +40,17 @@ class Speech(NamedTuple):
     pcm: Tensor
 
 
+class SpeechDraw:
+    """Draws `Speech`."""
+
+    def __init__(self, data: Path, recipe: TrainRecipe) -> None:
+        self._source, self._clips = ClipSource(data, recipe.augment, recipe.clip_frames), recipe.batch
+
+    def __call__(self, rng: np.random.Generator) -> Speech:
+        """The next batch."""
+        return Speech(torch.from_numpy(self._source.batch(self._clips, rng)[1]))
+
+
 class VocoderTask:
     """Multi-resolution log-STFT, and critics if the recipe gives them weight."""
 
@@ -48,7 +59,7 @@ class VocoderTask:
         contested = recipe.sound.adversarial > 0 or recipe.sound.feature_matching > 0
         self.critics = Critics(recipe.sound.discriminator_width) if contested else None
         self.module = VocoderNets(codec, self.critics).to(device)
-        self.source = ClipSource(data, recipe.augment, recipe.clip_frames)
+        self.draw = SpeechDraw(data, recipe)
         self._wave = torch.compile(self.wave, dynamic=False) if recipe.compile else self.wave
 
     @property
@@ -65,10 +76,6 @@ class VocoderTask:
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
-
-    def draw(self, rng: np.random.Generator) -> Speech:
-        """The next batch."""
-        return Speech(torch.from_numpy(self.source.batch(self.recipe.batch, rng)[1]))
 
     def hear(self, pcm: Tensor) -> Tensor:
         """Mels (batch, frames, 80) of samples (batch, samples), some of which have been through the codec."""

@@ -135,7 +135,10 @@ def test_steps_on_real_clips(real_data: Path, tmp_path: Path, task: str) -> None
 
 def test_the_elder_says_what_it_said_when_the_run_began(data: Path, tmp_path: Path) -> None:
     old = recipe("acoustic", elder_share=0.5, learning_rate=0.1, loss=LossRecipe(features=0.0, semantic=0.0))
-    run = Run(old, data, tmp_path / "run")
+    with pytest.raises(ConfigError, match="elder_share: no codec to begin from"):
+        Run(old, data, tmp_path / "run")
+    Run(recipe("acoustic", loss=old.loss), data, tmp_path / "before").save()
+    run = Run(old, data, tmp_path / "run", tmp_path / "before" / "last.pt")
     batch = run.task.place(run.task.draw(np.random.default_rng(0)))  # type: ignore[attr-defined]
     with torch.no_grad():
         began = run.codec.encode_mels(batch.heard, batch.gates).digits[-1:]
