@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from difflib import SequenceMatcher
 
 import pytest
@@ -71,6 +72,16 @@ def test_the_listeners_hear_the_words(lines: list[list[int]], features: torch.Te
     # The second clip breaks off in a sentence, where int8 and float32 may differ on whether to go on.
     (slowly,) = TorchListener(whisper[1]).lines(features[:1])
     assert SequenceMatcher(None, text_of(lines[0]), text_of(slowly)).ratio() > 0.85
+
+
+def test_the_listener_hears_the_same_in_bfloat16(features: torch.Tensor, whisper: Whisper) -> None:
+    """As on a GPU, whose recorded graph is these very calls."""
+    halved = copy.deepcopy(whisper[1])
+    halved.matrices_to(torch.bfloat16)
+    (precisely,) = TorchListener(whisper[1]).lines(features[:1])
+    with torch.autocast("cpu", torch.bfloat16):
+        (quickly,) = TorchListener(halved).lines(features[:1])
+    assert SequenceMatcher(None, text_of(precisely), text_of(quickly)).ratio() > 0.9
 
 
 def test_the_limit_follows_the_length_of_the_clip() -> None:
