@@ -26,6 +26,10 @@ class CheckpointError(GatewayError):
     """Codec weights are missing, damaged, or of a version this program cannot run."""
 
 
+class EvaluationError(GatewayError):
+    """Something that an evaluation needs is not there."""
+
+
 class TraceError(GatewayError):
     """A recorded trace cannot be read or written."""
 

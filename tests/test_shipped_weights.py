@@ -18,9 +18,10 @@ from gateway.codec import Codec, SearchSettings
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.evaluation import codec2
-from gateway.evaluation.asr import Recogniser, normalise, word_errors
+from gateway.evaluation.asr import load_recogniser
 from gateway.evaluation.evaluate import align
 from gateway.evaluation.speech import Clip, load_clips
+from gateway.evaluation.wer import normalise, word_errors
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
 from gateway.samples import sample_path
@@ -81,7 +82,7 @@ def test_frames_of_the_frozen_version_are_read(codec: Codec, sample: np.ndarray)
     golden = json.loads(GOLDEN.read_text())
     heard = codec.decode(bytes.fromhex(golden["frames"]))[: len(sample)]
     assert intelligibility(sample, heard) > golden["stoi"] - 0.03
-    recogniser = Recogniser("base", threads=2)
+    recogniser = load_recogniser("base", threads=2)
     text = normalise(recogniser.transcribe(heard))
     assert word_errors(normalise(golden["text"]), text) <= golden["word_errors"] + 3
 
@@ -98,7 +99,7 @@ def test_human_speech_keeps_its_words_better_than_codec2_700c(codec: Codec, clip
     """Sixteen clips of sixteen speakers: a guard against a broken release, not the figure of the model card."""
     if not codec2.available():
         pytest.skip("c2enc and c2dec are not installed (Debian package codec2)")
-    recogniser = Recogniser("base", threads=2)
+    recogniser = load_recogniser("base", threads=2)
     words = ours = searched = classic = 0
     scores = []
     for clip in clips:

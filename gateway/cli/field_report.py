@@ -17,7 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", "out", type=PATH, help="Folder for the report (default DIR/report).")
 @click.option(
     "--asr",
-    type=click.Choice(["base", "tiny.en", "none"]),
+    type=click.Choice(["base", "tiny.en", "moonshine", "none"]),
     default="base",
     show_default=True,
     help="Recogniser that counts words (extra evaluate).",

@@ -68,7 +68,7 @@ def bench(json_path: Path | None, kind: str | None, minutes: float | None, weigh
 @click.option("--json", "json_path", type=PATH, help="Also write the figures as JSON.")
 @click.option("--speech", type=PATH, help="Then also words lost, on this speech folder with manifest.tsv (slow).")
 @click.option("--clips", type=click.IntRange(1), default=100, show_default=True, help="Of speech, for each row.")
-@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--asr", default="base,tiny.en,moonshine", show_default=True, help="Recognisers, comma-separated.")
 @click.option("--out", type=PATH, help="Folder for the report and the decoded audio of --speech.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Cores at work.")
 @weights_option
@@ -135,7 +135,7 @@ def protection(
 @click.option(
     "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
 )
-@click.option("--asr", default="base,tiny.en", show_default=True, help="Recognisers, comma-separated.")
+@click.option("--asr", default="base,tiny.en,moonshine", show_default=True, help="Recognisers, comma-separated.")
 @click.option(
     "--measures", default="stoi,pesq,dnsmos,phones", show_default=True, help="Comma-separated; empty for none."
 )

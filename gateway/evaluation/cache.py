@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.evaluation.asr import Recogniser
+from gateway.evaluation.asr import Recogniser, load_recogniser
 
 FILE_NAME = "transcripts.jsonl"
 METHOD = "greedy int8 1"
@@ -40,7 +40,7 @@ class RememberingRecogniser:
         digest.update(np.ascontiguousarray(pcm, dtype="<f4").tobytes())
         key = digest.hexdigest()
         if key not in self._texts:
-            self._recogniser = self._recogniser or Recogniser(self.name, self._threads)
+            self._recogniser = self._recogniser or load_recogniser(self.name, self._threads)
             text = self._recogniser.transcribe(pcm, lang)
             self._texts[key] = text
             with self._path.open("a", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 
 MODES = ("3200", "1300", "700C", "450")
 TAIL_SAMPLES = 800

@@ -22,7 +22,7 @@ from gateway.audio.acoustics import (
     statistical_room,
 )
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 
 Pcm = NDArray[np.float32]
 

@@ -16,15 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.files import write_wav
-from gateway.evaluation.asr import (
-    UNSPACED,
-    EvaluationError,
-    Recogniser,
-    hears,
-    normalise,
-    whisper_language,
-    word_errors,
-)
+from gateway.errors import EvaluationError
+from gateway.evaluation.asr import RECOGNISERS, Recogniser, hears, load_recogniser
 from gateway.evaluation.cache import RememberingRecogniser
 from gateway.evaluation.conditions import CLEAN, Condition, band, made_up_noise, noise, noise_recordings, reverb
 from gateway.evaluation.pictures import draw
@@ -40,6 +33,7 @@ from gateway.evaluation.systems import (
     build_protected,
     build_systems,
 )
+from gateway.evaluation.wer import UNSPACED, normalise, primary_language, word_errors
 from gateway.tools.bench import run_bench
 
 SAMPLE_RATE = 16_000
@@ -81,7 +75,7 @@ class EvaluateOptions:
     reverb_s: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
     noise: Path | None = None
-    asr: tuple[str, ...] = ("base", "tiny.en")
+    asr: tuple[str, ...] = RECOGNISERS
     measures: tuple[str, ...] = MEASURES
     speed: bool = True
     weights: Path | None = None
@@ -155,23 +149,23 @@ class _Judges:
             except EvaluationError as error:
                 notes.append(f"{name} left out: {error}")
         languages = {clip.lang for clip in clips}
-        by_letter = sorted(lang for lang in languages if whisper_language(lang) in UNSPACED)
+        by_letter = sorted(lang for lang in languages if primary_language(lang) in UNSPACED)
         if by_letter and options.asr:
             notes.append(f"errors in {', '.join(by_letter)} are counted by characters")
-        self._recognisers: list[Recogniser | RememberingRecogniser] = []
+        self._recognisers: list[Recogniser] = []
         for name in options.asr:
             unknown = sorted(lang for lang in languages if not hears(name, lang))
             if unknown:
                 notes.append(f"{name} left out: it does not know {', '.join(unknown)}")
             elif options.out is None:
-                self._recognisers.append(Recogniser(name, options.threads))
+                self._recognisers.append(load_recogniser(name, options.threads))
             else:
                 self._recognisers.append(RememberingRecogniser(name, options.out, options.threads))
         self._references = {r.name: self._recognise(r, [c.pcm for c in clips], "original") for r in self._recognisers}
         self._transcripts = [normalise(clip.text, clip.lang) for clip in clips]
         self._errors: dict[tuple[str, str, str], NDArray[np.float64]] = {}
 
-    def _recognise(self, recogniser: Recogniser | RememberingRecogniser, sounds: list[Pcm], what: str) -> list[str]:
+    def _recognise(self, recogniser: Recogniser, sounds: list[Pcm], what: str) -> list[str]:
         pairs = list(zip(self._clips, sounds, strict=True))
         return [
             normalise(recogniser.transcribe(pcm, clip.lang), clip.lang)

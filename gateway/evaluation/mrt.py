@@ -17,7 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 from gateway.evaluation.systems import System
 
 MRT_RATE, CODEC_RATE = 48_000, 16_000

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 
 Pcm = NDArray[np.float32]
 SAMPLE_RATE = 16_000

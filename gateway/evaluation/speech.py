@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.files import decode_audio
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 
 ENVIRONMENT = "CLARILINK_SPEECH"
 SUBSETS = ("cv-native", "studio", "other", "all")

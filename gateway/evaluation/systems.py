@@ -15,8 +15,8 @@ from gateway.audio.denoise import available, denoise
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec, SearchSettings
+from gateway.errors import EvaluationError
 from gateway.evaluation import codec2
-from gateway.evaluation.asr import EvaluationError
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import load_protection
 from gateway.tools.loopback import LoopbackOptions, run_loopback

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.audio.base import SAMPLE_RATE_HZ, FloatArray
-from gateway.errors import AudioError, GatewayError
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import AudioError, EvaluationError, GatewayError
+from gateway.evaluation.asr import Recogniser
 from gateway.field_report import measure
 from gateway.field_report.clocks import Clocks, set_clocks
 from gateway.field_report.exercise import Exercise, moment_s
 from gateway.field_report.pairing import Pair, pair
 from gateway.field_report.path_traces import Way, align_machines, of_over, read_traces, ways_of
 from gateway.field_report.results import OverResult, Results
-from gateway.field_report.score import Listener, open_listener, score, stoi_of, text_of
+from gateway.field_report.score import open_listener, score, stoi_of, text_of
 from gateway.recording.entry import OverEntry, Runs
 from gateway.recording.reader import read_recording
 
@@ -53,7 +53,7 @@ def analyse(
     asr: str = "base",
     threads: int = 2,
     tell: Callable[[str], None] = lambda _line: None,
-    listener: Listener | None = None,
+    listener: Recogniser | None = None,
 ) -> tuple[Results, Sounds]:
     """Everything measured, and the sound it was measured on. `asr` "none" leaves words out; `listener` stands in for
     the recogniser in tests; `tell` gets lines of progress."""
@@ -208,7 +208,7 @@ def _score(
     asr: str,
     threads: int,
     tell: Callable[[str], None],
-    listener: Listener | None,
+    listener: Recogniser | None,
     told: list[str],
 ) -> str:
     """Scores into `overs`; the recogniser's name, or "" with the reason in `told`."""

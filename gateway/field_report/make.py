@@ -16,12 +16,12 @@ import soundfile
 
 from gateway.audio.base import SAMPLE_RATE_HZ, FloatArray
 from gateway.errors import GatewayError
+from gateway.evaluation.asr import Recogniser
 from gateway.field_report import charts
 from gateway.field_report.analyse import Sounds, analyse
 from gateway.field_report.exercise import read_exercise
 from gateway.field_report.page import render
 from gateway.field_report.results import OverResult, Results
-from gateway.field_report.score import Listener
 from gateway.field_report.spectrograms import spectrograms
 
 PAGE = "report.html"
@@ -54,7 +54,7 @@ def make_report(
     most_overs: int = 60,
     threads: int = 2,
     tell: Callable[[str], None] = lambda _line: None,
-    listener: Listener | None = None,
+    listener: Recogniser | None = None,
 ) -> Made:
     """Report on the exercise in `folder` into `out` (default: its folder `report`), which may hold an earlier one.
 

@@ -6,13 +6,14 @@ Rule: without recogniser the report has no scores and says why. What people unde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from gateway.audio.base import SAMPLE_RATE_HZ, FloatArray
-from gateway.evaluation.asr import EvaluationError, Recogniser, hears, normalise, word_errors
+from gateway.errors import EvaluationError
+from gateway.evaluation.asr import Recogniser, hears, load_recogniser
 from gateway.evaluation.quality import measure
+from gateway.evaluation.wer import normalise, word_errors
 
 PIECE_S, QUIET_S = 28.0, 8.0
 """Recognisers hear 30 s at a time; pieces are cut where it is quietest in the last 8 s of them."""
@@ -38,23 +39,14 @@ class Score:
         return self.wrong / self.words if self.words else None
 
 
-class Listener(Protocol):
-    """A recogniser of speech."""
-
-    name: str
-
-    def transcribe(self, pcm: FloatArray, lang: str = "en") -> str: ...
-
-
-def open_listener(name: str, language: str, threads: int = 2) -> Listener:
+def open_listener(name: str, language: str, threads: int = 2) -> Recogniser:
     """The recogniser of that name. Raises EvaluationError where it is not installed or does not know the language."""
     if not hears(name, language):
         raise EvaluationError(f"recogniser {name!r} does not know the language {language!r}")
-    listener: Listener = Recogniser(name, threads)
-    return listener
+    return load_recogniser(name, threads)
 
 
-def text_of(listener: Listener, pcm: FloatArray, language: str) -> str:
+def text_of(listener: Recogniser, pcm: FloatArray, language: str) -> str:
     """What is recognised, of any length."""
     return " ".join(filter(None, (listener.transcribe(piece, language) for piece in pieces(pcm))))
 

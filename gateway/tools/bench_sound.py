@@ -377,10 +377,12 @@ def words_lost(
 ) -> tuple[float, float] | None:
     """Words of `pcm` that a recogniser misses, in percent: in what was `heard` (the median), and after the codec alone.
     None without a recogniser."""
-    from gateway.evaluation.asr import EvaluationError, Recogniser, normalise, word_errors
+    from gateway.errors import EvaluationError
+    from gateway.evaluation.asr import load_recogniser
+    from gateway.evaluation.wer import normalise, word_errors
 
     try:
-        recogniser = Recogniser("tiny.en", threads=1)
+        recogniser = load_recogniser("tiny.en", threads=1)
     except EvaluationError as error:
         say(f"no words counted: {error}")
         return None

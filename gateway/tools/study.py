@@ -22,11 +22,11 @@ from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.errors import GatewayError
-from gateway.evaluation.asr import normalise, word_errors
 from gateway.evaluation.cache import RememberingRecogniser
 from gateway.evaluation.quality import align, measure
 from gateway.evaluation.report import Interval, interval
 from gateway.evaluation.speech import Clip, load_clips, speech_folder
+from gateway.evaluation.wer import normalise, word_errors
 from gateway.protocol.packets import FRAME_S
 from gateway.protocol.protection import Protection
 from gateway.protocol.protection_file import load_protection

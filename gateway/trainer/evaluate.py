@@ -14,7 +14,8 @@ from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.model import CodecModel
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.errors import ConfigError
-from gateway.evaluation.asr import Recogniser, normalise, word_errors
+from gateway.evaluation.wer import normalise, word_errors
+from gateway.evaluation.whisper import Whisper
 from gateway.trainer.data import Corpus, Utterance
 
 
@@ -44,7 +45,7 @@ def evaluate_mels(
     """Decode the clips' mels with both stages and with stage 1 alone, by the decoder of `listening` if that is given;
     recognise; count."""
     listening = listening or model
-    recogniser = Recogniser("tiny.en")
+    recogniser = Whisper("tiny.en")
 
     def recognise(mel: torch.Tensor) -> str:
         return normalise(recogniser.transcribe_mels(mel[0].numpy()))

@@ -24,7 +24,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             asked.append(f"{self._name} {lang} {pcm.sum():.0f}")
             return f"téxt\n{pcm.sum():.0f}"
 
-    monkeypatch.setattr(cache, "Recogniser", Fake)
+    monkeypatch.setattr(cache, "load_recogniser", Fake)
     return asked
 
 

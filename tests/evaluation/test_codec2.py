@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gateway.audio.files import read_audio
+from gateway.errors import EvaluationError
 from gateway.evaluation import codec2
-from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.quality import align, lag_samples
 from gateway.samples import sample_path
 

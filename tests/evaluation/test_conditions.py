@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from gateway.audio.acoustics import active_level_db
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 from gateway.evaluation.conditions import CLEAN, band, made_up_noise, noise, noise_recordings, reverb
 
 

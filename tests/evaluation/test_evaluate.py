@@ -11,8 +11,8 @@ import pytest
 
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
+from gateway.errors import EvaluationError
 from gateway.evaluation import cache, codec2
-from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.evaluate import EvaluateOptions, run_evaluation
 from gateway.evaluation.report import table
 from gateway.evaluation.speech import load_clips

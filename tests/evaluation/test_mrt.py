@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 from gateway.evaluation.mrt import rhyme_test
 from gateway.evaluation.systems import build_systems
 from gateway.samples import sample_path

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 from gateway.evaluation.quality import align, lag_samples, measure
 from gateway.samples import sample_path
 

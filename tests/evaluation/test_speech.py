@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gateway.evaluation.asr import EvaluationError
+from gateway.errors import EvaluationError
 from gateway.evaluation.speech import ENVIRONMENT, load_clips, speech_folder
 
 COLUMNS = [

@@ -10,9 +10,8 @@ import pytest
 from gateway.audio.denoise import denoise
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, EvaluationError
 from gateway.evaluation import systems as systems_module
-from gateway.evaluation.asr import EvaluationError
 from gateway.evaluation.systems import bits_a_second, build_damaged, build_protected, build_systems, with_bit_errors
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from gateway.audio.files import read_audio
-from gateway.evaluation.asr import Recogniser, normalise, word_errors
+from gateway.evaluation.asr import load_recogniser
+from gateway.evaluation.wer import normalise, word_errors
 from gateway.samples import sample_path
 from tests.integration.programs import PATIENCE_S, Program, Start, free_port
 from tests.web.chromium import chromium
@@ -138,7 +139,7 @@ def test_an_over_keyed_in_the_browser_is_understood_at_the_other_station(
     heard = read_audio(tmp_path / "bravo-heard.wav")
     assert np.sqrt(np.mean(heard**2)) > 1e-3
     said = normalise(SAID)
-    understood = normalise(Recogniser("tiny.en").transcribe(heard.astype(np.float32)))
+    understood = normalise(load_recogniser("tiny.en").transcribe(heard.astype(np.float32)))
     errors = word_errors(said, understood) / len(said.split())
     assert errors <= MOST_ERRORS, f"{errors:.0%} of the words lost: {understood}"
     print(f"{preset}: {errors:.0%} of the words lost")

