@@ -11,6 +11,7 @@ gradient is that of training (quantizer.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,13 +28,15 @@ _RANGE = 2.0
 """What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
 _EDGE = 0.95
 """Level values are kept this far inside (-1, 1), where the map to the real line is finite."""
+_MARGIN = 4
+"""Frames of mels before those listened to that the recogniser's convolutions reach, made even."""
 _MOMENTA = (0.8, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """`steps` of gradient for each segment of `segment_frames`; `ahead_frames` are chosen with it and chosen again by
-    the next; the recogniser also hears `context_frames` before it. `rate` is the first step's size before tanh."""
+    the next; the recogniser has heard `context_frames` before it. `rate` is the first step's size before tanh."""
 
     steps: int = 6
     rate: float = 0.15
@@ -64,7 +67,7 @@ class SearchSettings:
     def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
         """For speech that leaves in packets: each is searched when it is full, with guesses at the frames of the
         encoder's `lookahead`, so no delay is added but that of computing."""
-        return cls(segment_frames=frames_per_packet, ahead_frames=lookahead)
+        return cls(segment_frames=frames_per_packet, ahead_frames=lookahead, context_frames=24)
 
 
 class Search:
@@ -142,22 +145,22 @@ class Search:
 
     def _choose(self, digits: Tensor, target: Tensor, steps: int) -> Tensor:
         """The best level values (1, frames, 8) found for the end of `target` (window, 80), by the loss below."""
-        settings = self._settings
+        settings, past = self._settings, len(self._past_target)
         floor = max(FLOOR, float(target.max()) - _RANGE)
         heard = target.clamp_min(floor)[None]
         with torch.inference_mode(False), _fast():
+            features = self._after(self._past_decoded[None].clamp_min(floor))
             with torch.no_grad():
-                wanted = self._features(heard)
+                wanted = self._after(heard[:, :past])(heard[:, past:])
             best, losses = level_value(digits)[None], list[float]()
             point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
             descent = _Adam(point)
             for step in range(steps + settings.looks_again):
                 soft = torch.tanh(point)
                 values = soft + (level_value(nearest_digit(soft)) - soft).detach()
-                decoded = self._decode(values)[0].float()
-                window = torch.cat([self._past_decoded[None], decoded], dim=1).clamp_min(floor)
-                loss = (window - heard).abs().mean() + settings.features_weight * relative_l1(
-                    self._features(window), wanted
+                decoded = self._decode(values)[0].float().clamp_min(floor)
+                loss = (decoded - heard[:, past:]).abs().mean() + settings.features_weight * relative_l1(
+                    features(decoded), wanted
                 )
                 losses.append(float(loss.detach()))
                 if losses[-1] < min(losses[:-1], default=float("inf")):
@@ -169,9 +172,19 @@ class Search:
             return level_value(nearest_digit(torch.tanh(point.detach())))
         return best
 
-    def _features(self, mel: Tensor) -> list[Tensor]:
-        outputs = self._ear(mel, 1 + max(self._settings.layers))
-        return [outputs[layer] for layer in self._settings.layers]
+    @torch.no_grad()
+    def _after(self, past: Tensor) -> Callable[[Tensor], list[Tensor]]:
+        """Gives the recogniser's features of mels (1, 8 n, 80) that follow those of `past`, listened to but once."""
+        layers = 1 + max(self._settings.layers)
+        before = self._ear.listen(self._ear.embed(past), layers)[1] if past.shape[1] else ()
+        edge = past[:, -_MARGIN:]
+
+        def features(mel: Tensor) -> list[Tensor]:
+            sound = self._ear.embed(torch.cat([edge, mel], dim=1))[:, edge.shape[1] // 2 :]
+            outputs, _ = self._ear.listen(sound, layers, before)
+            return [outputs[layer] for layer in self._settings.layers]
+
+        return features
 
 
 class _Adam:
