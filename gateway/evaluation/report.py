@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -78,32 +78,18 @@ def interval(speakers: Sequence[str], amounts: NDArray[np.float64], sizes: NDArr
 
 
 def table(report: EvaluationReport) -> str:
-    """The report for people: 120 columns with two recognisers and three measures."""
-    asr = list(dict.fromkeys(name for row in report.rows for name in row.wer))
+    """The report for people: words first, then the rest, each within 120 columns."""
+    asr = list(dict.fromkeys(name for row in report.rows for name in row.wer | row.dwer))
     measures = list(dict.fromkeys(name for row in report.rows for name in row.measures))
     lines = [
         f"{report.subset}: {report.clips} dev clips, {report.speakers} speakers, {report.seconds:.0f} s; "
-        "ASR word error rates in %, 95 % intervals by speaker",
-        f"{'system':<{NAME_COLUMNS}}{'bit/s':>6}"
-        + "".join(f"{f'dWER {n}':>20}" for n in asr)
-        + "".join(f"{f'WER {n}':>12}" for n in asr)
-        + "".join(f"{n.upper():>7}" for n in measures),
+        "word error rates in %, 95 % intervals by speaker",
+        *_part(report, {f"dWER {name}": 20 for name in asr}, _words),
     ]
-    for row in report.rows:
-        if len(row.name) >= NAME_COLUMNS:  # a long name has its line for itself
-            lines.append(row.name)
-        name = "" if len(row.name) >= NAME_COLUMNS else row.name
-        cells = f"{name:<{NAME_COLUMNS}}{row.bits_a_second or '-':>6}"
-        for name in asr:
-            d = row.dwer.get(name)
-            cells += f"{'-' if d is None else percent(d):>20}"
-        for name in asr:
-            cells += f"{100 * row.wer[name].value:>12.1f}" if name in row.wer else f"{'-':>12}"
-        for name in measures:
-            figure = row.measures.get(name)
-            places = 3 if name == "stoi" else 2
-            cells += f"{'-':>7}" if figure is None else f"{figure.value:>7.{places}f}"
-        lines.append(cells)
+    transcribed = [name for name in asr if any(name in row.wer for row in report.rows)]
+    if transcribed or measures:
+        widths = {f"WER {name}": 15 for name in transcribed} | {name.upper(): 8 for name in measures}
+        lines += ["", *_part(report, widths, _others)]
     for row in report.rows:
         # Against the other codecs: that the original keeps more words than ours needs no interval.
         for name, d in row.behind.items() if row.system.startswith("codec2") else ():
@@ -116,6 +102,32 @@ def table(report: EvaluationReport) -> str:
             f"delay {s['algorithmic_delay_ms']:.0f} ms; weights {s['weights_mb']:.2f} MB"
         )
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
+
+
+def _part(report: EvaluationReport, widths: dict[str, int], cells: Callable[[Row], dict[str, str]]) -> list[str]:
+    """Lines of one table: `cells` gives those of a row by the names of columns, of so many characters."""
+    lines = [f"{'system':<{NAME_COLUMNS}}{'bit/s':>6}" + "".join(f"{name:>{width}}" for name, width in widths.items())]
+    for row in report.rows:
+        name = row.name
+        if len(name) >= NAME_COLUMNS:  # a long name has its line for itself
+            lines.append(name)
+            name = ""
+        found = cells(row)
+        lines.append(
+            f"{name:<{NAME_COLUMNS}}{row.bits_a_second or '-':>6}"
+            + "".join(f"{found.get(column, '-'):>{width}}" for column, width in widths.items())
+        )
+    return lines
+
+
+def _words(row: Row) -> dict[str, str]:
+    return {f"dWER {name}": percent(figure) for name, figure in row.dwer.items()}
+
+
+def _others(row: Row) -> dict[str, str]:
+    words = {f"WER {name}": f"{100 * figure.value:.1f}" for name, figure in row.wer.items()}
+    places = {name: 3 if name == "stoi" else 2 for name in row.measures}
+    return words | {name.upper(): f"{figure.value:.{places[name]}f}" for name, figure in row.measures.items()}
 
 
 def percent(figure: Interval, sign: str = "") -> str:

@@ -17,7 +17,7 @@ FIGURE = Interval(0.445, 0.337, 0.578)
 
 
 def row(system: str, condition: str = "", rate: int | None = 300) -> Row:
-    both = {"base": FIGURE, "tiny.en": FIGURE}
+    both = dict.fromkeys(("base", "tiny.en", "moonshine"), FIGURE)
     return Row(
         system, condition, rate, both, both, {"stoi": Interval(0.784, 0.7, 0.8), "pesq": Interval(1.3, 1.2, 1.4)}
     )
@@ -40,10 +40,10 @@ def test_intervals_hold_the_figure_and_follow_the_speakers() -> None:
 
 def test_the_table_fits_120_columns() -> None:
     worst = Interval(1.0, 1.0, 1.0)
-    lost = replace(row("codec2-3200", "hand-microphone"), dwer={"base": worst, "tiny.en": worst})
+    lost = replace(row("codec2-3200", "hand-microphone"), dwer=dict.fromkeys(("base", "tiny.en", "moonshine"), worst))
     long = row("ours through a-channel-with-a-long-name")
     measured = [
-        replace(r, measures=r.measures | {"dnsmos": Interval(2.6, 2.5, 2.7)})
+        replace(r, measures=r.measures | dict.fromkeys(("dnsmos", "phones"), Interval(2.6, 2.5, 2.7)))
         for r in (row("ours through lossy-satellite"), row("codec2-700C", "noise 20 dB", 700), lost, long)
     ]
     text = table(report(*measured))
@@ -53,10 +53,34 @@ def test_the_table_fits_120_columns() -> None:
     alone = lines.index("ours through a-channel-with-a-long-name")
     assert lines[alone + 1].split()[:2] == ["300", "44.5"]
     assert "44.5 (33.7..57.8)" in text
+    second = lines[lines.index("") + 1].split()
+    assert second == [
+        "system",
+        "bit/s",
+        "WER",
+        "base",
+        "WER",
+        "tiny.en",
+        "WER",
+        "moonshine",
+        "STOI",
+        "PESQ",
+        "DNSMOS",
+        "PHONES",
+    ]
+    assert lines[-2].split() == ["300", *["44.5"] * 3, "0.784", "1.30", "2.60", "2.60"]
     assert "codec2-700C, noise 20 dB" in text
     assert text.endswith("note: something was left out")
     behind = replace(row("codec2-1300", "", 1300), behind={"base": Interval(-0.055, -0.145, 0.032)})
     assert "codec2-1300 less ours-300, dWER base: -5.5 (-14.5..+3.2)" in table(report(behind))
+
+
+def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None:
+    words_only = replace(row("ours-300"), wer={}, measures={})
+    assert "" not in table(report(words_only)).splitlines()
+    lines = table(report(replace(row("original", "", None), dwer={}), row("ours-300"))).splitlines()
+    assert lines[2].split() == ["original", "-", "-", "-", "-"]
+    assert lines[lines.index("") + 2].split() == ["original", "-", *["44.5"] * 3, "0.784", "1.30"]
 
 
 def test_files_hold_what_the_table_shows(tmp_path: Path) -> None:
