@@ -15,13 +15,11 @@ from typing import TypeVar
 from gateway.config import MessagesSection
 from gateway.messages.catalogue import Card, Catalogue
 from gateway.messages.files import StoredMessage
+from gateway.messages.pace import Pace
 from gateway.messages.spool import Entry, Folder, Spool, SpoolFull
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_airtime import block_size
 from gateway.protocol.bulk_packets import (
-    BLOCK_OVERHEAD_BYTES,
-    MAX_BLOCK_BYTES,
-    MIN_ROOM_BYTES,
     TYPE_TEXT,
     Addressee,
     Message,
@@ -31,19 +29,12 @@ from gateway.protocol.bulk_packets import (
     StatusState,
     voice_codec,
 )
-from gateway.protocol.bulk_receive import ANSWER_SLOTS, Arrived, BlockHeld, BulkReceiver, Event, Opened, ReceiveConfig
+from gateway.protocol.bulk_receive import Arrived, BlockHeld, BulkReceiver, Event, Opened, ReceiveConfig
 from gateway.protocol.bulk_send import Outgoing, Progress, SendState, SendTiming, Wait
-from gateway.protocol.carriage import Carriage
-from gateway.protocol.packets import CRC_BYTES, FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
+from gateway.protocol.packets import FRAME_S, AckPacket, MessagePacket, TextPacket, control_character
 from gateway.protocol.text_retry import TextRetry
 from gateway.telling import Level, Say
 
-DEFAULT_RATE_BPS = 300.0
-"""Where neither link nor configuration tells a rate: what live voice would need, too."""
-PACKET_S = 2.0
-"""Air time of a packet that its length is chosen by: live voice waits for no more than one."""
-SHORT_PACKET_BYTES = 20
-STATUS_ROOM_BYTES = 40
 QUIET_S = 1.0
 """After voice, and after packets of others, before a message goes on: they may not be through."""
 MAX_TOLD = 1000
@@ -53,62 +44,6 @@ EXPIRE_S = 3600.0
 
 
 P = TypeVar("P", MessagePacket, TextPacket, AckPacket)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What a link can take: `room_bytes` is the longest message packet before `carriage` (checksum, security), and
-    `overhead_bytes` what the link adds to every packet."""
-
-    rate_bps: float
-    room_bytes: int
-    carriage: Carriage
-    overhead_bytes: int
-    turnaround_s: float
-    round_trip_s: float
-
-    @classmethod
-    def of(
-        cls,
-        section: MessagesSection,
-        *,
-        mtu_bytes: int,
-        rate_bps: float | None,
-        carriage: Carriage,
-        overhead_bytes: int,
-        turnaround_s: float,
-    ) -> Pace:
-        """For a link of these figures. Raises LocalProtocolError for a tiny MTU."""
-        rate = section.rate_bps or rate_bps or DEFAULT_RATE_BPS
-        longest = min(carriage.room_bytes(mtu_bytes), BLOCK_OVERHEAD_BYTES + MAX_BLOCK_BYTES)
-        if section.packet_bytes is None:
-            by_time = carriage.room_bytes(max(SHORT_PACKET_BYTES, int(rate * PACKET_S / 8)))
-            # Security makes packets so short that they would be mostly its own: there they are a little longer.
-            wished = max(by_time, SHORT_PACKET_BYTES - CRC_BYTES)
-        else:
-            wished = max(carriage.room_bytes(section.packet_bytes), MIN_ROOM_BYTES)
-        room = min(longest, wished)
-        block_size(room)
-        return cls(rate, room, carriage, overhead_bytes, turnaround_s, section.round_trip_s)
-
-    def airtime_s(self, n_bytes: int) -> float:
-        """Seconds that a message packet of `n_bytes` occupies the link."""
-        return (self.carriage.link_bytes(n_bytes) + self.overhead_bytes) * 8 / self.rate_bps
-
-    @property
-    def status_bytes(self) -> int:
-        """Longest status packet."""
-        return min(self.room_bytes, STATUS_ROOM_BYTES)
-
-    @property
-    def slot_s(self) -> float:
-        """One station's answer, turn-around included."""
-        return self.airtime_s(self.status_bytes) + self.turnaround_s
-
-    def answer_wait_s(self, addressee: Addressee) -> float:
-        """From handing over a question until its last answer is here."""
-        slots = 1 if addressee is Addressee.STATION else ANSWER_SLOTS
-        return self.turnaround_s + self.airtime_s(MIN_ROOM_BYTES) + slots * self.slot_s + self.round_trip_s
 
 
 @dataclass(frozen=True, slots=True)

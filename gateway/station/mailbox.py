@@ -21,7 +21,8 @@ from gateway.links.base import LinkInfo
 from gateway.messages.catalogue import Card
 from gateway.messages.disk import RealDisk
 from gateway.messages.files import StoredMessage
-from gateway.messages.service import Identity, MessageService, Pace
+from gateway.messages.pace import Pace
+from gateway.messages.service import Identity, MessageService
 from gateway.messages.spool import Folder, open_spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_code import pieces

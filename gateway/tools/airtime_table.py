@@ -15,7 +15,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, load_channel_process
 from gateway.config import FRAME_MS, MessagesSection, StationConfig, load_toml
 from gateway.errors import ConfigError, LocalProtocolError
-from gateway.messages.service import Pace
+from gateway.messages.pace import Pace
 from gateway.protocol.bulk_airtime import message_airtime
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.cushion import expected_cushion_s

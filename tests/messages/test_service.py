@@ -13,11 +13,11 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.network import Network
 from gateway.clock import ManualClock
 from gateway.config import MessagesSection
-from gateway.errors import LocalProtocolError
 from gateway.messages.disk import RealDisk
 from gateway.messages.faults import Crash, FaultyDisk
 from gateway.messages.files import local_head
-from gateway.messages.service import Identity, MessageService, Pace
+from gateway.messages.pace import Pace
+from gateway.messages.service import Identity, MessageService
 from gateway.messages.spool import Folder, Spool
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_airtime import message_airtime
@@ -365,21 +365,6 @@ def test_damaged_files_in_the_outbox_are_set_aside(tmp_path: Path) -> None:
     a.service.next(0.0, voice_is_live=False)
     assert sum("moved to damaged" in line for line in a.said) == 2
     assert a.spool.names(Folder.OUTBOX) == []
-
-
-@pytest.mark.parametrize(
-    ("rate_bps", "mtu", "room"), [(80, 64, 18), (10, 64, 18), (300, 64, 62), (300, 1024, 73), (1e6, 1024, 264)]
-)
-def test_packets_are_as_long_as_two_seconds_allow(tmp_path: Path, rate_bps: float, mtu: int, room: int) -> None:
-    section = MessagesSection(spool=tmp_path)
-    pace = Pace.of(section, mtu_bytes=mtu, rate_bps=rate_bps, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.0)
-    assert pace.room_bytes == room
-
-
-def test_a_link_with_too_short_packets_is_one_clear_error(tmp_path: Path) -> None:
-    section = MessagesSection(spool=tmp_path)
-    with pytest.raises(LocalProtocolError, match="packets of 14 bytes: a message needs 16"):
-        Pace.of(section, mtu_bytes=16, rate_bps=80, carriage=Carriage(2), overhead_bytes=0, turnaround_s=0.0)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

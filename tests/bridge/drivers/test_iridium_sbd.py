@@ -15,7 +15,7 @@ from firmware_bridge.sim.iridium_sbd import VirtualIridiumSbd
 from firmware_bridge.sim.simulated import SimulatedPair
 from gateway.config import MessagesSection
 from gateway.errors import ConfigError
-from gateway.messages.service import Pace
+from gateway.messages.pace import Pace
 from gateway.metrics import Metrics
 from gateway.protocol.bulk_airtime import block_size
 from gateway.protocol.bulk_packets import (
