@@ -27,6 +27,7 @@ from gateway.evaluation.speech import Clip, load_clips, speech_folder
 from gateway.evaluation.systems import (
     ORIGINAL,
     OURS,
+    SEARCHED,
     System,
     bits_a_second,
     build_damaged,
@@ -210,15 +211,21 @@ class _Judges:
         return {figure: interval([speaker for speaker, _ in judged], values, np.ones(len(values)))}
 
     def with_differences(self, rows: list[Row]) -> Iterator[Row]:
-        """Rows with how many more words they lose than ours at 300 bit/s under the same condition."""
+        """Rows with how many more words they lose than ours at 300 bit/s, not searched and searched, under the same
+        condition."""
         for row in rows:
-            behind = {}
-            for name, reference in self._references.items():
-                mine = self._errors.get((row.system, row.condition, name))
-                ours = self._errors.get((OURS, row.condition, name))
-                if row.system != OURS and mine is not None and ours is not None:
-                    behind[name] = interval(self._speakers, mine - ours, _words(reference))
-            yield replace(row, behind=behind)
+            behind = {ours: self._behind(row, ours) for ours in (OURS, SEARCHED) if ours != row.system}
+            yield replace(row, behind={ours: figures for ours, figures in behind.items() if figures})
+
+    def _behind(self, row: Row, ours: str) -> dict[str, Interval]:
+        """Words that a row loses more than system `ours`, by recogniser; of those that heard both."""
+        found = {}
+        for name, reference in self._references.items():
+            mine = self._errors.get((row.system, row.condition, name))
+            theirs = self._errors.get((ours, row.condition, name))
+            if mine is not None and theirs is not None:
+                found[name] = interval(self._speakers, mine - theirs, _words(reference))
+        return found
 
 
 def _errors(reference: list[str], heard: list[str]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.evaluation.evaluate import EvaluateOptions
 from gateway.evaluation.report import EvaluationReport, percent, table
+from gateway.evaluation.systems import ORIGINAL, OURS
 from gateway.tools.protection_report import BIT_ERROR_RATE, BIT_TOOLS, PACKET_TOOLS
 
 LOSSY_CHANNELS = ("loss-10-burst-2", "loss-10-burst-8")
@@ -25,7 +26,7 @@ def words_options(
     return EvaluateOptions(
         speech=speech,
         clips=clips,
-        systems=("original", "ours-300"),
+        systems=(ORIGINAL, OURS),
         bit_errors=(BIT_ERROR_RATE,),
         protected=tuple(pairs),
         asr=asr,
@@ -41,6 +42,6 @@ def words_table(report: EvaluationReport) -> str:
     """The evaluation's table, and how many more words each row loses than the codec without loss."""
     lines = [table(report), "dWER less that of ours-300 without loss, in points:"]
     for row in report.rows:
-        for name, behind in row.behind.items() if row.system.startswith("ours") else ():
+        for name, behind in row.behind.get(OURS, {}).items() if row.system.startswith("ours") else ():
             lines.append(f"  {row.name}, {name}: {percent(behind, '+')}")
     return "\n".join(lines)

@@ -226,9 +226,10 @@ def evaluation_table(path: Path) -> str:
 def _paired(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Differences of dWER to ours, clip by clip, where the report has them."""
     return [
-        f"- {row['system']} against ours-300, paired clip by clip: {_figure(value, 'dwer')} points of dWER {part}"
+        f"- {row['system']} against {ours}, paired clip by clip: points of dWER "
+        + ", ".join(f"{_figure(value, 'dwer')} {part}" for part, value in figures.items())
         for row in rows
-        for part, value in _by_part(row.get("behind")).items()
+        for ours, figures in row.get("behind", {}).items()
     ]
 
 

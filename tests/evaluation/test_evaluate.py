@@ -91,7 +91,7 @@ def test_differences_are_paired_clip_by_clip(
         EvaluateOptions(
             speech=speech_folder,
             clips=3,
-            systems=("8khz", "ours-300", "original"),
+            systems=("8khz", "ours-300", "ours-300-search", "original"),
             asr=("tiny.en",),
             weights=tmp_path / "w.safetensors",
             measures=(),
@@ -99,9 +99,15 @@ def test_differences_are_paired_clip_by_clip(
             threads=1,
         )
     )
-    telephone, ours, original = report.rows
-    assert original.behind == ours.behind == {}
-    difference = telephone.behind["tiny.en"]
+    telephone, ours, searched, original = report.rows
+    assert original.behind == {}
+    assert [list(row.behind) for row in (telephone, ours, searched)] == [
+        ["ours-300", "ours-300-search"],
+        ["ours-300-search"],
+        ["ours-300"],
+    ]
+    assert ours.behind["ours-300-search"]["tiny.en"].value == -searched.behind["ours-300"]["tiny.en"].value
+    difference = telephone.behind["ours-300"]["tiny.en"]
     assert difference.value == pytest.approx(telephone.dwer["tiny.en"].value - ours.dwer["tiny.en"].value)
     assert difference.high < 0  # untrained weights lose every word, on every clip
     assert "less ours-300" not in table(report)  # the table has the differences to other codecs only
@@ -142,7 +148,7 @@ def test_damage_and_conditions_are_rows_and_pictures(
     noisy = by_name["original, noise 5 dB"]
     assert noisy.measures["stoi"].value < by_name["original, noise 20 dB"].measures["stoi"].value < 1.0
     assert "tiny.en" in noisy.dwer  # against the text of the clean original
-    assert noisy.behind["tiny.en"].value < 0
+    assert noisy.behind["ours-300"]["tiny.en"].value < 0
     assert report.speed["algorithmic_delay_ms"] > 0
     assert "ours on one core" in table(report)
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"rate.png", "noise.png", "damage.png"}

@@ -71,8 +71,11 @@ def test_the_table_fits_120_columns() -> None:
     assert lines[-2].split() == ["300", *["44.5"] * 3, "0.784", "1.30", "2.60", "2.60"]
     assert "codec2-700C, noise 20 dB" in text
     assert text.endswith("note: something was left out")
-    behind = replace(row("codec2-1300", "", 1300), behind={"base": Interval(-0.055, -0.145, 0.032)})
-    assert "codec2-1300 less ours-300, dWER base: -5.5 (-14.5..+3.2)" in table(report(behind))
+    behind = replace(
+        row("codec2-1300", "", 1300), behind={"ours-300": {"base": Interval(-0.055, -0.145, 0.032), "tiny.en": FIGURE}}
+    )
+    paired = "codec2-1300 less ours-300, points of dWER: base -5.5 (-14.5..+3.2), tiny.en +44.5 (+33.7..+57.8)"
+    assert paired in table(report(behind))
 
 
 def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None:
@@ -84,9 +87,11 @@ def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None
 
 
 def test_files_hold_what_the_table_shows(tmp_path: Path) -> None:
-    write_report(tmp_path, report(row("ours-300"), Row("original", "", None, {}, {}, {})))
+    searched = replace(row("ours-300"), behind={"ours-300-search": {"base": Interval(0.1, 0.05, 0.2)}})
+    write_report(tmp_path, report(searched, Row("original", "", None, {}, {}, {})))
     with (tmp_path / "report.csv").open(newline="") as file:
         ours, original = csv.DictReader(file)
+    assert (ours["behind_ours-300-search_base"], original["behind_ours-300-search_base_low"]) == ("0.1000", "")
     assert (ours["dwer_base"], ours["dwer_base_low"], ours["stoi_high"]) == ("0.4450", "0.3370", "0.8000")
     assert (original["bits_a_second"], original["dwer_base"]) == ("", "")
     assert json.loads((tmp_path / "report.json").read_text())["rows"][0]["measures"]["pesq"]["value"] == 1.3

@@ -19,5 +19,5 @@ def test_words_are_asked_for_on_every_lossy_channel() -> None:
         assert load_channel(channel).name == channel
         load_protection(tool)
     behind = {"tiny.en": Interval(0.013, -0.01, 0.03)}
-    rows = (Row("ours through x, y", "", 300, behind, {}, {}, behind),)
+    rows = (Row("ours through x, y", "", 300, behind, {}, {}, {"ours-300": behind}),)
     assert "ours through x, y, tiny.en: +1.3 (-1.0..+3.0)" in words_table(EvaluationReport("all", 1, 1, 1.0, rows))

@@ -72,7 +72,7 @@ def report(tmp_path: Path) -> Path:
             "dwer": {"base": interval(0.585), "tiny.en": interval(0.597)},
             "wer": {},
             "stoi": interval(0.730),
-            "behind": {"base": interval(0.140)},
+            "behind": {"ours-300": {"base": interval(0.140), "tiny.en": interval(0.150)}},
         },
         {
             "system": "ours-300",
@@ -150,7 +150,8 @@ def test_an_evaluation_shows_what_it_has(report: Path) -> None:
     assert lines[2] == "| system | bit/s | dWER % base | dWER % tiny.en | STOI | PESQ |"
     assert lines[4] == "| codec2-700C | 700 | 58.5 (48.5..68.5) | 59.7 (49.7..69.7) | 0.730 (0.630..0.830) | - |"
     assert lines[5] == "| ours-300, noise 10 dB | 300 | 44.5 (34.5..54.5) | - | - | 1.50 |"
-    assert "- codec2-700C against ours-300, paired clip by clip: 14.0 (4.0..24.0) points of dWER base" in lines
+    paired = "points of dWER 14.0 (4.0..24.0) base, 15.0 (5.0..25.0) tiny.en"
+    assert f"- codec2-700C against ours-300, paired clip by clip: {paired}" in lines
     assert lines[-1] == "- A note."
 
 
