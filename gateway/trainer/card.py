@@ -20,6 +20,7 @@ from typing import Any
 from gateway.codec.checkpoint import load_model
 from gateway.codec.spec import DIGITS_PER_STAGE, FRAME_BYTES, LEVELS, STAGES, CodecSpec, algorithmic_delay_ms
 from gateway.errors import ConfigError
+from gateway.evaluation.systems import OURS
 from gateway.trainer.data import INDEX_FILE, SAMPLE_RATE
 
 TEMPLATE_FILE = "MODEL_CARD.template.md"
@@ -213,7 +214,7 @@ def evaluation_table(path: Path) -> str:
         cells = [_figure(_by_part(_found(row, figure)).get(part), figure) for figure, part in ordered]
         condition = row.get("condition")
         name = f"{row['system']}, {condition}" if condition else str(row["system"])
-        body.append((name, _rate(str(row["system"])), *cells))
+        body.append((name, str(row.get("bits_a_second") or "-"), *cells))
     counts = [
         f"{report[name]} {unit}" for name, unit in (("clips", "dev clips"), ("speakers", "speakers")) if name in report
     ]
@@ -224,12 +225,14 @@ def evaluation_table(path: Path) -> str:
 
 
 def _paired(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Differences of dWER to ours, clip by clip, where the report has them."""
+    """Differences of dWER to ours, clip by clip, where the report has them; of ours among themselves only those to
+    what is not searched."""
     return [
         f"- {row['system']} against {ours}, paired clip by clip: points of dWER "
         + ", ".join(f"{_figure(value, 'dwer')} {part}" for part, value in figures.items())
         for row in rows
         for ours, figures in row.get("behind", {}).items()
+        if ours == OURS or not str(row["system"]).startswith("ours")
     ]
 
 
@@ -257,12 +260,6 @@ def _figure(value: Any, figure: str) -> str:
     if "low" not in value or "high" not in value:
         return shown
     return f"{shown} ({factor * value['low']:.{places}f}..{factor * value['high']:.{places}f})"
-
-
-def _rate(system: str) -> str:
-    if system.startswith("codec2-"):
-        return system.removeprefix("codec2-").rstrip("ABCD")
-    return "150" if system == "ours-150" else "300" if system.startswith("ours") else "-"
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -69,6 +69,7 @@ def report(tmp_path: Path) -> Path:
     rows = [
         {
             "system": "codec2-700C",
+            "bits_a_second": 700,
             "dwer": {"base": interval(0.585), "tiny.en": interval(0.597)},
             "wer": {},
             "stoi": interval(0.730),
@@ -77,6 +78,8 @@ def report(tmp_path: Path) -> Path:
         {
             "system": "ours-300",
             "condition": "noise 10 dB",
+            "bits_a_second": 300,
+            "behind": {"ours-300-search": {"base": interval(0.200)}},
             "dwer": {"base": interval(0.445)},
             "pesq": 1.5,
             "new": [1, 2],
@@ -151,6 +154,7 @@ def test_an_evaluation_shows_what_it_has(report: Path) -> None:
     assert lines[4] == "| codec2-700C | 700 | 58.5 (48.5..68.5) | 59.7 (49.7..69.7) | 0.730 (0.630..0.830) | - |"
     assert lines[5] == "| ours-300, noise 10 dB | 300 | 44.5 (34.5..54.5) | - | - | 1.50 |"
     paired = "points of dWER 14.0 (4.0..24.0) base, 15.0 (5.0..25.0) tiny.en"
+    assert not any("against ours-300-search" in line for line in lines)
     assert f"- codec2-700C against ours-300, paired clip by clip: {paired}" in lines
     assert lines[-1] == "- A note."
 
