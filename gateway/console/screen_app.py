@@ -139,7 +139,8 @@ class ScreenApp(App[None], inherit_bindings=False):
         self.call_after_refresh(self.draw)
 
     def _handle_exception(self, error: Exception) -> None:
-        self.failure = error
+        # The first: others may come of it, while the screen is being taken down.
+        self.failure = self.failure or error
         super()._handle_exception(error)
 
     def _heard_from_station(self) -> None:

@@ -70,10 +70,12 @@ class Program:
         self.process.kill()
         self.process.wait()
         self._reader.join(5)
-        for stream in (self.process.stdin, self.process.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        # The program's watchdog has its standard error, too, and may live on: to close what is being read would wait.
+        if self.process.stderr is not None and not self._reader.is_alive():
+            self.process.stderr.close()
 
     def counts(self) -> dict[str, float]:
         """The counters in the last log line."""
