@@ -65,8 +65,8 @@ class WhisperPart(nn.Module):
         return x + self._linear(y, f"{layer}/ffn/linear_1")
 
 
-class Heard(NamedTuple):
-    """What one layer keeps of what it listened to: keys and values (batch, heads, n, 64)."""
+class KeysValues(NamedTuple):
+    """What one layer of attention keeps of what it listened to, each (batch, heads, n, 64)."""
 
     keys: Tensor
     values: Tensor
@@ -93,16 +93,16 @@ class WhisperEncoder(WhisperPart):
         return x.transpose(1, 2)
 
     def listen(
-        self, x: Tensor, layers: int | None = None, before: Sequence[Heard] = ()
-    ) -> tuple[list[Tensor], list[Heard]]:
-        """What `embed` gave (batch, n, width) to outputs as of `forward`, and what a continuation needs of them.
+        self, x: Tensor, layers: int | None = None, before: Sequence[KeysValues] = ()
+    ) -> tuple[list[Tensor], list[KeysValues]]:
+        """What `embed` gave (batch, n, width) to outputs as of `forward`, and the keys and values that a continuation needs.
 
-        `before` is that of what was listened to before: it is attended to without being listened to again, so it does
+        `before` are those of what was listened to before: it is attended to without being listened to again, so it does
         not know of what follows, as it would in one piece.
         """
         begin = before[0].keys.shape[2] if before else 0
         x = x + self._w("position_encodings/encodings")[begin : begin + x.shape[1]]
-        outputs, heard = [], []
+        outputs, kept = [], []
         for i in range(self.layers if layers is None else layers):
             layer = f"layer_{i}"
             qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
@@ -112,8 +112,8 @@ class WhisperEncoder(WhisperPart):
             mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
             outputs.append(x)
-            heard.append(Heard(k, v))
-        return outputs, heard
+            kept.append(KeysValues(k, v))
+        return outputs, kept
 
     def normalised(self, last: Tensor) -> Tensor:
         """The last layer's output as the decoder attends to it."""

@@ -41,13 +41,13 @@ def test_a_continuation_attends_to_what_was_heard_before() -> None:
     sound = ear.embed(torch.rand(1, 160, 80, generator=torch.Generator().manual_seed(1)) - 0.5)
     whole, _ = ear.listen(sound)
     _, before = ear.listen(sound[:, :48])
-    later, heard = ear.listen(sound[:, 48:], before=before)
+    later, kept = ear.listen(sound[:, 48:], before=before)
     alone, _ = ear.listen(sound[:, 48:])
     assert torch.allclose(later[0], whole[0][:, 48:], atol=1e-4)
     for deeper in range(1, ear.layers):
         near, far = (float(relative_l1([x[deeper]], [whole[deeper][:, 48:]])) for x in (later, alone))
         assert 0 < near < 0.5 * far
-    assert [h.keys.shape[2] for h in heard] == [80] * ear.layers
+    assert [layer.keys.shape[2] for layer in kept] == [80] * ear.layers
     assert len(ear.listen(sound, 2)[0]) == 2
 
 
