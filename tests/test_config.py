@@ -19,19 +19,7 @@ from gateway.config import (
     parse_toml,
 )
 from gateway.errors import ConfigError
-
-CONFIGS = Path(__file__).parent.parent / "configs"
-SHORT = '[station]\nname = "x"\nid = 7\n[link]\nkind = "memory"\n'
-
-
-def parse(text: str, path: Path = Path("x.toml")) -> StationConfig:
-    return parse_toml(text, StationConfig, path)
-
-
-def refusal(text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        parse(text)
-    return str(caught.value)
+from tests.station_file import CONFIGS, SHORT, parse, refusal
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("station-*.toml")), ids=lambda path: path.name)

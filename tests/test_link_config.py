@@ -6,21 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ModemLink, StationConfig, ZeromqChannelLink, ZeromqPeersLink, load_toml, parse_toml
-from gateway.errors import ConfigError
-
-CONFIGS = Path(__file__).parent.parent / "configs"
-SHORT = '[station]\nname = "x"\nid = 7\n[link]\nkind = "memory"\n'
-
-
-def parse(text: str, path: Path = Path("x.toml")) -> StationConfig:
-    return parse_toml(text, StationConfig, path)
-
-
-def refusal(text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        parse(text)
-    return str(caught.value)
+from gateway.config import ModemLink, StationConfig, ZeromqChannelLink, ZeromqPeersLink, load_toml
+from tests.station_file import CONFIGS, SHORT, parse, refusal
 
 
 def test_the_two_peers_point_at_each_other() -> None:
