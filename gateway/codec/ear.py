@@ -95,7 +95,7 @@ class WhisperEncoder(WhisperPart):
     def listen(
         self, x: Tensor, layers: int | None = None, before: Sequence[KeysValues] = ()
     ) -> tuple[list[Tensor], list[KeysValues]]:
-        """What `embed` gave (batch, n, width) to outputs as of `forward`, and the keys and values that a continuation needs.
+        """What `embed` gave (batch, n, width) to outputs as of `forward`, and keys and values for a continuation.
 
         `before` are those of what was listened to before: it is attended to without being listened to again, so it does
         not know of what follows, as it would in one piece.

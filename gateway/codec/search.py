@@ -66,7 +66,9 @@ class SearchSettings:
     @classmethod
     def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
         """For speech that leaves in packets: each is searched when it is full, with guesses at the frames of the
-        encoder's `lookahead`, so no delay is added but that of computing."""
+        encoder's `lookahead`, so no delay is added but that of computing.
+
+        Twice the context of files, for segments are short: by dev clips it is worth its little computing."""
         return cls(segment_frames=frames_per_packet, ahead_frames=lookahead, context_frames=24)
 
 
