@@ -9,7 +9,7 @@ from gateway.codec.decoder import Decoder
 from gateway.codec.encoder import Encoder
 from gateway.codec.mel import MelFrontEnd
 from gateway.codec.quantizer import Quantized, ResidualFsq
-from gateway.codec.spec import CodecSpec
+from gateway.codec.spec import HOP, SYNTHESIS_DELAY, CodecSpec
 from gateway.codec.vocoder import Vocoder
 
 
@@ -38,3 +38,11 @@ class CodecModel(nn.Module):
         """Digit values and doubt (batch, n, 8) to mels (batch, 8 n, 80) on a fresh state."""
         latent = self.quantizer.restore(values, doubt)
         return torch.as_tensor(self.decoder(latent, self.decoder.initial_state(values.shape[0]))[0])
+
+    def sound(self, mel: Tensor) -> Tensor:
+        """Mels (batch, n, 80) to the samples of all but the last two, (batch, 160 (n - 2)), on a fresh state.
+
+        Without the vocoder's lag, so that mels of them stand beside `mel`.
+        """
+        wave, _ = self.vocoder(mel, self.vocoder.initial_state(mel.shape[0]))
+        return torch.as_tensor(wave[:, SYNTHESIS_DELAY : SYNTHESIS_DELAY + (mel.shape[1] - 2) * HOP])

@@ -24,7 +24,7 @@ from gateway.tools.loopback import LoopbackOptions, run_loopback
 Pcm = NDArray[np.float32]
 System = Callable[[int, Pcm], Pcm]
 
-ORIGINAL, OURS, SEARCHED = "original", "ours-300", "ours-300-search"
+ORIGINAL, OURS = "original", "ours-300"
 DENOISED, DENOISED_LIVE = "ours-300-denoised", "ours-300-denoised-live"
 """Noise suppressed first, as a station does; `-live` with the search of each packet."""
 SEARCHED, SEARCHED_QUICK = "ours-300-search", "ours-300-quick"

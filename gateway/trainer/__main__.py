@@ -118,11 +118,13 @@ def rl_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocod
 @click.option("--clips", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--source", default="cv", show_default=True, help="Dev clips whose source begins so.")
 @click.option("--lookahead", type=click.IntRange(0, 2), default=2, show_default=True)
-@click.option("--decoder", type=click.Path(path_type=Path), help="Whose decoder listens, if not CHECKPOINT's own.")
+@click.option(
+    "--decoder", type=click.Path(path_type=Path), help="Whose decoder and vocoder listen, if not CHECKPOINT's own."
+)
 def evaluate_command(
     checkpoint: Path, data: Path, clips: int, source: str, lookahead: int, decoder: Path | None
 ) -> None:
-    """Words kept by a CHECKPOINT (last.pt or .safetensors) on dev, judged on decoded mels without the vocoder."""
+    """Words kept by a CHECKPOINT (last.pt or .safetensors) on dev, judged on decoded mels and on sound."""
     from gateway.trainer.checkpoint import load_codec
     from gateway.trainer.data import Corpus
     from gateway.trainer.evaluate import choose_clips, evaluate_mels
@@ -133,7 +135,8 @@ def evaluate_command(
     figures = evaluate_mels(model, corpus, choose_clips(corpus, clips, source), lookahead, listening)
     click.echo(
         f"{figures.clips} clips, lookahead {lookahead}: dWER (tiny.en) {100 * figures.dwer:.1f} % at 300 bit/s, "
-        f"{100 * figures.dwer_stage_one:.1f} % at 150 bit/s; mel L1 {figures.mel:.4f}"
+        f"{100 * figures.dwer_stage_one:.1f} % at 150 bit/s; as sound {100 * figures.dwer_sound:.1f} % at 300 bit/s; "
+        f"mel L1 {figures.mel:.4f}"
     )
 
 

@@ -6,8 +6,7 @@ Rule: everything of a batch that is random is drawn before the compiled part, wh
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,27 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gateway.codec.ear import FEATURE_LAYERS, relative_l1
+from gateway.codec.ear import relative_l1
 from gateway.codec.model import CodecModel
 from gateway.codec.quantizer import Quantized, unit_moments_loss
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.channel import Damage, apply_damage, draw_damage
 from gateway.trainer.finder import DigitFinder
+from gateway.trainer.hearing import Hearing, Transcripts
 from gateway.trainer.loader import to_device
 from gateway.trainer.policy import Rollout, log_probability
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
-from gateway.trainer.whisper import WhisperDecoder, WhisperEncoder, read_ctranslate2, tiny_en_path
-from gateway.trainer.words import (
-    ALPHABET,
-    FastListener,
-    Listener,
-    TorchListener,
-    as_whisper_hears,
-    divergence,
-    spelling_loss,
-    teacher_lines,
-)
+from gateway.trainer.words import ALPHABET, as_whisper_hears, spelling_loss
 
 FEATURES_A_LATENT = 4
 """Whisper's features are at 50 Hz, latents at 12.5 Hz."""
@@ -120,31 +110,19 @@ class AcousticTask:
     def __init__(self, codec: CodecModel, recipe: TrainRecipe, data: Path, device: torch.device) -> None:
         self.recipe, self.codec, self.device = recipe, codec, device
         self.draw = ClipsDraw(data, recipe)
-        weights = read_ctranslate2(tiny_en_path())
-        self.whisper = WhisperEncoder(weights).eval().to(device)
-        self.decoder = WhisperDecoder(weights).eval().to(device)
-        self.module = AcousticNets(codec, self.whisper.width, recipe.elder_share > 0).to(device)
         loss = recipe.loss
         # Without these terms Whisper is not run at all: a step then costs less than half.
-        self.reads = max(loss.words, loss.spelling) > 0 or recipe.task == "reinforce"
-        self.listens = self.reads or max(loss.features, loss.semantic) > 0
-        self.listener: Listener | None = None
-        if self.reads:
-            fast = device.type == "cpu"
-            self.listener = FastListener(tiny_en_path().parent, recipe.threads) if fast else TorchListener(self.decoder)
-        self._beside = ThreadPoolExecutor(1, "listener")
+        reads = max(loss.words, loss.spelling) > 0 or recipe.task == "reinforce"
+        self.listens = reads or max(loss.features, loss.semantic) > 0
+        self.hearing = Hearing(recipe, device, reads)
+        self.module = AcousticNets(codec, self.hearing.width, recipe.elder_share > 0).to(device)
         faster = torch.compile(dynamic=False) if recipe.compile else lambda function: function
-        self._encode, self._receive, self._layers = faster(self.encode), faster(self.receive), faster(self.layers)
+        self._encode, self._receive = faster(self.encode), faster(self.receive)
         self._finder = DigitFinder(recipe.search, faster(self.likeness)) if recipe.search.share > 0 else None
 
     @property
     def players(self) -> dict[str, tuple[nn.Module, float]]:
         return {CODEC: (self.module, 1.0)}
-
-    def layers(self, mel: Tensor) -> list[Tensor]:
-        """Whisper layers compared, of mels (batch, frames, 80)."""
-        outputs = self.whisper(mel)
-        return [outputs[i] for i in FEATURE_LAYERS]
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
@@ -156,7 +134,7 @@ class AcousticTask:
         clips: Clips = to_device(drawn, self.device)
         heard, clean = self.codec.mels(clips.heard), self.codec.mels(clips.clean)
         with self.autocast():
-            target = self._layers(as_whisper_hears(clean)) if self.listens else []
+            target = self.hearing.target(clean) if self.listens else []
         return AcousticBatch(heard, clean, clips.gates, clips.damage, target)
 
     def encode(self, mel: Tensor, gates: Tensor) -> tuple[Tensor, Quantized]:
@@ -173,7 +151,7 @@ class AcousticTask:
     def likeness(self, values: Tensor, clean: Tensor, target: list[Tensor]) -> Tensor:
         """What search makes small, of undamaged values (clips, t, 8)."""
         _, decoded = self.decode(values, torch.zeros_like(values))
-        features = relative_l1(self.layers(as_whisper_hears(decoded)), target)
+        features = relative_l1(self.hearing.layers(as_whisper_hears(decoded)), target)
         return (decoded - clean).abs().mean() + self.recipe.search.features * features
 
     def receive(self, batch: AcousticBatch, digits: Tensor, values: Tensor) -> Outcome:
@@ -184,7 +162,7 @@ class AcousticTask:
         nothing = decoded.new_zeros(())
         if not batch.target:
             return Outcome(terms, nothing, nothing)
-        heard_again = self.layers(as_whisper_hears(decoded))
+        heard_again = self.hearing.layers(as_whisper_hears(decoded))
         terms["features"] = relative_l1(heard_again, batch.target)
         clips, frames, _ = latent.shape
         guess = self.module.semantic(latent).view(clips, frames * FEATURES_A_LATENT, -1)
@@ -192,9 +170,7 @@ class AcousticTask:
         spelling = self.module.spelling(latent).view(clips, frames * SPELLINGS_A_LATENT, -1)
         return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1))
 
-    def acoustic_terms(
-        self, batch: AcousticBatch, lines: Callable[[], list[list[int]]]
-    ) -> tuple[dict[str, Tensor], Quantized]:
+    def acoustic_terms(self, batch: AcousticBatch, lines: Transcripts) -> tuple[dict[str, Tensor], Quantized]:
         """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
         latent, quantized = self._encode(batch.heard, batch.gates)
         digits, values, found = quantized.digits, quantized.values, None
@@ -213,12 +189,7 @@ class AcousticTask:
             chances = log_probability(self.codec.quantizer, aims, found, self.recipe.policy.sharpness)
             terms["found"] = -chances.mean()
         if self.recipe.loss.words > 0:
-            clean, again = self.whisper.normalised(batch.target[-1]), self.whisper.normalised(outcome.last)
-            taught = teacher_lines(lines(), self.device)
-            with torch.no_grad():
-                wanted = self.decoder.logits(self.decoder(clean, taught.tokens)[taught.counts])
-            got = self.decoder.logits(self.decoder(again, taught.tokens)[taught.counts])
-            terms["words"] = divergence(got, wanted)
+            terms["words"] = self.hearing.words(outcome.last, batch.target, lines)
         if self.recipe.loss.spelling > 0:
             terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
@@ -236,21 +207,6 @@ class AcousticTask:
             for parameter in learning:
                 parameter.requires_grad_(True)
 
-    def lines(self, batch: AcousticBatch) -> Callable[[], list[list[int]]]:
-        """What Whisper hears in the clean mels; nothing if the recipe does not ask.
-
-        On a CPU begun here and waited for where it is needed: the codec's forward pass leaves the cores idle enough.
-        The thread runs CTranslate2 alone: PyTorch's autocast in two threads locks up (its cache against Python's lock).
-        """
-        if self.listener is None:
-            return list
-        with torch.no_grad(), self.autocast():
-            features = self.whisper.normalised(batch.target[-1])
-            if isinstance(self.listener, FastListener):
-                return self._beside.submit(self.listener.lines, features.float()).result
-            found = self.listener.lines(features)
-        return lambda: found
-
     def weighed(self, terms: dict[str, Tensor]) -> Tensor:
         """The sum of terms by the recipe's weights."""
         weights = self.recipe.loss.model_dump()
@@ -258,7 +214,7 @@ class AcousticTask:
 
     def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         batch = self.place(drawn)
-        lines = self.lines(batch)
         with self.autocast():
+            lines = self.hearing.lines(batch.target)
             terms, _ = self.acoustic_terms(batch, lines)
         yield CODEC, {"loss": self.weighed(terms), **terms}

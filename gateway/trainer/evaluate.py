@@ -1,4 +1,4 @@
-"""How well words survive, on decoded mels alone: no vocoder in the loop, so a run can be judged while it trains.
+"""How well words survive in decoded mels, which is what a run of the codec is judged by, and in the vocoder's sound.
 
 Rule: the recogniser hears original mels and decoded mels in one run; the figure is its word errors between the two.
 """
@@ -21,10 +21,14 @@ from gateway.trainer.data import Corpus, Utterance
 
 @dataclass(frozen=True, slots=True)
 class DevFigures:
-    """Over the chosen dev clips: word error rate against the recogniser's own text of the original, and mel L1."""
+    """Over the chosen dev clips: word error rate against the recogniser's own text of the original, and mel L1.
+
+    `dwer_sound` is of the vocoder's sound, at 300 bit/s; the others need no vocoder.
+    """
 
     clips: int
     dwer: float
+    dwer_sound: float
     dwer_stage_one: float
     mel: float
 
@@ -42,8 +46,8 @@ def choose_clips(corpus: Corpus, count: int, source: str = "cv") -> list[Utteran
 def evaluate_mels(
     model: CodecModel, corpus: Corpus, clips: list[Utterance], lookahead: int, listening: CodecModel | None = None
 ) -> DevFigures:
-    """Decode the clips' mels with both stages and with stage 1 alone, by the decoder of `listening` if that is given;
-    recognise; count."""
+    """Decode the clips' mels with both stages and with stage 1 alone, by decoder and vocoder of `listening` if that is
+    given; recognise; count."""
     listening = listening or model
     recogniser = Whisper("tiny.en")
 
@@ -51,7 +55,7 @@ def evaluate_mels(
         return normalise(recogniser.transcribe_mels(mel[0].numpy()))
 
     gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(model.spec.max_lookahead)])
-    errors, errors_one, words, mel_sum = 0.0, 0.0, 0, 0.0
+    errors, errors_sound, errors_one, words, mel_sum = 0.0, 0.0, 0.0, 0, 0.0
     for clip in clips:
         pcm = corpus.pcm(clip) * 10 ** ((TARGET_LEVEL_DB - clip.level_db) / 20)
         pcm = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES)).astype(np.float32)
@@ -59,6 +63,7 @@ def evaluate_mels(
             mel = model.mels(torch.from_numpy(pcm)[None])
             values = model.encode_mels(mel, gates).values
             whole = listening.decode_values(values, torch.zeros_like(values))
+            again = model.mels(listening.sound(whole))
             doubt = torch.zeros_like(values)
             doubt[..., 4:] = 1.0
             half = listening.decode_values(values * (1 - doubt), doubt)
@@ -66,6 +71,7 @@ def evaluate_mels(
         count = max(1, len(reference.split()))
         words += count
         errors += word_errors(reference, recognise(whole))
+        errors_sound += word_errors(reference, recognise(again))
         errors_one += word_errors(reference, recognise(half))
         mel_sum += float((whole - mel).abs().mean())
-    return DevFigures(len(clips), errors / words, errors_one / words, mel_sum / len(clips))
+    return DevFigures(len(clips), errors / words, errors_sound / words, errors_one / words, mel_sum / len(clips))

@@ -97,6 +97,11 @@ class SoundRecipe(StrictModel):
     """Vocoder: weights of its loss terms, and what it learns from."""
 
     stft: float = 1.0
+    mel: float = 0.0
+    """L1 of the made sound's mels against those that it was made of: what the decoder says must come through."""
+    features: float = 0.0
+    words: float = 0.0
+    """As in `LossRecipe`, of the made sound's mels against clean ones."""
     adversarial: float = 0.0
     feature_matching: float = 0.0
     adversarial_from: int = 0

@@ -37,9 +37,9 @@ class ReinforceTask(AcousticTask):
     def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         policy = self.recipe.policy
         batch = self.place(drawn)
-        waiting = self.lines(batch)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         with self.autocast():
+            waiting = self.hearing.lines(batch.target)
             terms, _ = self.acoustic_terms(batch, waiting)
         lines = waiting()
         loss = self.weighed(terms)
@@ -59,11 +59,11 @@ class ReinforceTask(AcousticTask):
     def rewards(self, batch: AcousticBatch, lines: list[list[int]], rollout: Rollout) -> Tensor:
         """Of every rollout, (clips, group): at most 0, for words as heard in the clean clip."""
         policy = self.recipe.policy
-        assert self.listener is not None  # the task always has one
+        assert self.hearing.listener is not None  # the task always has one
         with self.autocast():
             decoded = self.codec.decode_values(rollout.values, torch.zeros_like(rollout.values)).float()
-            features = self.whisper.normalised(self.whisper(as_whisper_hears(decoded))[-1])
-        heard = [text_of(line) for line in self.listener.lines(features)]
+            features = self.hearing.whisper.normalised(self.hearing.whisper(as_whisper_hears(decoded))[-1])
+        heard = [text_of(line) for line in self.hearing.listener.lines(features)]
         wanted = [text_of(line) for line in lines for _ in range(policy.group)]
         errors = [error_rate(w, h, policy.characters) for w, h in zip(wanted, heard, strict=True)]
         rewards = -torch.tensor(errors, device=self.device)
@@ -75,7 +75,7 @@ class ReinforceTask(AcousticTask):
     def likelihood(self, features: Tensor, taught: Lines) -> Tensor:
         """Mean log-probability of the clean words in nats a token, per clip: (batch,)."""
         with self.autocast():
-            logits = self.decoder.logits(self.decoder(features, taught.tokens)[taught.counts])
+            logits = self.hearing.decoder.logits(self.hearing.decoder(features, taught.tokens)[taught.counts])
         losses = F.cross_entropy(logits.float(), next_words(taught), reduction="none")
         clip = taught.counts.nonzero()[:, 0]
         total = losses.new_zeros(len(taught.counts)).index_add_(0, clip, losses)

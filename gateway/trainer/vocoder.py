@@ -1,4 +1,4 @@
-"""The vocoder, mel to wave: spectra at several resolutions, then critics that tell made speech from real.
+"""The vocoder, mel to wave: spectra at several resolutions, a recogniser, and critics that tell made speech from real.
 
 Rule: encoder, quantiser and decoder stay frozen, so the wire format and the words do not move.
 """
@@ -13,14 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gateway.codec.ear import relative_l1
 from gateway.codec.model import CodecModel
-from gateway.codec.spec import SYNTHESIS_DELAY
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.discriminators import Critics, critics_loss, deception_loss, matching_loss
+from gateway.trainer.hearing import Hearing
 from gateway.trainer.loader import to_device
 from gateway.trainer.losses import log_stft_loss
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
+from gateway.trainer.words import as_whisper_hears
 
 CRITICS = "critics"
 
@@ -51,8 +53,17 @@ class SpeechDraw:
         return Speech(torch.from_numpy(self._source.batch(self._clips, rng)[1]))
 
 
+class Made(NamedTuple):
+    """Sound (batch, samples) two mel frames short, and of its mels: L1 to those that it was made of, and layers of the
+    recogniser (none where it is not asked)."""
+
+    sound: Tensor
+    mel: Tensor
+    layers: list[Tensor]
+
+
 class VocoderTask:
-    """Multi-resolution log-STFT, and critics if the recipe gives them weight."""
+    """Multi-resolution log-STFT; where the recipe gives them weight the recogniser's terms, and critics."""
 
     def __init__(self, codec: CodecModel, recipe: TrainRecipe, data: Path, device: torch.device) -> None:
         self.recipe, self.codec, self.device = recipe, codec, device
@@ -60,7 +71,9 @@ class VocoderTask:
         self.critics = Critics(recipe.sound.discriminator_width) if contested else None
         self.module = VocoderNets(codec, self.critics).to(device)
         self.draw = SpeechDraw(data, recipe)
-        self._wave = torch.compile(self.wave, dynamic=False) if recipe.compile else self.wave
+        listens = max(recipe.sound.features, recipe.sound.words) > 0
+        self.hearing = Hearing(recipe, device, recipe.sound.words > 0) if listens else None
+        self._make = torch.compile(self.make, dynamic=False) if recipe.compile else self.make
 
     @property
     def players(self) -> dict[str, tuple[nn.Module, float]]:
@@ -69,35 +82,44 @@ class VocoderTask:
         rate = self.recipe.sound.discriminator_rate / self.recipe.learning_rate
         return {CRITICS: (self.critics, rate), CODEC: (self.codec, 1.0)}
 
-    def wave(self, mel: Tensor) -> Tensor:
-        """Mels (batch, frames, 80) to samples (batch, 160 frames) on a fresh state."""
-        return torch.as_tensor(self.codec.vocoder(mel, self.codec.vocoder.initial_state(mel.shape[0]))[0])
+    def make(self, mel: Tensor) -> Made:
+        """Mels (batch, frames, 80) to sound and what is heard in it."""
+        sound = self.codec.sound(mel).float()
+        again = self.codec.mels(sound)
+        away = (again - mel[:, : again.shape[1]]).abs().mean()
+        return Made(sound, away, self.hearing.layers(as_whisper_hears(again)) if self.hearing else [])
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
 
-    def hear(self, pcm: Tensor) -> Tensor:
-        """Mels (batch, frames, 80) of samples (batch, samples), some of which have been through the codec."""
-        with torch.no_grad(), self.autocast():
-            mel = self.codec.mels(pcm)
-            through = round(self.recipe.batch * self.recipe.sound.decoded_share)
-            if through:
-                quantized = self.codec.encode_mels(mel[:through], torch.ones(2, device=self.device))
-                decoded = self.codec.decode_values(quantized.values, torch.zeros_like(quantized.values))
-                mel = torch.cat([decoded.float(), mel[through:]])
-        return mel
+    @torch.no_grad()
+    def through(self, clean: Tensor) -> Tensor:
+        """Clean mels (batch, frames, 80), some of which have been through the codec."""
+        count = round(self.recipe.batch * self.recipe.sound.decoded_share)
+        if not count:
+            return clean
+        quantized = self.codec.encode_mels(clean[:count], torch.ones(2, device=self.device))
+        decoded = self.codec.decode_values(quantized.values, torch.zeros_like(quantized.values))
+        return torch.cat([decoded.float(), clean[count:]])
 
     def step(self, drawn: Speech, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         pcm = to_device(drawn, self.device).pcm
-        mel = self.hear(pcm)
+        hearing, sound = self.hearing, self.recipe.sound
         with self.autocast():
-            made = self._wave(mel)
-        # The vocoder's stream lags by the window's overlap; compare it with speech delayed as much.
-        made, real = made[:, SYNTHESIS_DELAY:].float(), pcm[:, :-SYNTHESIS_DELAY]
-        sound = self.recipe.sound
-        terms = {"stft": log_stft_loss(made, real)}
-        loss = sound.stft * terms["stft"]
+            with torch.no_grad():
+                clean = self.codec.mels(pcm)
+            target = hearing.target(clean[:, :-2]) if hearing else []
+            lines = hearing.lines(target) if hearing else list
+            heard = self._make(self.through(clean))
+            made, real = heard.sound, pcm[:, : heard.sound.shape[1]]
+            terms = {"stft": log_stft_loss(made, real), "mel": heard.mel}
+            if hearing is not None:
+                terms["features"] = relative_l1(heard.layers, target)
+            if hearing is not None and sound.words > 0:
+                terms["words"] = hearing.words(heard.layers[-1], target, lines)
+        weights = sound.model_dump()
+        loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         if self.critics is not None:
             with self.autocast():
                 contest = critics_loss(self.critics(real), self.critics(made.detach()))

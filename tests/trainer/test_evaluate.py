@@ -58,6 +58,7 @@ def test_untrained_weights_lose_every_word(speech_folder: Path, tmp_path: Path, 
     figures = evaluate_mels(small_codec.model, corpus, choose_clips(corpus, 2), lookahead=1)
     assert figures.clips == 2
     assert figures.dwer > 0.8
+    assert figures.dwer_sound > 0.8
     assert figures.dwer_stage_one > 0.8
     assert figures.mel > 0.2
     silent = copy.deepcopy(small_codec.model)

@@ -101,7 +101,17 @@ MORE: dict[str, dict[str, object]] = {
         "loss": LossRecipe(words=0.5, spelling=0.1, found=0.05),
         "search": SearchRecipe(share=0.5, steps=2),
     },
-    "vocoder": {"sound": SoundRecipe(adversarial=1.0, feature_matching=1.0, decoded_share=0.5, discriminator_width=4)},
+    "vocoder": {
+        "sound": SoundRecipe(
+            mel=1.0,
+            features=1.0,
+            words=1.0,
+            adversarial=1.0,
+            feature_matching=1.0,
+            decoded_share=0.5,
+            discriminator_width=4,
+        )
+    },
     "reinforce": {"policy": PolicyRecipe(group=3)},
 }
 """Every loss term of every task."""
