@@ -74,8 +74,9 @@ def alerts(shot: Snapshot, width: int, glyphs: Glyphs) -> list[Section]:
             found.append(f"{name} {device.state.upper()}: {device.text or device.name or '-'}")
     if shot.keying is not None and shot.keying.problem:
         found.append(f"KEYING: {shot.keying.problem}")
-    if shot.record is not None and shot.record.problem:
-        found.append(f"NOT RECORDING: {shot.record.problem}")
+    for what, record in (("RECORDING", shot.record), ("RECORDING THE LINK", shot.trace)):
+        if record is not None and record.problem:
+            found.append(f"NOT {what}: {record.problem}")
     return [
         Section(0, tuple(line((f"! {row}" if n == 0 else f"  {row}", Role.BAD)) for n, row in enumerate(rows)))
         for rows in (wrapped(glyphs.shown(text), width - 2) for text in found)

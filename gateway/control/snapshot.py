@@ -221,7 +221,7 @@ class KeyingView:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """Recording on disk; `problem` while it is stopped."""
+    """Recording on disk, of overs or of what the link does; `problem` while it is stopped."""
 
     folder: str
     problem: str | None = None
@@ -256,6 +256,7 @@ class Snapshot:
     security: SecurityView = SecurityView()
     keying: KeyingView | None = None
     record: RecordView | None = None
+    trace: RecordView | None = None
     last_heard: tuple[HeardView, ...] = ()
     overs: tuple[OverView, ...] = ()
     messages: tuple[MessageView, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, calendar_s
@@ -35,6 +36,14 @@ _HAS_SESSION = 0x80
 
 class Sink(Protocol):
     """Where records go; never waits, never raises."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing more is recorded."""
+        ...
 
     def put(self, record: TraceRecord) -> None: ...
 
@@ -124,6 +133,16 @@ class LinkRecording:
         self._figures: dict[str, float] = {}
         self._said_s = clock.now()
 
+    @property
+    def path(self) -> Path:
+        """Where the records are."""
+        return self._sink.path
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing more is recorded; None while all is well."""
+        return self._sink.problem
+
     def sent(self, data: bytes, outcome: Outcome, status: str = "", delay_s: float | None = None) -> None:
         """A packet handed to the link now."""
         now_s = self._clock.now()
@@ -207,6 +226,11 @@ class RecordedLink(Link):
     @property
     def info(self) -> LinkInfo:
         return self._inner.info
+
+    @property
+    def recording(self) -> LinkRecording:
+        """What is made of it."""
+        return self._recording
 
     @property
     def inner(self) -> Link:

@@ -171,6 +171,9 @@ def _stores(sheet: _Sheet, snap: Snapshot | None) -> None:
     record = None if snap is None else snap.record
     problem = None if record is None else record.problem is not None
     sheet.gauge("record_problem", "1 while overs are not recorded although they should be.", problem)
+    trace = None if snap is None else snap.trace
+    text = "1 while what the link does is not recorded although it should be."
+    sheet.gauge("trace_problem", text, None if trace is None else trace.problem is not None)
     free = None if record is None else _free_bytes(Path(record.folder))
     sheet.gauge("record_free_bytes", "Free on the disk that overs are recorded to.", free)
 

@@ -64,7 +64,7 @@ def problems(snap: Snap) -> list[str]:
         device = audio.get(way, {})
         if device.get("state") not in ("running", "opening", "ended", None):
             found.append(f"{name} {device['state']}")
-    for key, name in (("keying", "keying"), ("record", "recording")):
+    for key, name in (("keying", "keying"), ("record", "recording"), ("trace", "trace")):
         problem = (snap.get(key) or {}).get("problem")
         if problem:
             found.append(f"{name}: {problem}")
@@ -91,6 +91,7 @@ def page(snap: Snap, now_wall_s: float) -> list[str]:
         ("security", _security(snap.get("security", {}))),
         ("transmitter", _keying(snap.get("keying"))),
         ("recording", _record(snap.get("record"))),
+        ("trace", _record(snap.get("trace"))),
         ("last heard", "; ".join(heard(row, now_wall_s) for row in snap.get("last_heard", ())[:5]) or "nobody yet"),
         ("messages", _messages(snap.get("messages", ()))),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from gateway.clock import Clock
 from gateway.errors import LinkError, LocalProtocolError
 from gateway.links.base import Link, LinkInfo, Received
+from gateway.links.recorded import LinkRecording, RecordedLink
 from gateway.metrics import Metrics
 from gateway.session.events import LinkLost, LinkRestored
 from gateway.telling import Level, Say
@@ -45,6 +46,11 @@ class LinkKeeper:
     def info(self) -> LinkInfo:
         """The link's own account of itself."""
         return self._link.info
+
+    @property
+    def recording(self) -> LinkRecording | None:
+        """Its trace, if one is recorded."""
+        return self._link.recording if isinstance(self._link, RecordedLink) else None
 
     @property
     def is_open(self) -> bool:

@@ -105,6 +105,7 @@ class ViewMaker:
             security=self._security(),
             keying=self._keying(),
             record=None if self.recorder is None else RecordView(str(self.recorder.folder), self.recorder.problem),
+            trace=self._trace(),
             last_heard=board.last_heard,
             overs=self.sounds.ring.numbered(board.overs),
             messages=self._all_messages(),
@@ -177,6 +178,10 @@ class ViewMaker:
             if name.startswith(DROPPED) and name.removeprefix(DROPPED) in REFUSALS
         )
         return replace(self.security, refused=refused)
+
+    def _trace(self) -> RecordView | None:
+        recording = self.link.recording
+        return None if recording is None else RecordView(str(recording.path.parent), recording.problem)
 
     def _keying(self) -> KeyingView | None:
         keying, section = self.keying, self.config.keying

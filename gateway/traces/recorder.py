@@ -50,6 +50,11 @@ class TraceRecorder:
         """Records that could not be kept."""
         return self._writer.dropped + self._overrun
 
+    @property
+    def problem(self) -> str | None:
+        """Why nothing more is recorded."""
+        return self._writer.problem
+
     def put(self, record: TraceRecord) -> None:
         """Hand over a record, from any thread."""
         try:

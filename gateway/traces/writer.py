@@ -56,6 +56,8 @@ class TraceWriter:
         self._size = 0
         self.dropped = 0
         """Records that came after recording had ended."""
+        self.problem: str | None = None
+        """Why recording ended before `close`."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.path = self._create(path)
@@ -159,6 +161,7 @@ class TraceWriter:
 
     def _stop(self, why: str) -> None:
         self.close()
+        self.problem = why
         line = f"{self.path}: no more is recorded: {why}"
         if self._on_stop is None:
             raise TraceError(line)

@@ -90,6 +90,7 @@ def test_what_is_wrong_stands_first() -> None:
         audio=replace(AT_WORK.audio, input=DeviceView("headset", "missing", "no such device"), is_muted=True),
         keying=KeyingView("cat", False, "rig does not answer"),
         record=RecordView("/rec", "disk is full"),
+        trace=RecordView("/trace", "limit reached"),
         security=SecurityView("authenticate-encrypt", 3, (3,), (("replayed", 4),)),
         link=replace(AT_WORK.link, outage="modem unplugged"),
     )
@@ -97,6 +98,7 @@ def test_what_is_wrong_stands_first() -> None:
     assert rows[0].startswith("! MICROPHONE MISSING: no such device")
     assert rows[1].startswith("! KEYING: rig does not answer")
     assert rows[2].startswith("! NOT RECORDING: disk is full")
+    assert rows[3].startswith("! NOT RECORDING THE LINK: limit reached")
     text = "\n".join(rows)
     for said in (
         "MUTED",

@@ -36,6 +36,9 @@ FRAMES = (b"abc", b"def")
 class Sheet:
     """A sink that keeps."""
 
+    path = Path("sheet")
+    problem = None
+
     def __init__(self) -> None:
         self.rows: list[TraceRecord] = []
 

@@ -125,9 +125,11 @@ def test_every_family_is_there_before_anything_happened() -> None:
 
 def test_a_disk_that_is_not_there_costs_its_figure_only(tmp_path: Path) -> None:
     hub = manual_hub()
-    hub.publish(replace(ALPHA, record=RecordView(str(tmp_path / "gone"), "no such folder")))
+    trace = RecordView(str(tmp_path))
+    hub.publish(replace(ALPHA, record=RecordView(str(tmp_path / "gone"), "no such folder"), trace=trace))
     found = samples(scrape(hub, Metrics()))
     assert value(found, "clarilink_record_problem") == 1
+    assert value(found, "clarilink_trace_problem") == 0
     assert ("clarilink_record_free_bytes", (("station", "alpha"),)) not in found
 
 

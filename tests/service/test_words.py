@@ -43,6 +43,7 @@ FULL = replace(
     security=SecurityView("authenticate", 3, (3,), (("bad_tag", 2),), "key 3"),
     keying=KeyingView("serial", False, "no such port"),
     record=RecordView("/var/rec", "disk full"),
+    trace=RecordView("/var/trace", "limit reached"),
     last_heard=(HeardView(2, "bravo", 1.8e9 - 200),),
     messages=(MessageView("text", "in", "bravo", 1.8e9, "hello", state="received"),),
 )
@@ -61,7 +62,8 @@ FULL = replace(
         (replace(ALPHA, ptt=PttView("locked_out")), "locked out: let go of the key; link up"),
         (
             FULL,
-            "bravo talks, 3 s; link down: no answer; microphone missing; keying: no such port; recording: disk full",
+            "bravo talks, 3 s; link down: no answer; microphone missing; keying: no such port; recording: disk full; "
+            "trace: limit reached",
         ),
     ],
 )

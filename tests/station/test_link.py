@@ -15,6 +15,7 @@ from gateway.config import SecuritySection, StationConfig
 from gateway.errors import ConfigError, GatewayError, LinkClosed
 from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import ParrotLink
+from gateway.links.recorded import RecordedLink
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import NO_GUARD
@@ -71,11 +72,15 @@ def test_a_trace_that_ends_is_a_warning_and_the_link_goes_on(tmp_path: Path) -> 
     warned: list[str] = []
     section = {"record": tmp_path, "max_bytes": 100_000}
     with build_link(config(MEMORY, trace=section), SystemClock(), Metrics(), said.append, warn=warned.append) as link:
+        assert isinstance(link, RecordedLink)
+        assert link.recording.problem is None
         for _ in range(3000):  # the limit is reached after some 1100
             link.send(bytes(22))
     assert [line.split(":")[0] for line in said] == ["recording a trace"]
     assert len(warned) == 1
     assert "no more is recorded: it has reached its limit of 100000 bytes" in warned[0]
+    assert link.recording.path.parent == tmp_path
+    assert link.recording.problem == "it has reached its limit of 100000 bytes"
 
 
 def test_a_channel_wraps_any_link() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,11 @@ from gateway.audio.paced import NullInput
 from gateway.clock import ManualClock
 from gateway.codec import Codec
 from gateway.control.requests import PressKey, ReleaseKey, SendText, ToggleKey
-from gateway.control.snapshot import SecurityView
+from gateway.control.snapshot import RecordView, SecurityView
 from gateway.links.memory import MemoryHub
+from gateway.links.recorded import LinkRecording, RecordedLink
 from gateway.station.secured import Secured
+from gateway.traces import Outcome, TraceRecord
 from tests.station.bench import Bench, run
 
 
@@ -143,3 +147,26 @@ def test_microphone_level_is_shown(small_codec: Codec, clock: ManualClock) -> No
     assert not shown.audio.is_clipping
     assert shown.audio.input.state == "running"
     assert a.hub.history() != []
+
+
+class FullDisk:
+    """Where a trace goes until there are packets to be kept."""
+
+    path = Path("traces/alpha.trace")
+    problem: str | None = None
+
+    def put(self, record: TraceRecord) -> None:
+        if record.outcome is not Outcome.EVENT:
+            self.problem = "no space left"
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_trace_that_cannot_go_on_is_seen(small_codec: Codec, clock: ManualClock) -> None:
+    recording = LinkRecording(FullDisk(), "alpha", clock)
+    a = Bench(small_codec, clock, RecordedLink(MemoryHub(clock).station("a"), recording), 1)
+    assert a.station.snapshot().trace == RecordView("traces")
+    a.press()
+    run(clock, 2.0, a)
+    assert a.station.snapshot().trace == RecordView("traces", "no space left")

@@ -261,7 +261,7 @@ function drawLink({ link, airtime, reception, sent_reception: sent }) {
 }
 
 function drawStation(snapshot, has) {
-  const { audio, security, station, keying, record } = snapshot;
+  const { audio, security, station, keying, record, trace } = snapshot;
   const device = ({ name, state, text: why }) => `${name || "–"}: ${state}${why ? ` (${why})` : ""}`;
   if (has("audio")) {
     facts(by("device-facts"), [
@@ -276,11 +276,11 @@ function drawStation(snapshot, has) {
       ["Sends with key", security.key_id], ["Accepts keys", security.accepted_ids.join(", ")], ["Refused packets", refused || "none"],
     ]);
   }
-  if (has("station", "keying", "record")) {
+  if (has("station", "keying", "record", "trace")) {
     facts(by("station-facts"), [
       ["Name", station.name], ["Number", station.id], ["Group", groupName(station.group)], ["Version", station.version], ["Running for", lasting(station.up_s)],
       ["Transmitter", keying ? `${keying.kind}: ${keying.problem || (keying.is_keyed ? "keyed" : "not keyed")}` : null],
-      ["Recordings", record ? record.problem || record.folder : "none"],
+      ["Recordings", record ? record.problem || record.folder : "none"], ["Trace", trace ? trace.problem || trace.folder : "none"],
     ]);
   }
   if (has("counters") && by("counters-box").open) facts(by("counters"), snapshot.counters.map(([name, value]) => [name, Number.isInteger(value) ? value : value.toFixed(2)]));
