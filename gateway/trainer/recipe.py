@@ -98,10 +98,10 @@ class SoundRecipe(StrictModel):
 
     stft: float = 1.0
     mel: float = 0.0
-    """L1 of the made sound's mels against those that it was made of: what the decoder says must come through."""
     features: float = 0.0
     words: float = 0.0
-    """As in `LossRecipe`, of the made sound's mels against clean ones."""
+    """As in `LossRecipe`, of the made sound's mels; against clean ones, too, not against those that it was made of: the
+    decoder's have a ripple over the bands that pleases the recogniser, and whistles."""
     adversarial: float = 0.0
     feature_matching: float = 0.0
     adversarial_from: int = 0

@@ -54,8 +54,7 @@ class SpeechDraw:
 
 
 class Made(NamedTuple):
-    """Sound (batch, samples) two mel frames short, and of its mels: L1 to those that it was made of, and layers of the
-    recogniser (none where it is not asked)."""
+    """Sound (batch, samples) two mel frames short, its mels, the recogniser's layers (none where it is not asked)."""
 
     sound: Tensor
     mel: Tensor
@@ -86,8 +85,7 @@ class VocoderTask:
         """Mels (batch, frames, 80) to sound and what is heard in it."""
         sound = self.codec.sound(mel).float()
         again = self.codec.mels(sound)
-        away = (again - mel[:, : again.shape[1]]).abs().mean()
-        return Made(sound, away, self.hearing.layers(as_whisper_hears(again)) if self.hearing else [])
+        return Made(sound, again, self.hearing.layers(as_whisper_hears(again)) if self.hearing else [])
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
@@ -108,12 +106,13 @@ class VocoderTask:
         hearing, sound = self.hearing, self.recipe.sound
         with self.autocast():
             with torch.no_grad():
-                clean = self.codec.mels(pcm)
-            target = hearing.target(clean[:, :-2]) if hearing else []
+                whole = self.codec.mels(pcm)
+            clean = whole[:, :-2]
+            target = hearing.target(clean) if hearing else []
             lines = hearing.lines(target) if hearing else list
-            heard = self._make(self.through(clean))
+            heard = self._make(self.through(whole))
             made, real = heard.sound, pcm[:, : heard.sound.shape[1]]
-            terms = {"stft": log_stft_loss(made, real), "mel": heard.mel}
+            terms = {"stft": log_stft_loss(made, real), "mel": (heard.mel - clean).abs().mean()}
             if hearing is not None:
                 terms["features"] = relative_l1(heard.layers, target)
             if hearing is not None and sound.words > 0:
