@@ -145,11 +145,18 @@ def evaluate_command(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder from another run's last.pt.")
 @click.option("--lookahead", type=click.IntRange(0, 2), help="Default lookahead of these weights, in frames of 80 ms.")
-def export_command(checkpoint: Path, out: Path, vocoder: Path | None, lookahead: int | None) -> None:
+@click.option("--blend", type=click.Path(path_type=Path), help="Average with the weights that the run began with.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of the run's weights in --blend."
+)
+def export_command(
+    checkpoint: Path, out: Path, vocoder: Path | None, lookahead: int | None, blend: Path | None, share: float
+) -> None:
     """Write a run's averaged weights as the safetensors file the gateway loads."""
-    from gateway.trainer.export import export
+    from gateway.trainer.export import Blend, export
 
-    click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead) / 1e6:.2f} MB")
+    parts = None if blend is None else Blend(blend, share)
+    click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead, parts) / 1e6:.2f} MB")
 
 
 @main.command("ear")

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from gateway.codec.checkpoint import save_weights
 from gateway.codec.spec import CodecSpec
-from gateway.trainer.checkpoint import read_run
+from gateway.errors import CheckpointError
+from gateway.trainer.checkpoint import load_codec, read_run
 
 
-def export(checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: int | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What a run began with, of which a part stays: `share` 1 is the run's weights alone, 0 those of `start`."""
+
+    start: Path
+    share: float
+
+
+def export(
+    checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: int | None = None, blend: Blend | None = None
+) -> int:
     """Write `checkpoint`'s codec, with the vocoder of another run if given, to `out`; returns its bytes.
 
-    `lookahead` becomes the default of these weights.
+    `lookahead` becomes the default of these weights; `blend` averages them with those that the run began with, which
+    keeps most of what was learnt and loses little of what was known (Wortsman et al. 2022, arXiv 2109.01903).
     """
     saved = read_run(checkpoint)
-    state = saved["codec"]
+    spec, state = CodecSpec.from_json(saved["spec"]), saved["codec"]
+    if blend is not None:
+        state = _blended(state, spec, blend)
     if vocoder is not None:
         state = {
             **{k: v for k, v in state.items() if not k.startswith("vocoder.")},
             **{k: v for k, v in read_run(vocoder)["codec"].items() if k.startswith("vocoder.")},
         }
     out.parent.mkdir(parents=True, exist_ok=True)
-    spec = CodecSpec.from_json(saved["spec"])
     save_weights(out, spec if lookahead is None else replace(spec, default_lookahead=lookahead), state)
     return out.stat().st_size
+
+
+def _blended(state: dict[str, Tensor], spec: CodecSpec, blend: Blend) -> dict[str, Tensor]:
+    start = load_codec(blend.start)
+    if replace(start.spec, default_lookahead=spec.default_lookahead) != spec:
+        raise CheckpointError(f"{blend.start}: its networks are not of the sizes of the run's")
+    return {name: old + blend.share * (state[name] - old) for name, old in start.state_dict().items()}

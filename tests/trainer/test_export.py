@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import load_model
 from gateway.codec.model import CodecModel
 from gateway.errors import CheckpointError
-from gateway.trainer.export import export
+from gateway.trainer.export import Blend, export
 
 
 def checkpoint(path: Path, spec: CodecSpec, seed: int) -> dict[str, torch.Tensor]:
@@ -32,6 +33,18 @@ def test_codec_of_one_run_with_the_vocoder_of_another(tmp_path: Path, small_spec
     for name, value in load_model(out).state_dict().items():
         source = vocoder if name.startswith("vocoder.") else acoustic
         assert torch.allclose(value, source[name], atol=2e-2, rtol=1e-3)
+
+
+def test_a_run_blended_with_what_it_began_with(tmp_path: Path, small_spec: CodecSpec) -> None:
+    run = checkpoint(tmp_path / "run.pt", small_spec, 1)
+    start = checkpoint(tmp_path / "start.pt", small_spec, 2)
+    out = tmp_path / "w.safetensors"
+    export(tmp_path / "run.pt", out, blend=Blend(tmp_path / "start.pt", 0.25))
+    for name, value in load_model(out).state_dict().items():
+        assert torch.allclose(value, 0.25 * run[name] + 0.75 * start[name], atol=2e-2, rtol=1e-3)
+    checkpoint(tmp_path / "other.pt", replace(small_spec, vocoder_depth=small_spec.vocoder_depth + 1), 3)
+    with pytest.raises(CheckpointError, match=r"other\.pt: its networks are not of the sizes of the run's"):
+        export(tmp_path / "run.pt", out, blend=Blend(tmp_path / "other.pt", 0.5))
 
 
 def test_missing_checkpoints_are_named(tmp_path: Path) -> None:
