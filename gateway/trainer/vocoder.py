@@ -1,6 +1,6 @@
 """The vocoder, mel to wave: spectra at several resolutions, a recogniser, and critics that tell made speech from real.
 
-Rule: encoder, quantiser and decoder stay frozen, so the wire format and the words do not move.
+Rule: encoder, quantiser and decoder stay frozen, so the wire format does not move.
 """
 
 from __future__ import annotations
