@@ -101,12 +101,15 @@ class TcpWire:
             ready, _, _ = select.select(waited, [], [])
             if self._woken in ready:
                 return
+            # Who is connected before bytes are sent must not miss them: so this is asked after they have been seen.
+            calling, _, _ = select.select(self._servers, [], [], 0)
             for end in (0, 1):
-                if self._servers[end] in ready:
+                if self._servers[end] in calling:
                     before, self._clients[end] = self._clients[end], self._servers[end].accept()[0]
                     if before is not None:
                         before.close()
-                elif self._clients[end] in ready:
+            for end in (0, 1):
+                if self._clients[end] in ready:
                     self._pass(end)
 
     def _pass(self, end: int) -> None:
