@@ -216,7 +216,11 @@ kind = "memory"
             program.wait_for("station ready")
             program.wait_for("state=running", 2)
             with sound.frozen():
-                assert program.process.wait(RESTART_S) == RestartWanted.exit_code
+                try:
+                    code = program.process.wait(RESTART_S)
+                except subprocess.TimeoutExpired:
+                    raise AssertionError("it goes on:\n" + "\n".join(program.lines)) from None
+            assert code == RestartWanted.exit_code
             program.end()
         finally:
             program.close()
