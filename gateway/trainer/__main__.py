@@ -146,16 +146,16 @@ def evaluate_command(
 @click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder from another run's last.pt.")
 @click.option("--lookahead", type=click.IntRange(0, 2), help="Default lookahead of these weights, in frames of 80 ms.")
 @click.option("--blend", type=click.Path(path_type=Path), help="Average with the weights that the run began with.")
-@click.option(
-    "--share", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of the run's weights in --blend."
-)
+@click.option("--share", type=click.FloatRange(0, 1), help="Of the run's weights in --blend; 0.5 if not given.")
 def export_command(
-    checkpoint: Path, out: Path, vocoder: Path | None, lookahead: int | None, blend: Path | None, share: float
+    checkpoint: Path, out: Path, vocoder: Path | None, lookahead: int | None, blend: Path | None, share: float | None
 ) -> None:
     """Write a run's averaged weights as the safetensors file the gateway loads."""
     from gateway.trainer.export import Blend, export
 
-    parts = None if blend is None else Blend(blend, share)
+    if share is not None and blend is None:
+        raise click.UsageError("--share: of nothing; --blend names what the run began with")
+    parts = None if blend is None else Blend(blend, 0.5 if share is None else share)
     click.echo(f"{out}: {export(checkpoint, out, vocoder, lookahead, parts) / 1e6:.2f} MB")
 
 

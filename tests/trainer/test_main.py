@@ -77,3 +77,9 @@ def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], message: st
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_share_of_nothing_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["export", "last.pt", str(tmp_path / "w.safetensors"), "--share", "0.4"])
+    assert result.exit_code == 2
+    assert "--blend names what the run began with" in result.output
