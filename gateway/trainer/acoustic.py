@@ -22,6 +22,7 @@ from gateway.trainer.channel import Damage, apply_damage, draw_damage
 from gateway.trainer.finder import DigitFinder
 from gateway.trainer.hearing import Hearing, Transcripts
 from gateway.trainer.loader import to_device
+from gateway.trainer.losses import balance_loss
 from gateway.trainer.policy import Rollout, log_probability
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
@@ -86,20 +87,23 @@ class ClipsDraw:
 
 
 class AcousticBatch(NamedTuple):
-    """What one step works on: mels (batch, frames, 80) heard and wanted, lookahead gates (2,), damage of the digits,
-    and the recogniser's layers for the wanted mels (empty when it is not asked)."""
+    """What one step works on: mels (batch, frames, 80) heard and wanted, samples wanted (batch, samples), lookahead
+    gates (2,), damage of the digits, and the recogniser's layers for the wanted mels (empty when it is not asked)."""
 
     heard: Tensor
     clean: Tensor
+    pcm: Tensor
     gates: Tensor
     damage: Damage
     target: list[Tensor]
 
 
 class Outcome(NamedTuple):
-    """What the networks made of a batch: loss terms by name, the recogniser's last layer, CTC log-probabilities."""
+    """What the networks made of a batch: loss terms by name, mels, the recogniser's last layer for them, CTC
+    log-probabilities."""
 
     terms: dict[str, Tensor]
+    decoded: Tensor
     last: Tensor
     spelling: Tensor
 
@@ -112,7 +116,7 @@ class AcousticTask:
         self.draw = ClipsDraw(data, recipe)
         loss = recipe.loss
         # Without these terms Whisper is not run at all: a step then costs less than half.
-        reads = max(loss.words, loss.spelling) > 0 or recipe.task == "reinforce"
+        reads = self.reads()
         self.listens = reads or max(loss.features, loss.semantic) > 0
         self.hearing = Hearing(recipe, device, reads)
         self.module = AcousticNets(codec, self.hearing.width, recipe.elder_share > 0).to(device)
@@ -124,6 +128,14 @@ class AcousticTask:
     def players(self) -> dict[str, tuple[nn.Module, float]]:
         return {CODEC: (self.module, 1.0)}
 
+    def reads(self) -> bool:
+        """Whether clean speech is read for its words."""
+        return max(self.recipe.loss.words, self.recipe.loss.spelling) > 0
+
+    def weights(self) -> dict[str, float]:
+        """Of all terms, by name."""
+        return self.recipe.loss.model_dump()
+
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
@@ -132,10 +144,14 @@ class AcousticTask:
     def place(self, drawn: Clips) -> AcousticBatch:
         """What was drawn, as mels on the device, and what the recogniser makes of the clean ones."""
         clips: Clips = to_device(drawn, self.device)
-        heard, clean = self.codec.mels(clips.heard), self.codec.mels(clips.clean)
+        heard, clean = self.codec.mels(clips.heard), self.wanted(self.codec.mels(clips.clean))
         with self.autocast():
             target = self.hearing.target(clean) if self.listens else []
-        return AcousticBatch(heard, clean, clips.gates, clips.damage, target)
+        return AcousticBatch(heard, clean, clips.clean, clips.gates, clips.damage, target)
+
+    def wanted(self, mel: Tensor) -> Tensor:
+        """The part of a clip's mels (batch, frames, 80) that is compared: all of it."""
+        return mel
 
     def encode(self, mel: Tensor, gates: Tensor) -> tuple[Tensor, Quantized]:
         """Mels (batch, frames, 80) to latents and digits."""
@@ -150,7 +166,7 @@ class AcousticTask:
 
     def likeness(self, values: Tensor, clean: Tensor, target: list[Tensor]) -> Tensor:
         """What search makes small, of undamaged values (clips, t, 8)."""
-        _, decoded = self.decode(values, torch.zeros_like(values))
+        decoded = self.wanted(self.decode(values, torch.zeros_like(values))[1])
         features = relative_l1(self.hearing.layers(as_whisper_hears(decoded)), target)
         return (decoded - clean).abs().mean() + self.recipe.search.features * features
 
@@ -158,17 +174,18 @@ class AcousticTask:
         """Digits of a batch through channel, decoder and, where it is asked, the recogniser."""
         received = apply_damage(digits, values, batch.damage)
         latent, decoded = self.decode(received, batch.damage.doubt)
-        terms = {"mel": (decoded - batch.clean).abs().mean()}
+        mel = self.wanted(decoded)
+        terms = {"mel": (mel - batch.clean).abs().mean(), "balance": balance_loss(mel, batch.clean)}
         nothing = decoded.new_zeros(())
         if not batch.target:
-            return Outcome(terms, nothing, nothing)
-        heard_again = self.hearing.layers(as_whisper_hears(decoded))
+            return Outcome(terms, decoded, nothing, nothing)
+        heard_again = self.hearing.layers(as_whisper_hears(mel))
         terms["features"] = relative_l1(heard_again, batch.target)
         clips, frames, _ = latent.shape
         guess = self.module.semantic(latent).view(clips, frames * FEATURES_A_LATENT, -1)
         terms["semantic"] = relative_l1([guess], [batch.target[-1][:, : frames * FEATURES_A_LATENT]])
         spelling = self.module.spelling(latent).view(clips, frames * SPELLINGS_A_LATENT, -1)
-        return Outcome(terms, heard_again[-1], spelling.float().log_softmax(-1))
+        return Outcome(terms, decoded, heard_again[-1], spelling.float().log_softmax(-1))
 
     def acoustic_terms(self, batch: AcousticBatch, lines: Transcripts) -> tuple[dict[str, Tensor], Quantized]:
         """All terms of a batch but 'loss'; `lines` gives what Whisper hears in the clean mels."""
@@ -184,6 +201,7 @@ class AcousticTask:
             values = torch.cat([found.values, values[len(found.values) :]])
         outcome = self._receive(batch, digits, values)
         terms = {**outcome.terms, "usage": unit_moments_loss(quantized.projections)}
+        terms |= self.sound_terms(batch, outcome, lines)
         if found is not None and self.recipe.loss.found > 0:
             aims = latent[: len(found.digits)].float()
             chances = log_probability(self.codec.quantizer, aims, found, self.recipe.policy.sharpness)
@@ -193,6 +211,10 @@ class AcousticTask:
         if self.recipe.loss.spelling > 0:
             terms["spelling"] = spelling_loss(outcome.spelling, lines())
         return terms, quantized
+
+    def sound_terms(self, batch: AcousticBatch, outcome: Outcome, lines: Transcripts) -> dict[str, Tensor]:
+        """Of what the vocoder makes of the decoded mels: none, it is not asked."""
+        return {}
 
     def find(self, batch: AcousticBatch, digits: Tensor) -> Rollout:
         """Better digits for the first clips of a batch, by search from the encoder's."""
@@ -209,7 +231,7 @@ class AcousticTask:
 
     def weighed(self, terms: dict[str, Tensor]) -> Tensor:
         """The sum of terms by the recipe's weights."""
-        weights = self.recipe.loss.model_dump()
+        weights = self.weights()
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
     def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:

@@ -68,6 +68,8 @@ class LossRecipe(StrictModel):
     """Weights of the acoustic loss terms; a term of weight 0 is not computed."""
 
     mel: float = 3.0
+    balance: float = 0.0
+    """Means of mel bands over a clip: against what a recogniser does not mind and people hear."""
     features: float = 2.0
     """Frozen Whisper encoder layers on decoded against clean mels."""
     semantic: float = 0.5
@@ -98,6 +100,7 @@ class SoundRecipe(StrictModel):
 
     stft: float = 1.0
     mel: float = 0.0
+    balance: float = 0.0
     features: float = 0.0
     words: float = 0.0
     """As in `LossRecipe`, of the made sound's mels; against clean ones, too, not against those that it was made of: the
@@ -129,7 +132,7 @@ class PolicyRecipe(StrictModel):
 class TrainRecipe(StrictModel):
     """A run: `task` is what is trained, `steps` how long, of which the last `decay_steps` lower the rate to zero."""
 
-    task: Literal["acoustic", "vocoder", "reinforce"]
+    task: Literal["acoustic", "vocoder", "whole", "reinforce"]
     seed: int = 1
     steps: int = Field(gt=0)
     decay_steps: int = Field(ge=0)

@@ -34,6 +34,10 @@ def error_rate(reference: str, heard: str, characters: float) -> float:
 class ReinforceTask(AcousticTask):
     """Acoustic terms on rounded digits, and the policy gradient of a group of sampled ones for every clip."""
 
+    def reads(self) -> bool:
+        """Always: rewards are words."""
+        return True
+
     def step(self, drawn: Clips, rng: np.random.Generator, step: int) -> Iterator[Turn]:
         policy = self.recipe.policy
         batch = self.place(drawn)

@@ -27,6 +27,7 @@ Turn = tuple[str, dict[str, Tensor]]
 DEFAULT_PARTS: dict[str, tuple[Part, ...]] = {
     "acoustic": ("encoder", "codebook", "decoder"),
     "vocoder": ("vocoder",),
+    "whole": ("encoder", "codebook", "decoder", "vocoder"),
     "reinforce": ("encoder",),
 }
 
@@ -86,6 +87,7 @@ def build_task(codec: CodecModel, recipe: TrainRecipe, data: Path, device: torch
         return VocoderTask(codec, recipe, data, device)
     from gateway.trainer.acoustic import AcousticTask
     from gateway.trainer.reinforce import ReinforceTask
+    from gateway.trainer.whole import WholeTask
 
-    kind = ReinforceTask if recipe.task == "reinforce" else AcousticTask
-    return kind(codec, recipe, data, device)
+    kinds = {"acoustic": AcousticTask, "whole": WholeTask, "reinforce": ReinforceTask}
+    return kinds[recipe.task](codec, recipe, data, device)

@@ -19,7 +19,7 @@ from gateway.trainer.augment import ClipSource
 from gateway.trainer.discriminators import Critics, critics_loss, deception_loss, matching_loss
 from gateway.trainer.hearing import Hearing
 from gateway.trainer.loader import to_device
-from gateway.trainer.losses import log_stft_loss
+from gateway.trainer.losses import balance_loss, log_stft_loss
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
 from gateway.trainer.words import as_whisper_hears
@@ -113,6 +113,7 @@ class VocoderTask:
             heard = self._make(self.through(whole))
             made, real = heard.sound, pcm[:, : heard.sound.shape[1]]
             terms = {"stft": log_stft_loss(made, real), "mel": (heard.mel - clean).abs().mean()}
+            terms["balance"] = balance_loss(heard.mel, clean)
             if hearing is not None:
                 terms["features"] = relative_l1(heard.layers, target)
             if hearing is not None and sound.words > 0:
