@@ -76,6 +76,11 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What `train` and `rl` both take."""
     path = click.Path(path_type=Path)
     for decorate in (
+        click.option(
+            "--minutes",
+            type=click.FloatRange(0, min_open=True),
+            help="End after so many at the latest, the rate having fallen in time: for a machine lent for so long.",
+        ),
         click.option("--vocoder", type=path, help="Begin with the vocoder of another one of those."),
         click.option("--start", type=path, help="A last.pt or .safetensors to begin from."),
         click.option("--run", "folder", type=path, required=True, help="Run folder; resumed if it exists."),
@@ -86,30 +91,43 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _train(
+    recipe: TrainRecipe, data: Path, folder: Path, start: Path | None, vocoder: Path | None, minutes: float | None
+) -> None:
+    from gateway.trainer.runner import Deadline, Run
+
+    deadline = None if minutes is None else Deadline.after(minutes, recipe)
+    run = Run(recipe, data, folder, start, vocoder)
+    run.deadline = deadline
+    run.train()
+
+
 @main.command("train")
 @_run_options
-def train_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None) -> None:
+def train_command(
+    recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None, minutes: float | None
+) -> None:
     """Train as RECIPE (TOML) says; interrupting leaves a checkpoint, the same command goes on.
 
     Under torchrun, on as many GPUs or processes as it starts.
     """
-    from gateway.trainer.runner import Run
-
-    Run(load_toml(recipe, TrainRecipe), data, folder, start, vocoder).train()
+    _train(load_toml(recipe, TrainRecipe), data, folder, start, vocoder, minutes)
 
 
 @main.command("rl")
 @_run_options
-def rl_command(recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None) -> None:
+def rl_command(
+    recipe: Path, data: Path, folder: Path, start: Path | None, vocoder: Path | None, minutes: float | None
+) -> None:
     """Stage 2: as `train`, for a RECIPE of task reinforce, on a codec that speaks already (--start)."""
-    from gateway.trainer.runner import CHECKPOINT, Run
+    from gateway.trainer.runner import CHECKPOINT
 
     chosen = load_toml(recipe, TrainRecipe)
     if chosen.task != "reinforce":
         raise ConfigError(f"{recipe}: trains task {chosen.task}; `rl` needs a recipe of task reinforce")
     if start is None and not (folder / CHECKPOINT).is_file():
         raise ConfigError("rl: nothing to reinforce; give --start a last.pt or .safetensors")
-    Run(chosen, data, folder, start, vocoder).train()
+    _train(chosen, data, folder, start, vocoder, minutes)
 
 
 @main.command("evaluate")

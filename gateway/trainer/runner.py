@@ -9,7 +9,8 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def schedule(step: int, recipe: TrainRecipe) -> float:
     left = recipe.steps - step
     fall = min(1.0, left / recipe.decay_steps) if recipe.decay_steps else 1.0
     return warm * fall
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The end of a machine's loan, the learning rate at zero by then; `end`, `fall` and what `now` tells in seconds."""
+
+    end: float
+    fall: float
+    now: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, minutes: float, recipe: TrainRecipe, now: Callable[[], float] = time.monotonic) -> Deadline:
+        """From now on; the fall takes the share of the time that the recipe gives it of the steps."""
+        return cls(now() + 60 * minutes, 60 * minutes * recipe.decay_steps / recipe.steps, now)
+
+    def factor(self) -> float:
+        """Of the learning rate: 1, then down to 0 at the end."""
+        left = self.end - self.now()
+        return max(0.0, min(1.0, left / self.fall if self.fall else float(left > 0)))
 
 
 class Player:
@@ -85,6 +105,7 @@ class Run:
         self.ema = [p.detach().clone() for p in self.trained]
         self.step = 0
         self.seconds = 0.0
+        self.deadline: Deadline | None = None
         self._drawn: Iterator[tuple[Any, np.random.Generator]] | None = None
         if resumed is not None:
             self._resume(resumed)
@@ -144,6 +165,8 @@ class Run:
             self._drawn = drawn(self.task.draw, self.recipe, self.place, self.step)
         content, rng = next(self._drawn)
         factor = schedule(self.step, self.recipe)
+        if self.deadline is not None:
+            factor = min(factor, self.deadline.factor())
         thaw(self.codec, self.recipe, self.step)
         named: dict[str, Tensor] = {}
         for name, terms in self.task.step(content, rng, self.step):
@@ -166,7 +189,7 @@ class Run:
         return dict(zip(named, torch.stack([v.float() for v in named.values()]).tolist(), strict=True))
 
     def train(self, report_every: int = 50) -> None:
-        """Run to the recipe's last step, or until SIGTERM or SIGINT; always leaves a checkpoint."""
+        """Run to the recipe's last step or the deadline, or until SIGTERM or SIGINT; always leaves a checkpoint."""
         stop = False
 
         def ask_stop(*_: object) -> None:
@@ -185,7 +208,7 @@ class Run:
                 journal = None
                 if writes:
                     journal = stack.enter_context(Journal(self.folder, recipe.steps, self.step, report_every))
-                while self.step < recipe.steps and not any_of(stop, self.place):
+                while self.step < recipe.steps and not any_of(stop or self.late(), self.place):
                     terms = self.train_step()
                     now = time.monotonic()
                     self.seconds = before + now - started
@@ -208,6 +231,10 @@ class Run:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         together(self.place)
+
+    def late(self) -> bool:
+        """Whether the deadline is over."""
+        return self.deadline is not None and self.deadline.now() >= self.deadline.end
 
     def sounding(self) -> CodecModel:
         """A copy of the codec with the averaged weights, on the CPU, to listen to."""

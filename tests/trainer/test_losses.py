@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from gateway.trainer.losses import log_stft_loss
+from gateway.trainer.losses import balance_loss, log_stft_loss
 
 
 def test_stft_loss_orders_waves_by_likeness() -> None:
@@ -24,3 +25,13 @@ def test_stft_loss_has_gradients_even_for_silence() -> None:
     assert wave.grad is not None
     assert torch.isfinite(wave.grad).all()
     assert float(wave.grad.abs().sum()) > 0
+
+
+def test_balance_minds_a_dent_that_stays_and_not_one_that_passes() -> None:
+    clean = torch.zeros(2, 100, 80)
+    dent, passing = clean.clone(), clean.clone()
+    dent[:, :, 10:18] -= 0.2
+    passing[:, :50, 10:18] -= 0.2
+    passing[:, 50:, 10:18] += 0.2
+    assert float(balance_loss(dent, clean)) == pytest.approx(0.02)
+    assert float(balance_loss(passing, clean)) == pytest.approx(0.0, abs=1e-6)

@@ -27,7 +27,7 @@ from gateway.trainer.recipe import (
     SoundRecipe,
     TrainRecipe,
 )
-from gateway.trainer.runner import Run, schedule
+from gateway.trainer.runner import Deadline, Run, schedule
 from gateway.trainer.tasks import part_of
 
 
@@ -112,11 +112,20 @@ MORE: dict[str, dict[str, object]] = {
             discriminator_width=4,
         )
     },
+    "whole": {
+        "loss": LossRecipe(balance=1.0),
+        "sound": SoundRecipe(mel=1.0, balance=1.0, features=1.0, words=1.0),
+    },
     "reinforce": {"policy": PolicyRecipe(group=3)},
 }
 """Every loss term of every task."""
 
-TRAINS = {"acoustic": {"encoder", "codebook", "decoder"}, "vocoder": {"vocoder"}, "reinforce": {"encoder"}}
+TRAINS = {
+    "acoustic": {"encoder", "codebook", "decoder"},
+    "vocoder": {"vocoder"},
+    "whole": {"encoder", "codebook", "decoder", "vocoder"},
+    "reinforce": {"encoder"},
+}
 
 
 def check_steps(run: Run, task: str) -> None:
@@ -249,3 +258,32 @@ def test_mistakes_are_named(data: Path, tmp_path: Path) -> None:
         Run(recipe("vocoder", model=small), data, tmp_path / "voc")
     with pytest.raises(CheckpointError, match=r"not of the sizes in the recipe's \[model\]"):
         Run(recipe("vocoder", model=small), data, tmp_path / "new", tmp_path / "voc" / "last.pt")
+
+
+def test_a_deadline_ends_the_run_with_the_rate_fallen(data: Path, tmp_path: Path) -> None:
+    clock = iter(float(second) for second in range(1000))
+    cheap = recipe("acoustic", steps=10**6, decay_steps=5 * 10**5, loss=LossRecipe(features=0.0, semantic=0.0))
+    run = Run(cheap, data, tmp_path / "run")
+    run.deadline = Deadline.after(0.2, cheap, lambda: next(clock))  # asked twice a step
+    assert run.deadline.fall == pytest.approx(6.0)
+    rates: list[float] = []
+    step = run.train_step
+
+    def watched() -> dict[str, float]:
+        terms = step()
+        rates.append(run.players["codec"].optimizer.param_groups[0]["lr"] / cheap.learning_rate)
+        return terms
+
+    run.train_step = watched  # type: ignore[method-assign]
+    run.train(report_every=1)
+    assert rates == pytest.approx([1.0, 1.0, 1.0, 4 / 6, 2 / 6, 0.0])
+    assert Run(cheap, data, tmp_path / "run").step == 6
+
+
+def test_steps_may_end_a_run_before_its_deadline(data: Path, tmp_path: Path) -> None:
+    cheap = recipe("acoustic", loss=LossRecipe(features=0.0, semantic=0.0))
+    run = Run(cheap, data, tmp_path / "run")
+    run.deadline = Deadline.after(60.0, cheap)
+    run.train()
+    assert run.step == cheap.steps
+    assert run.players["codec"].optimizer.param_groups[0]["lr"] == pytest.approx(cheap.learning_rate / 2)

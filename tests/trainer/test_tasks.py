@@ -33,6 +33,7 @@ def test_every_parameter_has_a_part(codec: CodecModel) -> None:
     [
         ("acoustic", {"encoder", "codebook", "decoder"}),
         ("vocoder", {"vocoder"}),
+        ("whole", {"encoder", "codebook", "decoder", "vocoder"}),
         ("reinforce", {"encoder"}),
     ],
 )
