@@ -79,7 +79,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--minutes",
             type=click.FloatRange(0, min_open=True),
-            help="End after so many at the latest, the rate having fallen in time: for a machine lent for so long.",
+            help="Train for no longer, the rate having fallen by then, and save: for machines lent by the minute.",
         ),
         click.option("--vocoder", type=path, help="Begin with the vocoder of another one of those."),
         click.option("--start", type=path, help="A last.pt or .safetensors to begin from."),
