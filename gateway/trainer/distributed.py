@@ -66,6 +66,15 @@ def any_of(flag: bool, place: Place) -> bool:
     return bool(shared.item())
 
 
+def least_of(value: float, place: Place) -> float:
+    """The smallest of the processes' values, exactly the same in all: their clocks differ."""
+    if place.world == 1:
+        return value
+    shared: Tensor = torch.tensor(value, dtype=torch.float64, device=place.device)
+    distributed.all_reduce(shared, op=distributed.ReduceOp.MIN)
+    return float(shared.item())
+
+
 def together(place: Place) -> None:
     """Wait for the other processes."""
     if place.world > 1:

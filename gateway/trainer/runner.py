@@ -22,7 +22,7 @@ from gateway.codec.model import CodecModel
 from gateway.errors import ConfigError
 from gateway.trainer.checkpoint import load_parts, read_run, spec_of
 from gateway.trainer.data import Corpus
-from gateway.trainer.distributed import any_of, average_gradients, take_place, together
+from gateway.trainer.distributed import any_of, average_gradients, least_of, take_place, together
 from gateway.trainer.journal import Journal
 from gateway.trainer.loader import LOST, drawn, lost_process
 from gateway.trainer.recipe import TrainRecipe
@@ -166,7 +166,7 @@ class Run:
         content, rng = next(self._drawn)
         factor = schedule(self.step, self.recipe)
         if self.deadline is not None:
-            factor = min(factor, self.deadline.factor())
+            factor = min(factor, least_of(self.deadline.factor(), self.place))
         thaw(self.codec, self.recipe, self.step)
         named: dict[str, Tensor] = {}
         for name, terms in self.task.step(content, rng, self.step):

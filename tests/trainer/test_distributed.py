@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from gateway.errors import ConfigError
-from gateway.trainer.distributed import Place, any_of, average_gradients, take_place, together
+from gateway.trainer.distributed import Place, any_of, average_gradients, least_of, take_place, together
 
 PROGRAM = """
 import sys, torch
 from pathlib import Path
-from gateway.trainer.distributed import any_of, average_gradients, take_place, together
+from gateway.trainer.distributed import any_of, average_gradients, least_of, take_place, together
 
 place = take_place("cpu")
 weights = [torch.nn.Parameter(torch.zeros(n)) for n in (6, 4, 1)]
@@ -23,7 +23,7 @@ for n, p in enumerate(weights[:2]):
     p.grad = torch.full_like(p, float(place.rank + n))
 average_gradients(weights, place)
 said = [p.grad.mean().item() for p in weights[:2]]
-said += [any_of(place.rank == 1, place), any_of(False, place), place.writes]
+said += [any_of(place.rank == 1, place), any_of(False, place), place.writes, least_of(0.3 + 0.1 * place.rank, place)]
 Path(sys.argv[1], f"{place.rank}.txt").write_text(repr(said))
 together(place)
 torch.distributed.destroy_process_group()
@@ -40,6 +40,7 @@ def test_alone_everything_is_as_if_it_were_not_there() -> None:
     assert parameter.grad.tolist() == [1.0, 2.0]
     assert any_of(True, place)
     assert not any_of(False, place)
+    assert least_of(0.7, place) == 0.7
     together(place)
 
 
@@ -55,5 +56,5 @@ def test_two_processes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run([*command, str(program), str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "0.txt").read_text() == repr([0.5, 1.5, True, False, True])
-    assert (tmp_path / "1.txt").read_text() == repr([0.5, 1.5, True, False, False])
+    assert (tmp_path / "0.txt").read_text() == repr([0.5, 1.5, True, False, True, 0.3])
+    assert (tmp_path / "1.txt").read_text() == repr([0.5, 1.5, True, False, False, 0.3])
