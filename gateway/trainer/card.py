@@ -132,14 +132,19 @@ def run_table(runs: Sequence[Path]) -> str:
     return _markdown(("run", "task", "steps", "batch", "rate", "losses x weight", "ended at", "revision"), rows)
 
 
+_OF_SOUND = ("stft", "mel", "balance", "features", "words", "adversarial", "feature_matching")
+"""What of a recipe's [sound] weighs a term."""
+
+
 def _losses(recipe: Mapping[str, Any]) -> str:
-    """Loss terms with their weights; the vocoder's are in a section of their own since it has a choice of them."""
-    if recipe.get("task") != "vocoder":
-        terms = dict(recipe.get("loss", {}))
-    else:
+    """Loss terms with their weights: of [loss], of [sound], or of both, by what the task trains."""
+    task = recipe.get("task")
+    terms = {} if task == "vocoder" else dict(recipe.get("loss", {}))
+    if task in ("vocoder", "whole"):
         sound = recipe.get("sound", {"stft": 1.0})
-        terms = {name: sound[name] for name in ("stft", "adversarial", "feature_matching") if name in sound}
-    if recipe.get("task") == "reinforce":
+        prefix = "sound_" if task == "whole" else ""
+        terms |= {prefix + name: sound[name] for name in _OF_SOUND if name in sound}
+    if task == "reinforce":
         terms["policy"] = recipe.get("policy", {}).get("weight", 0)
     return ", ".join(f"{name} {weight:g}" for name, weight in terms.items() if weight) or "-"
 

@@ -125,6 +125,8 @@ def test_losses_of_other_tasks_come_from_their_sections(run: Path) -> None:
             {"task": "vocoder", "sound": {"stft": 1.0, "adversarial": 0.5, "decoded_share": 0.7}},
             "stft 1, adversarial 0.5",
         ),
+        ({"task": "vocoder", "sound": {"stft": 1.0, "mel": 3.0, "words": 1.5}}, "stft 1, mel 3, words 1.5"),
+        ({"task": "whole", "sound": {"stft": 0.5, "words": 1.5}}, "mel 2, words 0.4, sound_stft 0.5, sound_words 1.5"),
         ({"task": "reinforce", "policy": {"weight": 10.0, "group": 8}}, "mel 2, words 0.4, policy 10"),
     ):
         (run / "recipe.json").write_text(json.dumps({**recipe, **changes}))
