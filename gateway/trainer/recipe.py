@@ -65,7 +65,7 @@ class ChannelRecipe(StrictModel):
 
 
 class LossRecipe(StrictModel):
-    """Weights of the acoustic loss terms; a term of weight 0 is not computed."""
+    """Weights of the acoustic loss terms; a term of weight 0 that costs anything is not computed."""
 
     mel: float = 3.0
     balance: float = 0.0

@@ -17,7 +17,7 @@ from gateway.codec.ear import relative_l1
 from gateway.codec.model import CodecModel
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.discriminators import Critics, critics_loss, deception_loss, matching_loss
-from gateway.trainer.hearing import Hearing
+from gateway.trainer.hearing import Hearing, Transcripts
 from gateway.trainer.loader import to_device
 from gateway.trainer.losses import balance_loss, log_stft_loss
 from gateway.trainer.recipe import TrainRecipe
@@ -61,6 +61,37 @@ class Made(NamedTuple):
     layers: list[Tensor]
 
 
+class Voice:
+    """The vocoder at work, and a recipe's terms of what it makes, the recogniser's with `hearing`; not those of critics."""
+
+    def __init__(self, codec: CodecModel, recipe: TrainRecipe, hearing: Hearing | None) -> None:
+        self._codec, self._recipe, self._hearing = codec, recipe.sound, hearing
+        self._make = torch.compile(self.make, dynamic=False) if recipe.compile else self.make
+
+    def make(self, mel: Tensor) -> Made:
+        """Mels (batch, frames, 80) to sound and what is heard in it."""
+        sound = self._codec.sound(mel).float()
+        again = self._codec.mels(sound)
+        return Made(sound, again, self._hearing.layers(as_whisper_hears(again)) if self._hearing else [])
+
+    def terms(
+        self, mel: Tensor, pcm: Tensor, clean: Tensor, target: list[Tensor], lines: Transcripts
+    ) -> tuple[Made, dict[str, Tensor]]:
+        """Sound of `mel` against samples `pcm` (batch, samples), their mels `clean` (two frames fewer than `mel`), the
+        recogniser's layers `target` and words `lines` for these."""
+        heard = self._make(mel)
+        terms = {
+            "stft": log_stft_loss(heard.sound, pcm[:, : heard.sound.shape[1]]),
+            "mel": (heard.mel - clean).abs().mean(),
+            "balance": balance_loss(heard.mel, clean),
+        }
+        if self._hearing is not None:
+            terms["features"] = relative_l1(heard.layers, target)
+            if self._recipe.words > 0:
+                terms["words"] = self._hearing.words(heard.layers[-1], target, lines)
+        return heard, terms
+
+
 class VocoderTask:
     """Multi-resolution log-STFT; where the recipe gives them weight the recogniser's terms, and critics."""
 
@@ -72,7 +103,7 @@ class VocoderTask:
         self.draw = SpeechDraw(data, recipe)
         listens = max(recipe.sound.features, recipe.sound.words) > 0
         self.hearing = Hearing(recipe, device, recipe.sound.words > 0) if listens else None
-        self._make = torch.compile(self.make, dynamic=False) if recipe.compile else self.make
+        self.voice = Voice(codec, recipe, self.hearing)
 
     @property
     def players(self) -> dict[str, tuple[nn.Module, float]]:
@@ -80,12 +111,6 @@ class VocoderTask:
             return {CODEC: (self.codec, 1.0)}
         rate = self.recipe.sound.discriminator_rate / self.recipe.learning_rate
         return {CRITICS: (self.critics, rate), CODEC: (self.codec, 1.0)}
-
-    def make(self, mel: Tensor) -> Made:
-        """Mels (batch, frames, 80) to sound and what is heard in it."""
-        sound = self.codec.sound(mel).float()
-        again = self.codec.mels(sound)
-        return Made(sound, again, self.hearing.layers(as_whisper_hears(again)) if self.hearing else [])
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the recipe says so."""
@@ -110,14 +135,8 @@ class VocoderTask:
             clean = whole[:, :-2]
             target = hearing.target(clean) if hearing else []
             lines = hearing.lines(target) if hearing else list
-            heard = self._make(self.through(whole))
+            heard, terms = self.voice.terms(self.through(whole), pcm, clean, target, lines)
             made, real = heard.sound, pcm[:, : heard.sound.shape[1]]
-            terms = {"stft": log_stft_loss(made, real), "mel": (heard.mel - clean).abs().mean()}
-            terms["balance"] = balance_loss(heard.mel, clean)
-            if hearing is not None:
-                terms["features"] = relative_l1(heard.layers, target)
-            if hearing is not None and sound.words > 0:
-                terms["words"] = hearing.words(heard.layers[-1], target, lines)
         weights = sound.model_dump()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         if self.critics is not None:

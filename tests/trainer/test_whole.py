@@ -10,6 +10,7 @@ import torch
 
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.model import CodecModel
+from gateway.errors import ConfigError
 from gateway.trainer.checkpoint import load_codec
 from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import LossRecipe, SoundRecipe, TrainRecipe
@@ -80,9 +81,14 @@ def test_released_weights_sound_like_what_they_were_given(data: Path, codec: Cod
     task = WholeTask(codec, make_recipe(), data, torch.device("cpu"))
     batch = task.place(task.draw(np.random.default_rng(3)))
     with torch.no_grad():
-        heard = task.voice(task.codec.mels(batch.pcm))
+        heard = task.voice.make(task.codec.mels(batch.pcm))
         right = (heard.mel - batch.clean).abs().mean()
         shifted = (heard.mel[:, 1:] - batch.clean[:, :-1]).abs().mean()
     assert heard.mel.shape == batch.clean.shape
     assert float(right) < 0.1
     assert float(right) < 0.8 * float(shifted)
+
+
+def test_what_only_the_vocoders_own_task_knows_is_refused(data: Path, codec: CodecModel) -> None:
+    with pytest.raises(ConfigError, match=r"\[sound\] adversarial: not in task whole"):
+        WholeTask(codec, make_recipe(adversarial=1.0), data, torch.device("cpu"))
