@@ -62,7 +62,7 @@ class Made(NamedTuple):
 
 
 class Voice:
-    """The vocoder at work, and a recipe's terms of what it makes, the recogniser's with `hearing`; not those of critics."""
+    """The vocoder at work, and a recipe's terms of what it makes (the recogniser's with `hearing`) but for critics'."""
 
     def __init__(self, codec: CodecModel, recipe: TrainRecipe, hearing: Hearing | None) -> None:
         self._codec, self._recipe, self._hearing = codec, recipe.sound, hearing
