@@ -26,7 +26,7 @@ from gateway.links.sockets import curve_keypair
 from gateway.links.zeromq import ZeromqChannelLink
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 def free_endpoint() -> str:

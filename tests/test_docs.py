@@ -36,7 +36,7 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 RUNNABLE = [path for path in DOCUMENTS if any(block.run for block in blocks_of(path))]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def name(path: Path) -> str:

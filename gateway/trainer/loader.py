@@ -6,6 +6,7 @@ Rule: step n draws from a generator seeded by (seed, n) alone, so who draws it, 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from gateway.errors import ConfigError
 from gateway.trainer.distributed import Place
 from gateway.trainer.recipe import TrainRecipe
 
@@ -40,7 +42,7 @@ def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator
     source: Any = (steps[step] for step in range(first, recipe.steps))
     if recipe.workers:
         # Spawned, not forked: this process has threads, and a GPU's context.
-        source = DataLoader(
+        ahead = DataLoader(
             steps,
             batch_size=None,
             sampler=range(first, recipe.steps),
@@ -51,6 +53,7 @@ def drawn(draw: Draw, recipe: TrainRecipe, place: Place, first: int) -> Iterator
             worker_init_fn=_unstoppable,
             multiprocessing_context="spawn",
         )
+        source = _named_if_lost(iter(ahead))
     for content, state in source:
         generator = np.random.default_rng()
         generator.bit_generator.state = state
@@ -63,13 +66,20 @@ def _unstoppable(_: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-LOST = (RuntimeError, ConnectionError, EOFError)
-"""What the death of a process that draws may look like, at any place: PyTorch raises it from a signal handler."""
-
-
-def lost_process(error: Exception) -> bool:
-    """Whether one of `LOST` is that: a connection is there for nothing else."""
-    return not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
+def _named_if_lost(source: Iterator[Any]) -> Iterator[Any]:
+    """`source`; the death of a process that draws for it is told by name."""
+    # PyTorch would raise it from a signal handler, at any place, even where a run saves what it has. Without that it
+    # finds out, too, when it is asked for the next step. (Threads can't say what a signal does; PyTorch doesn't there.)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield from source
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # Connections are there for nothing else.
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+            raise
+        message = "a process drawing clips was killed, perhaps for lack of memory: try fewer workers"
+        raise ConfigError(message) from error
 
 
 def _as_it_is(item: Any) -> Any:

@@ -24,7 +24,7 @@ from gateway.trainer.checkpoint import load_parts, read_run, spec_of
 from gateway.trainer.data import Corpus
 from gateway.trainer.distributed import any_of, average_gradients, least_of, take_place, together
 from gateway.trainer.journal import Journal
-from gateway.trainer.loader import LOST, drawn, lost_process
+from gateway.trainer.loader import drawn
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Task, build_task, thaw, trained_parts
 
@@ -219,12 +219,6 @@ class Run:
                     if now - saved > recipe.checkpoint_minutes * 60:
                         self.save()
                         saved = now
-        except LOST as error:
-            if not lost_process(error):
-                raise
-            raise ConfigError(
-                "a process drawing clips was killed, perhaps for lack of memory: try fewer workers"
-            ) from error
         finally:
             self.save()
             self._drawn = None  # ends the processes that draw ahead

@@ -15,7 +15,7 @@ from tests.bridge.firmware.c_build import built
 from tests.bridge.firmware.test_pty import CModem, free_port
 from tests.conformance.test_links import Pair, free_endpoint
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def start(stack: ExitStack, folder: Path, name: str, port: Path) -> tuple[subprocess.Popen[str], str]:

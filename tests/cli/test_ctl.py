@@ -42,7 +42,7 @@ from gateway.control.snapshot import MessageView, OverView
 from gateway.service.control_socket import ControlSocket
 from tests.service.snapshots import ALPHA, FakeStation
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

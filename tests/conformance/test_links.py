@@ -30,7 +30,7 @@ from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.tools.bench_serial import Cable
 from tests.bridge.wires import TcpWire
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class JoinedRunner:

@@ -26,7 +26,7 @@ from gateway.control.hub import ControlHub
 from gateway.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def until(is_so: Callable[[], bool], what: Callable[[], str]) -> None:

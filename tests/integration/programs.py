@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 SAID_S = 3.0
 
 

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audio.wav import HEADER_BYTES
 from gateway.field_report.make import make_report
 from gateway.recording import Side, read_recordings
 from gateway.recording.reader import read_recording
-from tests.integration.programs import SAID_S, Start, free_port, peers, talk
+from tests.integration.programs import PATIENCE_S, SAID_S, Start, free_port, peers, talk
+
+
+def wait_for_sound(folder: Path) -> None:
+    """Until the second over heard has a second of sound on disk."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not any(path.stat().st_size > HEADER_BYTES + 2 * 16_000 for path in folder.glob("*-0002-heard.wav")):
+        assert time.monotonic() < give_up, "nothing was recorded"
+        time.sleep(0.05)
 
 
 def test_recordings_of_a_talk_and_of_a_killed_listener_make_a_report(
@@ -31,7 +40,7 @@ def test_recordings_of_a_talk_and_of_a_killed_listener_make_a_report(
     talk(a, b)
     a.type("p")
     b.wait_for("heard", 2)
-    time.sleep(SAID_S)
+    wait_for_sound(tmp_path / "exercise" / "bravo")
     os.kill(b.process.pid, signal.SIGKILL)
     a.type("p")
     a.wait_for("over sent", 2)

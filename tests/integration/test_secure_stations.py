@@ -18,7 +18,7 @@ from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 SAID_S = 2.5
 
 

@@ -26,7 +26,7 @@ from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
 from tests.integration.programs import Program
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 END_S = 30.0
 RESTART_S = HUNG_S + REST_S + 60.0
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ import zmq
 from gateway.errors import LinkError, RequestError
 from gateway.service.client import ControlClient
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gateway.service.control_socket import ControlSocket
 from gateway.service.messages import MAX_REQUEST_BYTES
 from tests.service.snapshots import FakeStation
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool]) -> None:

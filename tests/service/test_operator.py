@@ -20,7 +20,7 @@ from gateway.service.operator import HOLDER, Operator, Refused, is_refusal
 from gateway.telling import Level
 from tests.service.snapshots import ALPHA, FakeStation
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool]) -> None:

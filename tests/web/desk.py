@@ -19,7 +19,7 @@ from gateway.operator_config import WebSection
 from gateway.telling import Level
 from gateway.web.server import WebConsole
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 WALL_S = 1_760_000_000.0
 
 

@@ -19,7 +19,7 @@ from firmware_bridge.runner import ModemRunner
 from gateway.metrics import Metrics
 from tests.bridge.firmware.c_build import built
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def free_port() -> int:

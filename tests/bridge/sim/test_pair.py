@@ -18,7 +18,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.errors import ConfigError, LinkError
 from tests.bridge.toy_modem import MODEM, toy_profile
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PACKET = b"\x05hello"
 
 
