@@ -161,7 +161,7 @@ def evaluate_command(
 @main.command("export")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder from another run's last.pt.")
+@click.option("--vocoder", type=click.Path(path_type=Path), help="Take the vocoder of this last.pt or .safetensors.")
 @click.option("--lookahead", type=click.IntRange(0, 2), help="Default lookahead of these weights, in frames of 80 ms.")
 @click.option("--blend", type=click.Path(path_type=Path), help="Average with the weights that the run began with.")
 @click.option("--share", type=click.FloatRange(0, 1), help="Of the run's weights in --blend; 0.5 if not given.")

@@ -24,7 +24,7 @@ class Blend:
 def export(
     checkpoint: Path, out: Path, vocoder: Path | None = None, lookahead: int | None = None, blend: Blend | None = None
 ) -> int:
-    """Write `checkpoint`'s codec, with the vocoder of another run if given, to `out`; returns its bytes.
+    """Write `checkpoint`'s codec, with the vocoder of another run or file if given, to `out`; returns its bytes.
 
     `lookahead` becomes the default of these weights; `blend` averages them with those that the run began with, which
     keeps most of what was learnt and loses little of what was known (Wortsman et al. 2022, arXiv 2109.01903).
@@ -34,13 +34,17 @@ def export(
     if blend is not None:
         state = _blended(state, spec, blend)
     if vocoder is not None:
-        state = {
-            **{k: v for k, v in state.items() if not k.startswith("vocoder.")},
-            **{k: v for k, v in read_run(vocoder)["codec"].items() if k.startswith("vocoder.")},
-        }
+        state = {**state, **_vocoder_of(vocoder, spec)}
     out.parent.mkdir(parents=True, exist_ok=True)
     save_weights(out, spec if lookahead is None else replace(spec, default_lookahead=lookahead), state)
     return out.stat().st_size
+
+
+def _vocoder_of(path: Path, spec: CodecSpec) -> dict[str, Tensor]:
+    other = load_codec(path)
+    if (other.spec.vocoder_width, other.spec.vocoder_depth) != (spec.vocoder_width, spec.vocoder_depth):
+        raise CheckpointError(f"{path}: its vocoder is not of the sizes of the run's")
+    return {name: value for name, value in other.state_dict().items() if name.startswith("vocoder.")}
 
 
 def _blended(state: dict[str, Tensor], spec: CodecSpec, blend: Blend) -> dict[str, Tensor]:

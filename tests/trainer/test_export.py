@@ -33,6 +33,13 @@ def test_codec_of_one_run_with_the_vocoder_of_another(tmp_path: Path, small_spec
     for name, value in load_model(out).state_dict().items():
         source = vocoder if name.startswith("vocoder.") else acoustic
         assert torch.allclose(value, source[name], atol=2e-2, rtol=1e-3)
+    again = tmp_path / "again.safetensors"
+    export(tmp_path / "v.pt", again, vocoder=out, lookahead=2)
+    voices = [model.state_dict() for model in (load_model(out), load_model(again))]
+    assert all(torch.equal(value, voices[1][name]) for name, value in voices[0].items() if name.startswith("vocoder."))
+    checkpoint(tmp_path / "other.pt", replace(small_spec, vocoder_width=2 * small_spec.vocoder_width), 3)
+    with pytest.raises(CheckpointError, match=r"other\.pt: its vocoder is not of the sizes of the run's"):
+        export(tmp_path / "a.pt", out, vocoder=tmp_path / "other.pt")
 
 
 def test_a_run_blended_with_what_it_began_with(tmp_path: Path, small_spec: CodecSpec) -> None:
