@@ -6,7 +6,6 @@ Rule: step n draws from a generator seeded by (seed, n) alone, so who draws it, 
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,9 +68,8 @@ def _unstoppable(_: int) -> None:
 def _named_if_lost(source: Iterator[Any]) -> Iterator[Any]:
     """`source`; the death of a process that draws for it is told by name."""
     # PyTorch would raise it from a signal handler, at any place, even where a run saves what it has. Without that it
-    # finds out, too, when it is asked for the next step. (Threads can't say what a signal does; PyTorch doesn't there.)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # finds out, too, when it is asked for the next step.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield from source
     except (RuntimeError, ConnectionError, EOFError) as error:
