@@ -24,9 +24,9 @@ from gateway.errors import GatewayError
 from gateway.keys import CurvePair, save_curve
 from gateway.links.sockets import curve_keypair
 from gateway.links.zeromq import ZeromqChannelLink
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 90.0
 
 
 def free_endpoint() -> str:

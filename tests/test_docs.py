@@ -28,6 +28,7 @@ from gateway.config import StationConfig
 from tests.command_lines import commands_in, mistakes, program_of
 from tests.doc_blocks import Block, blocks_of, code_spans, prose_of
 from tests.integration.programs import free_port
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -36,7 +37,6 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 RUNNABLE = [path for path in DOCUMENTS if any(block.run for block in blocks_of(path))]
-PATIENCE_S = 180.0
 
 
 def name(path: Path) -> str:

@@ -14,8 +14,7 @@ from firmware_bridge.profile import load_profile
 from tests.bridge.firmware.c_build import built
 from tests.bridge.firmware.test_pty import CModem, free_port
 from tests.conformance.test_links import Pair, free_endpoint
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 def start(stack: ExitStack, folder: Path, name: str, port: Path) -> tuple[subprocess.Popen[str], str]:

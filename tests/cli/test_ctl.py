@@ -40,9 +40,8 @@ from gateway.control.requests import (
 )
 from gateway.control.snapshot import MessageView, OverView
 from gateway.service.control_socket import ControlSocket
+from tests.patience import PATIENCE_S
 from tests.service.snapshots import ALPHA, FakeStation
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture

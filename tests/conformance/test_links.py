@@ -29,8 +29,7 @@ from gateway.links.memory import memory_pair
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from gateway.tools.bench_serial import Cable
 from tests.bridge.wires import TcpWire
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 class JoinedRunner:

@@ -24,9 +24,9 @@ from gateway.console import screen
 from gateway.console.screen import run_screen, screen_wanted
 from gateway.control.hub import ControlHub
 from gateway.errors import ConfigError
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 120.0
 
 
 def until(is_so: Callable[[], bool], what: Callable[[], str]) -> None:

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO
 
-PATIENCE_S = 120.0
+from tests.patience import PATIENCE_S
+
 SAID_S = 3.0
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gateway.control.kept import Kept, kept_of
 from tests.integration.peers import free_port, require_program, running
-from tests.integration.programs import PATIENCE_S, Program, Start, peers, talk
+from tests.integration.programs import Program, Start, peers, talk
+from tests.patience import PATIENCE_S
 
 
 def is_keyed(port: int) -> bool | None:

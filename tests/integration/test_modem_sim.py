@@ -19,7 +19,8 @@ from firmware_bridge.profile import load_profile
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
-from tests.integration.programs import PATIENCE_S, Start, talk
+from tests.integration.programs import Start, talk
+from tests.patience import PATIENCE_S
 
 
 class Simulation:

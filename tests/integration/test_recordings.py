@@ -14,7 +14,8 @@ from gateway.audio.wav import HEADER_BYTES
 from gateway.field_report.make import make_report
 from gateway.recording import Side, read_recordings
 from gateway.recording.reader import read_recording
-from tests.integration.programs import PATIENCE_S, SAID_S, Start, free_port, peers, talk
+from tests.integration.programs import SAID_S, Start, free_port, peers, talk
+from tests.patience import PATIENCE_S
 
 
 def wait_for_sound(folder: Path) -> None:

@@ -17,8 +17,8 @@ import pytest
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 120.0
 SAID_S = 2.5
 
 

@@ -25,8 +25,8 @@ from gateway.station.tones import steady_tone
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
 from tests.integration.programs import Program
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 120.0
 END_S = 30.0
 RESTART_S = HUNG_S + REST_S + 60.0
 ROOT = Path(__file__).parents[2]

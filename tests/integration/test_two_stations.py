@@ -19,7 +19,8 @@ import zmq
 
 from gateway.audio.files import read_audio
 from gateway.messages.files import read_file
-from tests.integration.programs import PATIENCE_S, SAID_S, Start, free_port, peers, talk
+from tests.integration.programs import SAID_S, Start, free_port, peers, talk
+from tests.patience import PATIENCE_S
 
 
 class PulseServer(Protocol):

@@ -14,8 +14,7 @@ import zmq
 
 from gateway.errors import LinkError, RequestError
 from gateway.service.client import ControlClient
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ from gateway.errors import ConfigError, LinkError, RequestError
 from gateway.service.client import ControlClient
 from gateway.service.control_socket import ControlSocket
 from gateway.service.messages import MAX_REQUEST_BYTES
+from tests.patience import PATIENCE_S
 from tests.service.snapshots import FakeStation
-
-PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -18,9 +18,8 @@ from gateway.service.client import ControlClient
 from gateway.service.control_socket import ControlSocket
 from gateway.service.operator import HOLDER, Operator, Refused, is_refusal
 from gateway.telling import Level
+from tests.patience import PATIENCE_S
 from tests.service.snapshots import ALPHA, FakeStation
-
-PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -18,8 +18,8 @@ from gateway.metrics import Metrics
 from gateway.operator_config import WebSection
 from gateway.telling import Level
 from gateway.web.server import WebConsole
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 120.0
 WALL_S = 1_760_000_000.0
 
 

@@ -18,7 +18,8 @@ from gateway.control.requests import LEASE_S, HoldKey, PressKey, ReleaseKey, Sen
 from gateway.control.snapshot import PttView
 from gateway.web.server import WebConsole
 from gateway.web.viewer import MAX_MESSAGE_BYTES
-from tests.web.desk import PATIENCE_S, Consoles, Desk, until
+from tests.patience import PATIENCE_S
+from tests.web.desk import Consoles, Desk, until
 
 Socket = ClientWebSocketResponse
 

@@ -18,8 +18,7 @@ from firmware_bridge.registry import build_driver
 from firmware_bridge.runner import ModemRunner
 from gateway.metrics import Metrics
 from tests.bridge.firmware.c_build import built
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 def free_port() -> int:

@@ -20,7 +20,7 @@ import pytest
 import serial
 from serial.rfc2217 import PortManager
 
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 def wait_for(condition: Callable[[], object], what: str = "") -> None:

@@ -17,8 +17,8 @@ from firmware_bridge.sim.pair import VirtualStations
 from gateway.channel.impairments import ChannelSpec
 from gateway.errors import ConfigError, LinkError
 from tests.bridge.toy_modem import MODEM, toy_profile
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 60.0
 PACKET = b"\x05hello"
 
 
