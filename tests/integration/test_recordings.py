@@ -60,5 +60,7 @@ def test_recordings_of_a_talk_and_of_a_killed_listener_make_a_report(
     first = made.results.overs[0]
     assert first.first_sound_s is not None
     assert 0.48 < first.first_sound_s < 3.0
-    assert (first.packets_lost, first.concealed_s) == (0, [])
+    assert first.packets_lost == 0
+    # Nothing was lost, but a busy machine may be late with a frame or two.
+    assert sum(end - begin for begin, end in first.concealed_s) < 0.5
     assert {way.name for way in made.results.ways} == {"alpha > bravo"}
