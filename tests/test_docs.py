@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGABRT, SIGKILL, SIGTERM
 from typing import IO
 
 import pytest
@@ -144,6 +144,7 @@ class Shell:
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
+            "PYTHONFAULTHANDLER": "1",
             "HOME": str(folder),
         }
         for path in folder.glob("configs/**/*.toml"):
@@ -212,7 +213,10 @@ class Program:
         give_up = time.monotonic() + PATIENCE_S
         while text not in self.output:
             assert self._process.poll() is None, f"{where}: ended:\n{self.output}"
-            assert time.monotonic() < give_up, f"{where}: does not show {text!r}:\n{self.output}"
+            if time.monotonic() > give_up:
+                os.killpg(self._process.pid, SIGABRT)  # each program tells where its threads stand
+                self._reader.join(5)
+                raise AssertionError(f"{where}: does not show {text!r}:\n{self.output}")
             time.sleep(0.05)
 
     def end(self, limit_s: float, where: str) -> int:

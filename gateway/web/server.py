@@ -22,7 +22,7 @@ from gateway.metrics import Metrics
 from gateway.operator_config import WebSection
 from gateway.web.token import read_token
 
-STARTS_WITHIN_S = 30.0
+STARTS_WITHIN_S = 60.0
 STOPS_WITHIN_S = 5.0
 
 
@@ -73,9 +73,15 @@ class WebConsole:
         return self._address
 
     def start(self) -> None:
-        """Listen from now on. Raises ConfigError naming web.bind if that cannot be."""
+        """Listen from now on. Raises ConfigError naming web.bind if that cannot be, or not soon."""
         self._thread.start()
-        _, _, self._address = self._ready.result(STARTS_WITHIN_S)
+        try:
+            _, _, self._address = self._ready.result(STARTS_WITHIN_S)
+        except TimeoutError:
+            raise ConfigError(
+                f"web.bind: the console did not listen at {self._section.bind} within {STARTS_WITHIN_S:g} s; "
+                "is this machine busy with something else?"
+            ) from None
 
     def stop(self) -> None:
         """Close all sockets and join; again does nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class Program:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**environment, "OMP_NUM_THREADS": "1"},
+            env={**environment, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -53,9 +54,14 @@ class Program:
         give_up = time.monotonic() + PATIENCE_S
         with self._changed:
             while len(found := [line for line in self.lines if told in line]) < count:
-                assert time.monotonic() < give_up, f"never told {told!r}:\n" + "\n".join(self.lines)
+                if time.monotonic() > give_up:
+                    break
                 self._changed.wait(0.2)
-        return found[count - 1]
+            else:
+                return found[count - 1]
+        self.process.send_signal(signal.SIGABRT)  # it tells where its threads stand
+        self._reader.join(5)
+        raise AssertionError(f"never told {told!r}:\n" + "\n".join(self.lines))
 
     def type(self, line: str) -> None:
         assert self.process.stdin is not None

@@ -19,6 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.errors import ConfigError, SecurityError
 from gateway.operator_config import WebSection
+from gateway.web import server
+from gateway.web.server import WebConsole
 from gateway.web.token import make_token
 from tests.web.desk import Consoles, Desk
 
@@ -72,6 +74,19 @@ def test_an_address_that_is_taken_is_named(consoles: Consoles) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"web\.bind: cannot listen at 127\.0\.0\.1:{port}: .*in use"):
             consoles.start(WebSection(bind=f"127.0.0.1:{port}"))
+
+
+def test_a_console_that_does_not_come_up_is_named(consoles: Consoles, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_to_end = threading.Event()
+
+    async def never_up(_: WebConsole) -> None:
+        await asyncio.to_thread(asked_to_end.wait)
+
+    monkeypatch.setattr(WebConsole, "_serve", never_up)
+    monkeypatch.setattr(server, "STARTS_WITHIN_S", 0.01)
+    with pytest.raises(ConfigError, match=r"web\.bind: the console did not listen at 127\.0\.0\.1:0 within 0\.01 s"):
+        consoles.start()
+    asked_to_end.set()
 
 
 def test_an_address_of_another_machine_is_named(consoles: Consoles, tmp_path: Path) -> None:
@@ -142,7 +157,5 @@ def test_without_the_library_the_extra_is_named(consoles: Consoles, monkeypatch:
 
 
 def test_a_console_that_never_started_stops(desk: Desk) -> None:
-    from gateway.web.server import WebConsole
-
     console = WebConsole(WebSection(bind="127.0.0.1:0"), desk.hub, station="x", recordings=None, config=dict, say=print)
     console.stop()
