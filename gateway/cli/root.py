@@ -27,6 +27,7 @@ from gateway.cli.replay import replay
 from gateway.cli.soak import soak
 from gateway.cli.sound import devices, sound
 from gateway.cli.speech import decode, encode, loopback
+from gateway.cli.stderr import keep_stderr
 from gateway.cli.study import study
 from gateway.cli.token import token
 from gateway.cli.trace import trace
@@ -40,6 +41,7 @@ class _Group(CommandGroup):
     """Turns errors raised on purpose into one line and an exit code; anything else is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        keep_stderr()
         try:
             return super().invoke(ctx)
         except GatewayError as error:
