@@ -51,14 +51,13 @@ class Program:
 
     def wait_for(self, told: str, count: int = 1) -> str:
         """The line that tells `told` for the `count`-th time; fails loudly when it does not come."""
-        give_up = time.monotonic() + PATIENCE_S
+
+        def found() -> list[str]:
+            return [line for line in self.lines if told in line]
+
         with self._changed:
-            while len(found := [line for line in self.lines if told in line]) < count:
-                if time.monotonic() > give_up:
-                    break
-                self._changed.wait(0.2)
-            else:
-                return found[count - 1]
+            if self._changed.wait_for(lambda: len(found()) >= count, PATIENCE_S):
+                return found()[count - 1]
         self.process.send_signal(signal.SIGABRT)  # it tells where its threads stand
         self._reader.join(5)
         raise AssertionError(f"never told {told!r}:\n" + "\n".join(self.lines))
