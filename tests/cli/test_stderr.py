@@ -27,6 +27,25 @@ def test_without_it_they_are_lost() -> None:
     assert run(LOG + AWAY + LINE).stderr == ""
 
 
+def test_no_line_is_lost_while_portaudio_starts_over_and_over() -> None:
+    """The real library; without keep_stderr some 7 of 100 lines came through."""
+    done = run(
+        "from gateway.cli.stderr import keep_stderr; keep_stderr()\n"
+        'from gateway.logs import configure_logging; configure_logging("debug", "console")\n'
+        "import threading, time, structlog, sounddevice as sd\n"
+        "ended = threading.Event()\n"
+        "def start_again():\n"
+        "    while not ended.is_set():\n"
+        "        while sd._initialized: sd._terminate()\n"
+        "        sd._initialize()\n"
+        "starting = threading.Thread(target=start_again); starting.start()\n"
+        "for _ in range(100): structlog.get_logger().info('a line'); time.sleep(0.002)\n"
+        "ended.set(); starting.join()\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("a line") == 100
+
+
 def test_a_second_time_does_nothing() -> None:
     done = run(
         "from gateway.cli.stderr import keep_stderr\n"
