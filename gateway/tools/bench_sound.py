@@ -9,6 +9,9 @@ blocks of the two cards lie to each other, 10 ms to either side and the same for
 turns in which a packet and the speaker are looked after, one step; what a busy machine adds, one or two steps more. The
 channel's jitter would come on top (its mean is in the budget). All but the first only ever add, so that the least delay
 of several overs is held against the least budget of the same overs.
+
+The talker's budget is that of a listener set up like himself. One whose packets once came late, as on a busy machine,
+has learnt to wait longer before an over plays: what he waits is in the budget instead of what the talker would.
 """
 
 from __future__ import annotations
@@ -107,7 +110,7 @@ class Over:
     likeness: float
     heard: NDArray[np.float32]
     computed_ms: float
-    """By the talker's station, as the over ended."""
+    """By the talker's station, as the over ended, with the wait of the listener's (`heard_budget_ms`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +216,14 @@ class Program:
 class SoundBench:
     """Two running stations, `alpha` and `bravo`, with a microphone and a speaker each, and a channel between them."""
 
-    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str, socket: Path) -> None:
+    def __init__(self, sound: VirtualSound, alpha: Program, bravo: Program, control: str, folder: Path) -> None:
         self._sound = sound
         self._alpha, self._bravo = alpha, bravo
-        self._control, self._alpha_socket = control, socket
+        self._control, self._folder = control, folder
 
     def say(self, pcm: NDArray[np.float32]) -> Over:
         """Alpha says `pcm` (samples,), heard whole at bravo's speaker."""
+        cushion_ms = self.budget("bravo")["cushion_ms"]  # what is learnt from an over is for the next
         with self._sound.recording("alpha-mouth") as mouth, self._sound.recording("bravo-ear") as ear:
             overs = self._bravo.count("over ended")
             talking = self._alpha.count("talking")
@@ -232,7 +236,7 @@ class SoundBench:
             ear.wait(len(ear.pcm) / SAMPLE_RATE_HZ + SETTLE_S)
         said, heard = mouth.pcm, ear.pcm
         lag_s, likeness = lag(said, heard, ear.begin_s - mouth.begin_s)
-        return Over(1000 * lag_s, likeness, heard, self.budget()["total_ms"])
+        return Over(1000 * lag_s, likeness, heard, heard_budget_ms(self.budget("alpha"), cushion_ms))
 
     def say_until(self, pcm: NDArray[np.float32], wanted: int, tries: int) -> list[Over]:
         """Say `pcm` until `wanted` overs were heard undisturbed: on a busy machine sound has gaps that are not ours.
@@ -247,9 +251,9 @@ class SoundBench:
                 return overs
         raise BenchError(f"only {len(overs)} of {tries} overs were heard undisturbed: is this machine busy?")
 
-    def budget(self) -> dict[str, float]:
-        """The talker's, now: DelayView by name."""
-        with StationClient(self._alpha_socket) as station:
+    def budget(self, name: str) -> dict[str, float]:
+        """Of the station of that name, now: DelayView by name."""
+        with StationClient(self._folder / f"{name}.sock") as station:
             return dict(station.ask("snapshot")["snapshot"]["delay"])
 
     def ended(self, overs: list[Over]) -> SoundResult:
@@ -258,7 +262,7 @@ class SoundBench:
         late = channel.ask({"do": "status"})["late_ms"]
         paths = channel.ask({"do": "paths", "path": "alpha>bravo", "offset": 0})["paths"]
         delay_ms = paths[0]["delay_ms"]["p50"] if paths and paths[0]["delay_ms"] else 0.0
-        budget = self.budget()
+        budget = self.budget("alpha")
         late_ms = late["p50"] if late else 0.0
         return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), delay_ms, late_ms)
 
@@ -299,7 +303,12 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         for station in stations:
             station.wait_for("station ready")
         CLOCK.sleep(3 * SETTLE_S)  # the sound cards' own figures settle, the channel answers
-        yield SoundBench(sound, stations[0], stations[1], control, folder / "alpha.sock")
+        yield SoundBench(sound, stations[0], stations[1], control, folder)
+
+
+def heard_budget_ms(talker: Mapping[str, float], cushion_ms: float) -> float:
+    """The `talker`'s budget (DelayView by name) for a listener who waits `cushion_ms` before an over plays."""
+    return talker["total_ms"] - talker["cushion_ms"] + cushion_ms
 
 
 def lag(said: NDArray[np.float32], heard: NDArray[np.float32], later_s: float) -> tuple[float, float]:

@@ -12,7 +12,16 @@ import pytest
 from gateway.audio.base import SAMPLE_RATE_HZ
 from gateway.audio.files import read_audio
 from gateway.samples import sample_path
-from gateway.tools.bench_sound import UNDISTURBED, Over, SoundOptions, SoundResult, lag, sound_bench, words_lost
+from gateway.tools.bench_sound import (
+    UNDISTURBED,
+    Over,
+    SoundOptions,
+    SoundResult,
+    heard_budget_ms,
+    lag,
+    sound_bench,
+    words_lost,
+)
 from tests.integration.peers import require_program
 
 WITHIN_MS = 20.0
@@ -61,6 +70,12 @@ def test_delay_is_what_the_station_computes_and_the_words_arrive(preset: str) ->
     assert lost is not None, said
     through_everything, codec_alone = lost
     assert through_everything <= codec_alone + 20
+
+
+def test_a_listener_who_learnt_to_wait_longer_hears_later() -> None:
+    talker = {"air_ms": 440.0, "cushion_ms": 200.0, "total_ms": 2200.0}
+    assert heard_budget_ms(talker, 200.0) == 2200.0
+    assert heard_budget_ms(talker, 280.0) == 2280.0
 
 
 SILENCE = np.zeros(0, np.float32)
