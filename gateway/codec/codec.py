@@ -6,7 +6,6 @@ every bit, is the same for a file and for a live stream.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from torch import Tensor
 from gateway.codec import bits
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS, load_model
 from gateway.codec.decoder import DecoderState
-from gateway.codec.ear import WhisperEncoder, load_ear
+from gateway.codec.ear import load_ear
 from gateway.codec.encoder import EncoderState
+from gateway.codec.frozen import FrozenDecoder
+from gateway.codec.frozen_ear import FrozenEar
 from gateway.codec.level import LevelState, control_level
 from gateway.codec.model import CodecModel
 from gateway.codec.pace import SearchPace
@@ -54,7 +55,7 @@ class Codec:
     def __init__(self, model: CodecModel, weights: Path | None = None) -> None:
         """`weights` is where `model` came from if it has been packed since: a search loads it again."""
         self._model, self._weights = model, weights
-        self._ear: tuple[CodecModel, WhisperEncoder] | None = None
+        self._ear: tuple[FrozenDecoder, FrozenEar] | None = None
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Codec:
@@ -93,11 +94,10 @@ class Codec:
             return EncoderStream(self._model, chosen)
         return SearchingEncoderStream(self._model, chosen, lambda: Search(*self._listening(), search, pace))
 
-    def _listening(self) -> tuple[CodecModel, WhisperEncoder]:
-        """The networks with gradients, and the recogniser that listens; loaded at the first search."""
+    def _listening(self) -> tuple[FrozenDecoder, FrozenEar]:
+        """The decoder that is tried, and the recogniser that listens; loaded at the first search."""
         if self._ear is None:
-            model = copy.deepcopy(self._model) if self._weights is None else load_model(self._weights)
-            del model.mel, model.encoder, model.vocoder  # it listens to what the decoder makes, in mels
+            model = self._model if self._weights is None else load_model(self._weights)
             self._ear = for_search(model, load_ear())
         return self._ear
 

@@ -6,9 +6,7 @@ recogniser; no bit on the air means anything because of it. Architecture after R
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -65,13 +63,6 @@ class WhisperPart(nn.Module):
         return x + self._linear(y, f"{layer}/ffn/linear_1")
 
 
-class KeysValues(NamedTuple):
-    """What one layer of attention keeps of what it listened to, each (batch, heads, n, 64)."""
-
-    keys: Tensor
-    values: Tensor
-
-
 class WhisperEncoder(WhisperPart):
     """The encoder with its weights as buffers: gradients flow through, never into it."""
 
@@ -84,36 +75,21 @@ class WhisperEncoder(WhisperPart):
     def forward(self, mel: Tensor, layers: int | None = None) -> list[Tensor]:
         """Mels (batch, frames, 80) in Whisper's units, an even number of frames up to 3000, to the outputs of the
         first `layers` (all if None), each (batch, frames / 2, width)."""
-        return self.listen(self.embed(mel), layers)[0]
-
-    def embed(self, mel: Tensor) -> Tensor:
-        """Mels (batch, frames, 80) to what the layers begin with, but for positions: (batch, frames / 2, width)."""
         x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
-        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1))
-        return x.transpose(1, 2)
-
-    def listen(
-        self, x: Tensor, layers: int | None = None, before: Sequence[KeysValues] = ()
-    ) -> tuple[list[Tensor], list[KeysValues]]:
-        """What `embed` gave (batch, n, width) to outputs as of `forward`, and keys and values for a continuation.
-
-        `before` are those of what was listened to before: it is attended to without being listened to again, so it does
-        not know of what follows, as it would in one piece.
-        """
-        begin = before[0].keys.shape[2] if before else 0
-        x = x + self._w("position_encodings/encodings")[begin : begin + x.shape[1]]
-        outputs, kept = [], []
+        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
+        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
+        outputs = []
         for i in range(self.layers if layers is None else layers):
             layer = f"layer_{i}"
             qkv = self._linear(self._norm(x, f"{layer}/self_attention/layer_norm"), f"{layer}/self_attention/linear_0")
-            q, k, v = self._heads(qkv, 3)
-            if before:
-                k, v = torch.cat([before[i].keys, k], dim=2), torch.cat([before[i].values, v], dim=2)
-            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+            mixed = F.scaled_dot_product_attention(*self._heads(qkv, 3)).transpose(1, 2).flatten(2)
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
             outputs.append(x)
-            kept.append(KeysValues(k, v))
-        return outputs, kept
+        return outputs
+
+    def weight(self, name: str) -> Tensor:
+        """A variable, named as in CTranslate2's file but for its half."""
+        return self._w(name)
 
     def normalised(self, last: Tensor) -> Tensor:
         """The last layer's output as the decoder attends to it."""

@@ -116,20 +116,22 @@ class MemoryAttention(nn.Module):
         keys = torch.cat([state.keys.to(key.dtype), key], dim=2)
         values = torch.cat([state.values.to(value.dtype), value], dim=2)
         filled = torch.cat([state.filled, state.filled.new_ones(batch, time)], dim=1)
-        mask = torch.where(filled[:, None, None, :], self._distance_bias(time), float("-inf")).to(query.dtype)
+        mask = torch.where(filled[:, None, None, :], distance_bias(self.bias, time), float("-inf")).to(query.dtype)
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
         y = x + self.output(mixed.transpose(1, 2).reshape(batch, time, channels))
         return y, MemoryState(keys[:, :, time:], values[:, :, time:], filled[:, time:])
 
-    def _distance_bias(self, time: int) -> Tensor:
-        """What is added to the logits of query i (frame memory - 1 + i of the keys) for key j: (heads, time, keys);
-        -inf for keys out of reach."""
-        if time == 1:  # as in a stream, where every key is within reach
-            return self.bias.flip(1)[:, None]
-        ahead = torch.arange(time, device=self.bias.device)[:, None] + (self.memory - 1)
-        distance = ahead - torch.arange(self.memory - 1 + time, device=self.bias.device)
-        inside = (distance >= 0) & (distance < self.memory)
-        return torch.where(inside, self.bias[:, distance.clamp(0, self.memory - 1)], float("-inf"))
+
+def distance_bias(bias: Tensor, time: int) -> Tensor:
+    """What attention with a `bias` (heads, memory) for each distance adds to the logits of query i (frame
+    memory - 1 + i of the keys) for key j: (heads, time, keys); -inf for keys out of reach."""
+    memory = bias.shape[1]
+    if time == 1:  # as in a stream, where every key is within reach
+        return bias.flip(1)[:, None]
+    ahead = torch.arange(time, device=bias.device)[:, None] + (memory - 1)
+    distance = ahead - torch.arange(memory - 1 + time, device=bias.device)
+    inside = (distance >= 0) & (distance < memory)
+    return torch.where(inside, bias[:, distance.clamp(0, memory - 1)], float("-inf"))
 
 
 class Lookahead(nn.Module):

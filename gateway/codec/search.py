@@ -15,14 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
-from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder, relative_l1
+from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder
+from gateway.codec.frozen import FrozenDecoder
+from gateway.codec.frozen_ear import FrozenEar
 from gateway.codec.mel import FLOOR
 from gateway.codec.model import CodecModel
 from gateway.codec.pace import SearchPace
 from gateway.codec.quantizer import level_value, nearest_digit
-from gateway.codec.spec import DIGITS, DIGITS_PER_STAGE, FRAME_HOPS, MELS, STAGES
+from gateway.codec.spec import DIGITS, FRAME_HOPS, MELS, STAGES
 
 _RANGE = 2.0
 """What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
@@ -77,15 +80,15 @@ class Search:
 
     def __init__(
         self,
-        model: CodecModel,
-        ear: WhisperEncoder,
+        decoder: FrozenDecoder,
+        ear: FrozenEar,
         settings: SearchSettings | None = None,
         pace: SearchPace | None = None,
     ) -> None:
-        """`model` in float32, not packed: gradients go through its decoder. `pace` may take fewer steps than set."""
-        self._model, self._ear, self._pace = model, ear, pace
+        """`pace` may take fewer steps than set."""
+        self._decoder, self._ear, self._pace = decoder, ear, pace
         self._settings = SearchSettings() if settings is None else settings
-        self._decoder = model.decoder.initial_state(1)
+        self._state = decoder.initial_state()
         self._target = torch.zeros(0, MELS)
         self._digits = self._guess = torch.zeros(0, DIGITS, dtype=torch.long)
         self._past_target = torch.zeros(0, MELS)
@@ -115,21 +118,13 @@ class Search:
     def _segment(self, keep: int, frames: int) -> Tensor:
         """Choose digits of the next `frames` and hand out the first `keep` of them."""
         target = torch.cat([self._past_target, self._target[: frames * FRAME_HOPS]])
-        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)[:, :keep]
-        with torch.no_grad(), _fast():
-            decoded, self._decoder = self._decode(values)
+        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)[:keep]
+        decoded, self._state, _ = self._decoder(values, self._state, self._settings.stages)
         hops, kept = keep * FRAME_HOPS, self._settings.context_frames * FRAME_HOPS
-        self._past_decoded = torch.cat([self._past_decoded, decoded[0].float()])[-kept:]
+        self._past_decoded = torch.cat([self._past_decoded, decoded])[-kept:]
         self._past_target = torch.cat([self._past_target, self._target[:hops]])[-kept:]
         self._target, self._digits = self._target[hops:], self._digits[keep:]
-        return nearest_digit(values[0]).long()
-
-    def _decode(self, values: Tensor) -> tuple[Tensor, tuple[object, ...]]:
-        doubt = torch.zeros_like(values)
-        doubt[..., self._settings.stages * DIGITS_PER_STAGE :] = 1.0
-        latent = self._model.quantizer.restore(values * (1.0 - doubt), doubt)
-        mel, state = self._model.decoder(latent, self._decoder)
-        return mel, state
+        return nearest_digit(values).long()
 
     def _paced(self, digits: Tensor, target: Tensor, keep: int) -> Tensor:
         """As `_choose`, with as many steps as there is time for."""
@@ -139,52 +134,87 @@ class Search:
         steps = min(most, pace.steps(keep, len(digits)))
         if steps == 0:
             pace.skipped()
-            return level_value(digits)[None]
+            return level_value(digits)
         begun = pace.now()
         values = self._choose(digits, target, steps)
         pace.took(steps, len(digits), pace.now() - begun)
         return values
 
     def _choose(self, digits: Tensor, target: Tensor, steps: int) -> Tensor:
-        """The best level values (1, frames, 8) found for the end of `target` (window, 80), by the loss below."""
-        settings, past = self._settings, len(self._past_target)
-        floor = max(FLOOR, float(target.max()) - _RANGE)
-        heard = target.clamp_min(floor)[None]
-        with torch.inference_mode(False), _fast():
-            features = self._after(self._past_decoded[None].clamp_min(floor))
-            with torch.no_grad():
-                wanted = self._after(heard[:, :past])(heard[:, past:])
-            best, losses = level_value(digits)[None], list[float]()
-            point = torch.atanh(best.clamp(-_EDGE, _EDGE)).requires_grad_(True)
-            descent = _Adam(point)
-            for step in range(steps + settings.looks_again):
-                soft = torch.tanh(point)
-                values = soft + (level_value(nearest_digit(soft)) - soft).detach()
-                decoded = self._decode(values)[0].float().clamp_min(floor)
-                loss = (decoded - heard[:, past:]).abs().mean() + settings.features_weight * relative_l1(
-                    features(decoded), wanted
-                )
-                losses.append(float(loss.detach()))
-                if losses[-1] < min(losses[:-1], default=float("inf")):
-                    best = values.detach()
-                if step < steps:
-                    (gradient,) = torch.autograd.grad(loss, point)
-                    descent.step(gradient, settings.rate * (1 - 0.7 * step / steps))
+        """The best level values (frames, 8) found for the end of `target` (window, 80), by `_Likeness`."""
+        settings = self._settings
+        likeness = _Likeness(self._ear, settings, target, self._past_decoded)
+        best, losses = level_value(digits), list[float]()
+        point = torch.atanh(best.clamp(-_EDGE, _EDGE))
+        descent = _Adam(point)
+        for step in range(steps + settings.looks_again):
+            soft = torch.tanh(point)
+            values = level_value(nearest_digit(soft))
+            decoded, _, from_decoded = self._decoder(values, self._state, settings.stages)
+            loss, from_loss = likeness(decoded)
+            losses.append(loss)
+            if loss < min(losses[:-1], default=float("inf")):
+                best = values
+            if step < steps:
+                gradient = from_decoded(from_loss()) * (1 - soft * soft)  # as if rounding were not there
+                descent.step(gradient, settings.rate * (1 - 0.7 * step / steps))
         if not settings.looks_again and losses[-1] <= losses[0]:
-            return level_value(nearest_digit(torch.tanh(point.detach())))
+            return level_value(nearest_digit(torch.tanh(point)))
         return best
 
-    @torch.no_grad()
-    def _after(self, past: Tensor) -> Callable[[Tensor], list[Tensor]]:
-        """Gives the recogniser's features of mels (1, 8 n, 80) that follow those of `past`, listened to but once."""
-        layers = 1 + max(self._settings.layers)
-        before = self._ear.listen(self._ear.embed(past), layers)[1] if past.shape[1] else ()
-        edge = past[:, -_MARGIN:]
 
-        def features(mel: Tensor) -> list[Tensor]:
-            sound = self._ear.embed(torch.cat([edge, mel], dim=1))[:, edge.shape[1] // 2 :]
-            outputs, _ = self._ear.listen(sound, layers, before)
-            return [outputs[layer] for layer in self._settings.layers]
+class _Likeness:
+    """Loss of a window's decoded mels: log-mel L1, and how differently the recogniser hears them (`relative_l1`)."""
+
+    def __init__(self, ear: FrozenEar, settings: SearchSettings, target: Tensor, past_decoded: Tensor) -> None:
+        """`target` (window, 80): the original, of which as much came before as of `past_decoded` (past, 80). What came
+        before is listened to but once."""
+        past = len(past_decoded)
+        self._floor = max(FLOOR, float(target.max()) - _RANGE)
+        heard = target.clamp_min(self._floor)
+        self._ear, self._wanted, self._weight = ear, heard[past:], settings.features_weight
+        self._layers, self._count = settings.layers, 1 + max(settings.layers)
+        outputs = self._features(heard[:past])(heard[past:])[0]
+        self._wanted_features = [outputs[layer] for layer in self._layers]
+        # A share of each layer's own spread, the mean of the layers.
+        spreads = [(wanted - wanted.mean()).abs().sum() for wanted in self._wanted_features]
+        self._shares = [self._weight / (len(spreads) * float(spread)) for spread in spreads]
+        self._listen = self._features(past_decoded.clamp_min(self._floor))
+
+    def __call__(self, decoded: Tensor) -> tuple[float, Callable[[], Tensor]]:
+        """The loss of mels (8 n, 80), and what gives its gradient for them."""
+        heard = decoded.clamp_min(self._floor)
+        outputs, from_outputs = self._listen(heard)
+        apart = heard - self._wanted
+        differences = [
+            outputs[layer] - wanted for layer, wanted in zip(self._layers, self._wanted_features, strict=True)
+        ]
+        loss = apart.abs().mean()
+        for difference, share in zip(differences, self._shares, strict=True):
+            loss = loss + difference.abs().sum() * share
+
+        def gradient() -> Tensor:
+            signs = zip(self._layers, differences, self._shares, strict=True)
+            to_heard = from_outputs({layer: difference.sign() * share for layer, difference, share in signs})
+            return (to_heard + apart.sign() / apart.numel()) * (decoded >= self._floor)
+
+        return float(loss), gradient
+
+    def _features(self, past: Tensor) -> Callable[[Tensor], tuple[list[Tensor], Callable[[dict[int, Tensor]], Tensor]]]:
+        """Listens to mels (8 n, 80) that follow `past`: the layers' outputs, and from their gradients to that of the
+        mels."""
+        before = self._ear.listen(self._ear.embed(past)[0], self._count).kept if len(past) else ()
+        edge = past[-_MARGIN:]
+
+        def features(mel: Tensor) -> tuple[list[Tensor], Callable[[dict[int, Tensor]], Tensor]]:
+            sound, from_sound = self._ear.embed(torch.cat([edge, mel]))
+            skipped = len(edge) // 2
+            listened = self._ear.listen(sound[skipped:], self._count, before)
+
+            def back(gradients: dict[int, Tensor]) -> Tensor:
+                return from_sound(F.pad(listened.back(gradients), (0, 0, skipped, 0)))[len(edge) :]
+
+            return listened.outputs, back
 
         return features
 
@@ -198,7 +228,6 @@ class _Adam:
         self._mean, self._power = torch.zeros_like(point), torch.zeros_like(point)
         self._steps = 0
 
-    @torch.no_grad()
     def step(self, gradient: Tensor, rate: float) -> None:
         """Move the point, in place."""
         first, second = _MOMENTA
@@ -209,20 +238,10 @@ class _Adam:
         self._point.addcdiv_(self._mean, scale, value=-rate / (1 - first**self._steps))
 
 
-def for_search(model: CodecModel, ear: WhisperEncoder) -> tuple[CodecModel, WhisperEncoder]:
-    """Both, frozen, their matrices in bfloat16 where the processor is fast with it: else autocast would convert them at
-    every use."""
-    model.requires_grad_(False)
-    if has_fast_bfloat16():
-        for layer in model.decoder.modules():
-            if isinstance(layer, nn.Linear):
-                layer.to(torch.bfloat16)
-        ear.matrices_to(torch.bfloat16)
-    return model, ear
-
-
-def _fast() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16())
+def for_search(model: CodecModel, ear: WhisperEncoder) -> tuple[FrozenDecoder, FrozenEar]:
+    """Both frozen, their matrices in bfloat16 where the processor is fast with it. `model` in float32, not packed."""
+    kind = torch.bfloat16 if has_fast_bfloat16() else torch.float32
+    return FrozenDecoder(model, kind), FrozenEar(ear, kind)
 
 
 def has_fast_bfloat16() -> bool:

@@ -34,23 +34,6 @@ def test_the_shipped_ear_hears_as_whisper_does(tmp_path: Path) -> None:
     assert [torch.equal(a, b) for a, b in zip(load_ear()(mels, 2), shipped[:2], strict=True)] == [True, True]
 
 
-@torch.no_grad()
-def test_a_continuation_attends_to_what_was_heard_before() -> None:
-    """The first layer hears it as if in one piece; deeper ones as if what came before had not known of it."""
-    ear = load_ear()
-    sound = ear.embed(torch.rand(1, 160, 80, generator=torch.Generator().manual_seed(1)) - 0.5)
-    whole, _ = ear.listen(sound)
-    _, before = ear.listen(sound[:, :48])
-    later, kept = ear.listen(sound[:, 48:], before=before)
-    alone, _ = ear.listen(sound[:, 48:])
-    assert torch.allclose(later[0], whole[0][:, 48:], atol=1e-4)
-    for deeper in range(1, ear.layers):
-        near, far = (float(relative_l1([x[deeper]], [whole[deeper][:, 48:]])) for x in (later, alone))
-        assert 0 < near < 0.5 * far
-    assert [layer.keys.shape[2] for layer in kept] == [80] * ear.layers
-    assert len(ear.listen(sound, 2)[0]) == 2
-
-
 def test_the_ear_fits_beside_the_codec() -> None:
     codec = DEFAULT_EAR.parent / "claricodec-v1.safetensors"
     assert DEFAULT_EAR.stat().st_size + codec.stat().st_size <= 20e6
