@@ -213,7 +213,7 @@ class _Restore:
     """Level values to latents; those of the stages that do not arrive are in full doubt."""
 
     def __init__(self, quantizer: ResidualFsq) -> None:
-        self._outputs = torch.cat([stage.weight.detach() for stage in quantizer.outputs], dim=1)
+        self._outputs = torch.cat([stage.get_parameter("weight").detach() for stage in quantizer.outputs], dim=1)
         self._doubt, self._bias = quantizer.doubt.weight.detach(), quantizer.doubt.bias.detach()
 
     def __call__(self, values: Tensor, stages: int) -> tuple[Tensor, Pullback]:

@@ -6,7 +6,7 @@ layers after Radford et al. 2022.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -26,12 +26,25 @@ class KeysValues(NamedTuple):
     values: Tensor
 
 
+class Heard(NamedTuple):
+    """What is attended to of the sound before: keys and values of each layer, and the position of what comes next."""
+
+    layers: list[KeysValues]
+    position: int
+
+    def until(self, ahead: int, most: int) -> Heard:
+        """Without its last `ahead`, and of the rest only the last `most`."""
+        end = self.layers[0].keys.shape[1] - ahead
+        part = slice(max(0, end - most), end)
+        return Heard([KeysValues(k[:, part], v[:, part]) for k, v in self.layers], self.position - ahead)
+
+
 class Listened(NamedTuple):
-    """`outputs` of the layers, each (n, width), what they keep for a continuation, and `back`: from gradients for some
-    outputs (by layer) to that for the input."""
+    """`outputs` of the layers, each (n, width), what is `heard` of it by a continuation, and `back`: from gradients for
+    some outputs (by layer) to that for the input."""
 
     outputs: list[Tensor]
-    kept: list[KeysValues]
+    heard: Heard
     back: Callable[[dict[int, Tensor]], Tensor]
 
 
@@ -107,17 +120,17 @@ class FrozenEar:
         x, from_second = self._convolutions[1](x)
         return x, lambda gradient: from_first(from_second(gradient))
 
-    def listen(self, x: Tensor, layers: int, before: Sequence[KeysValues] = ()) -> Listened:
-        """What `embed` gave (n, width) through the first `layers`.
+    def listen(self, x: Tensor, layers: int, before: Heard | None = None) -> Listened:
+        """What `embed` gave (n, width) through the first `layers`; no position reaches `POSITIONS`.
 
-        `before` is what was kept of the sound before it: it is attended to without being listened to again, so it does
-        not know of what follows, as it would in one piece.
+        The sound `before` is attended to without being listened to again, so it does not know of what follows, as it
+        would in one piece.
         """
-        begin = before[0].keys.shape[1] if before else 0
+        begin = before.position if before else 0
         x = x + self._positions[begin : begin + len(x)]
         outputs, kept, backs = list[Tensor](), list[KeysValues](), list[Pullback]()
         for i, layer in enumerate(self._layers[:layers]):
-            x, keeps, back = layer(x, before[i] if before else None)
+            x, keeps, back = layer(x, before.layers[i] if before else None)
             outputs.append(x)
             kept.append(keeps)
             backs.append(back)
@@ -128,4 +141,4 @@ class FrozenEar:
                 gradient = backs[i](gradient + gradients[i] if i in gradients else gradient)
             return gradient
 
-        return Listened(outputs, kept, back_through)
+        return Listened(outputs, Heard(kept, begin + len(x)), back_through)

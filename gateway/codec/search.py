@@ -11,28 +11,22 @@ gradient is that of training (quantizer.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gateway.codec.ear import FEATURE_LAYERS, WhisperEncoder
 from gateway.codec.frozen import FrozenDecoder
 from gateway.codec.frozen_ear import FrozenEar
-from gateway.codec.mel import FLOOR
+from gateway.codec.likeness import Likeness
 from gateway.codec.model import CodecModel
 from gateway.codec.pace import SearchPace
 from gateway.codec.quantizer import level_value, nearest_digit
 from gateway.codec.spec import DIGITS, FRAME_HOPS, MELS, STAGES
 
-_RANGE = 2.0
-"""What lies further below a window's loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
 _EDGE = 0.95
 """Level values are kept this far inside (-1, 1), where the map to the real line is finite."""
-_MARGIN = 4
-"""Frames of mels before those listened to that the recogniser's convolutions reach, made even."""
 _MOMENTA = (0.8, 0.95)
 
 
@@ -86,13 +80,13 @@ class Search:
         pace: SearchPace | None = None,
     ) -> None:
         """`pace` may take fewer steps than set."""
-        self._decoder, self._ear, self._pace = decoder, ear, pace
+        self._decoder, self._pace = decoder, pace
         self._settings = SearchSettings() if settings is None else settings
+        chosen = self._settings
+        self._likeness = Likeness(ear, chosen.layers, chosen.features_weight, chosen.context_frames * FRAME_HOPS)
         self._state = decoder.initial_state()
         self._target = torch.zeros(0, MELS)
         self._digits = self._guess = torch.zeros(0, DIGITS, dtype=torch.long)
-        self._past_target = torch.zeros(0, MELS)
-        self._past_decoded = torch.zeros(0, MELS)
 
     def push(self, mel: Tensor, digits: Tensor, guess: Tensor) -> Tensor:
         """Mels (8 n, 80) that came in, and the encoder's digits (m, 8) of the next frames; `guess` (k, 8) are those it
@@ -117,14 +111,14 @@ class Search:
 
     def _segment(self, keep: int, frames: int) -> Tensor:
         """Choose digits of the next `frames` and hand out the first `keep` of them."""
-        target = torch.cat([self._past_target, self._target[: frames * FRAME_HOPS]])
-        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)[:keep]
-        decoded, self._state, _ = self._decoder(values, self._state, self._settings.stages)
-        hops, kept = keep * FRAME_HOPS, self._settings.context_frames * FRAME_HOPS
-        self._past_decoded = torch.cat([self._past_decoded, decoded])[-kept:]
-        self._past_target = torch.cat([self._past_target, self._target[:hops]])[-kept:]
+        target = self._target[: frames * FRAME_HOPS]
+        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)
+        decoded, _, _ = self._decoder(values, self._state, self._settings.stages)
+        _, self._state, _ = self._decoder(values[:keep], self._state, self._settings.stages)
+        hops = keep * FRAME_HOPS
+        self._likeness.keep(target, decoded, hops)
         self._target, self._digits = self._target[hops:], self._digits[keep:]
-        return nearest_digit(values).long()
+        return nearest_digit(values[:keep]).long()
 
     def _paced(self, digits: Tensor, target: Tensor, keep: int) -> Tensor:
         """As `_choose`, with as many steps as there is time for."""
@@ -141,9 +135,9 @@ class Search:
         return values
 
     def _choose(self, digits: Tensor, target: Tensor, steps: int) -> Tensor:
-        """The best level values (frames, 8) found for the end of `target` (window, 80), by `_Likeness`."""
+        """The best level values (frames, 8) found for mels like `target` (8 frames, 80)."""
         settings = self._settings
-        likeness = _Likeness(self._ear, settings, target, self._past_decoded)
+        self._likeness.aim(target)
         best, losses = level_value(digits), list[float]()
         point = torch.atanh(best.clamp(-_EDGE, _EDGE))
         descent = _Adam(point)
@@ -151,7 +145,7 @@ class Search:
             soft = torch.tanh(point)
             values = level_value(nearest_digit(soft))
             decoded, _, from_decoded = self._decoder(values, self._state, settings.stages)
-            loss, from_loss = likeness(decoded)
+            loss, from_loss = self._likeness(decoded)
             losses.append(loss)
             if loss < min(losses[:-1], default=float("inf")):
                 best = values
@@ -161,62 +155,6 @@ class Search:
         if not settings.looks_again and losses[-1] <= losses[0]:
             return level_value(nearest_digit(torch.tanh(point)))
         return best
-
-
-class _Likeness:
-    """Loss of a window's decoded mels: log-mel L1, and how differently the recogniser hears them (`relative_l1`)."""
-
-    def __init__(self, ear: FrozenEar, settings: SearchSettings, target: Tensor, past_decoded: Tensor) -> None:
-        """`target` (window, 80): the original, of which as much came before as of `past_decoded` (past, 80). What came
-        before is listened to but once."""
-        past = len(past_decoded)
-        self._floor = max(FLOOR, float(target.max()) - _RANGE)
-        heard = target.clamp_min(self._floor)
-        self._ear, self._wanted, self._weight = ear, heard[past:], settings.features_weight
-        self._layers, self._count = settings.layers, 1 + max(settings.layers)
-        outputs = self._features(heard[:past])(heard[past:])[0]
-        self._wanted_features = [outputs[layer] for layer in self._layers]
-        # A share of each layer's own spread, the mean of the layers.
-        spreads = [(wanted - wanted.mean()).abs().sum() for wanted in self._wanted_features]
-        self._shares = [self._weight / (len(spreads) * float(spread)) for spread in spreads]
-        self._listen = self._features(past_decoded.clamp_min(self._floor))
-
-    def __call__(self, decoded: Tensor) -> tuple[float, Callable[[], Tensor]]:
-        """The loss of mels (8 n, 80), and what gives its gradient for them."""
-        heard = decoded.clamp_min(self._floor)
-        outputs, from_outputs = self._listen(heard)
-        apart = heard - self._wanted
-        differences = [
-            outputs[layer] - wanted for layer, wanted in zip(self._layers, self._wanted_features, strict=True)
-        ]
-        loss = apart.abs().mean()
-        for difference, share in zip(differences, self._shares, strict=True):
-            loss = loss + difference.abs().sum() * share
-
-        def gradient() -> Tensor:
-            signs = zip(self._layers, differences, self._shares, strict=True)
-            to_heard = from_outputs({layer: difference.sign() * share for layer, difference, share in signs})
-            return (to_heard + apart.sign() / apart.numel()) * (decoded >= self._floor)
-
-        return float(loss), gradient
-
-    def _features(self, past: Tensor) -> Callable[[Tensor], tuple[list[Tensor], Callable[[dict[int, Tensor]], Tensor]]]:
-        """Listens to mels (8 n, 80) that follow `past`: the layers' outputs, and from their gradients to that of the
-        mels."""
-        before = self._ear.listen(self._ear.embed(past)[0], self._count).kept if len(past) else ()
-        edge = past[-_MARGIN:]
-
-        def features(mel: Tensor) -> tuple[list[Tensor], Callable[[dict[int, Tensor]], Tensor]]:
-            sound, from_sound = self._ear.embed(torch.cat([edge, mel]))
-            skipped = len(edge) // 2
-            listened = self._ear.listen(sound[skipped:], self._count, before)
-
-            def back(gradients: dict[int, Tensor]) -> Tensor:
-                return from_sound(F.pad(listened.back(gradients), (0, 0, skipped, 0)))[len(edge) :]
-
-            return listened.outputs, back
-
-        return features
 
 
 class _Adam:

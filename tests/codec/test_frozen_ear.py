@@ -52,10 +52,23 @@ def test_a_continuation_attends_to_what_was_heard_before(ear: WhisperEncoder) ->
     frozen = FrozenEar(ear)
     sound, _ = frozen.embed(some_mels(160))
     whole = frozen.listen(sound, 4).outputs
-    before = frozen.listen(sound[:48], 4).kept
+    before = frozen.listen(sound[:48], 4).heard
     later, alone = frozen.listen(sound[48:], 4, before), frozen.listen(sound[48:], 4).outputs
     assert torch.allclose(later.outputs[0], whole[0][48:], atol=1e-3)
     for deeper in range(1, 4):
         near, far = (float(relative_l1([x[deeper]], [whole[deeper][48:]])) for x in (later.outputs, alone))
         assert 0 < near < 0.5 * far
-    assert [layer.keys.shape[1] for layer in later.kept] == [80] * 4
+    assert [layer.keys.shape[1] for layer in later.heard.layers] == [80] * 4
+    assert later.heard.position == 80
+
+
+@torch.no_grad()
+def test_what_was_heard_is_cut_at_both_ends_and_keeps_its_place(ear: WhisperEncoder) -> None:
+    frozen = FrozenEar(ear)
+    heard = frozen.listen(frozen.embed(some_mels(80))[0], 2).heard
+    part = heard.until(8, 12)
+    assert part.position == 32
+    for whole, kept in zip(heard.layers, part.layers, strict=True):
+        assert torch.equal(kept.keys, whole.keys[:, 20:32])
+        assert torch.equal(kept.values, whole.values[:, 20:32])
+    assert heard.until(8, 100).layers[0].keys.shape[1] == 32

@@ -138,11 +138,11 @@ def test_a_pace_without_time_leaves_the_encoders_digits_and_with_time_changes_no
 
 def test_its_descent_is_that_of_torch() -> None:
     torch.manual_seed(3)
-    ours = torch.randn(1, 5, 8, requires_grad=True)
-    theirs = ours.detach().clone().requires_grad_(True)
+    ours = torch.randn(5, 8)
+    theirs = ours.clone().requires_grad_(True)
     descent, optimiser = search._Adam(ours), torch.optim.Adam([theirs], lr=0.15, betas=search._MOMENTA)
     for step in range(6):
-        gradient = torch.randn(1, 5, 8)
+        gradient = torch.randn(5, 8)
         optimiser.param_groups[0]["lr"] = 0.15 - 0.01 * step
         theirs.grad = gradient
         optimiser.step()
