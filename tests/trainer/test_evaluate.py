@@ -11,6 +11,7 @@ from gateway.codec import Codec
 from gateway.errors import ConfigError
 from gateway.trainer.data import Corpus, Utterance
 from gateway.trainer.evaluate import choose_clips, evaluate_mels
+from tests.trainer.corpora import row, speech_corpus
 
 
 class Dev(Corpus):
@@ -18,14 +19,6 @@ class Dev(Corpus):
 
     def __init__(self, rows: list[Utterance]) -> None:
         self.utterances = rows
-
-
-def row(number: int, **changes: object) -> Utterance:
-    values: dict[str, object] = {
-        "id": str(number), "offset": 0, "samples": 32_000, "level_db": -26.0, "source": "cv_x",
-        "speaker": str(number), "lang": "en", "split": "dev", "text": "",
-    }  # fmt: skip
-    return Utterance(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_clips_are_english_dev_and_spread() -> None:
@@ -39,22 +32,7 @@ def test_clips_are_english_dev_and_spread() -> None:
 
 @pytest.mark.speech
 def test_untrained_weights_lose_every_word(speech_folder: Path, tmp_path: Path, small_codec: Codec) -> None:
-    import json
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from gateway.evaluation.speech import load_clips
-
-    audio, rows, offset = [], [], 0
-    for clip in load_clips(speech_folder, "cv-native", 2):
-        samples = np.round(clip.pcm * 32767).astype("<i2")
-        rows.append(row(len(rows), offset=offset, samples=len(samples)))
-        audio.append(samples)
-        offset += len(samples)
-    np.concatenate(audio).tofile(tmp_path / "audio.i16")
-    (tmp_path / "index.jsonl").write_text("".join(json.dumps(asdict(r)) + "\n" for r in rows))
-    corpus = Corpus(tmp_path)
+    corpus = speech_corpus(speech_folder, tmp_path, 2)
     figures = evaluate_mels(small_codec.model, corpus, choose_clips(corpus, 2), lookahead=1)
     assert figures.clips == 2
     assert figures.dwer > 0.8
