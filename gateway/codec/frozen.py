@@ -1,7 +1,7 @@
 """The decoder for a search: frozen, one over at a time, each layer with the gradient for its input written out.
 
 A live search listens to half a second at a time, some thousand small operations a step. Autograd's bookkeeping and
-autocast's conversions took three times as long as their arithmetic; here is nothing but the arithmetic.
+autocast's conversions made a step a third longer; here is nothing but the arithmetic.
 
 Rule: a layer gives what its model's gives (layers.py, ear.py), and a function from the gradient of its output to that
 of its input, its pullback. Tensors are (time, channels) in float32; matrices are multiplied as `kind`.

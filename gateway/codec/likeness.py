@@ -18,6 +18,7 @@ from gateway.codec.spec import MELS
 
 _RANGE = 2.0
 """What lies further below the loudest bin is not heard (Whisper's floor, 8 decades, in its units)."""
+_LEAST_SPREAD = 1e-6
 _MARGIN = 4
 """Mel frames before those listened to that the recogniser's convolutions reach, made even."""
 
@@ -47,7 +48,7 @@ class Likeness:
         self._original_heard = listened.heard
         self._wanted_features = [listened.outputs[layer] for layer in self._layers]
         spreads = [(wanted - wanted.mean()).abs().sum() for wanted in self._wanted_features]
-        self._shares = [self._weight / (len(spreads) * float(spread)) for spread in spreads]
+        self._shares = [self._weight / (len(spreads) * max(float(spread), _LEAST_SPREAD)) for spread in spreads]
 
     def __call__(self, decoded: Tensor) -> tuple[float, Callable[[], Tensor]]:
         """How far mels (n, 80) are from those aimed at, and what gives its gradient for them."""

@@ -110,29 +110,22 @@ class Search:
         return min(len(self._digits) + len(self._guess), len(self._target) // FRAME_HOPS)
 
     def _segment(self, keep: int, frames: int) -> Tensor:
-        """Choose digits of the next `frames` and hand out the first `keep` of them."""
-        target = self._target[: frames * FRAME_HOPS]
-        values = self._paced(torch.cat([self._digits, self._guess])[:frames], target, keep)
-        decoded, _, _ = self._decoder(values, self._state, self._settings.stages)
-        _, self._state, _ = self._decoder(values[:keep], self._state, self._settings.stages)
-        hops = keep * FRAME_HOPS
+        """Choose digits of the next `frames`, in as many steps as there is time for, and hand out the first `keep`."""
+        settings, pace = self._settings, self._pace
+        steps = settings.steps if pace is None else min(settings.steps, pace.steps(keep, frames))
+        begun_s = 0.0 if pace is None else pace.now()
+        digits = torch.cat([self._digits, self._guess])[:frames]
+        target, hops = self._target[: frames * FRAME_HOPS], keep * FRAME_HOPS
+        values = self._choose(digits, target, steps) if steps else level_value(digits)
+        decoded, _, _ = self._decoder(values, self._state, settings.stages)
+        _, self._state, _ = self._decoder(values[:keep], self._state, settings.stages)
         self._likeness.keep(target, decoded, hops)
         self._target, self._digits = self._target[hops:], self._digits[keep:]
-        return nearest_digit(values[:keep]).long()
-
-    def _paced(self, digits: Tensor, target: Tensor, keep: int) -> Tensor:
-        """As `_choose`, with as many steps as there is time for."""
-        pace, most = self._pace, self._settings.steps
-        if pace is None:
-            return self._choose(digits, target, most)
-        steps = min(most, pace.steps(keep, len(digits)))
-        if steps == 0:
+        if pace is not None and steps:
+            pace.took(steps, frames, pace.now() - begun_s)
+        elif pace is not None:
             pace.skipped()
-            return level_value(digits)
-        begun = pace.now()
-        values = self._choose(digits, target, steps)
-        pace.took(steps, len(digits), pace.now() - begun)
-        return values
+        return nearest_digit(values[:keep]).long()
 
     def _choose(self, digits: Tensor, target: Tensor, steps: int) -> Tensor:
         """The best level values (frames, 8) found for mels like `target` (8 frames, 80)."""
