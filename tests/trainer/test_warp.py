@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -52,14 +50,3 @@ def test_it_keeps_length_type_and_about_the_level() -> None:
         assert warped.shape == pcm.shape
         assert 20 * np.log10(warped.std() / pcm.std()) == pytest.approx(0, abs=4)
     assert np.array_equal(warp_formants(np.zeros(1000, np.float32), 1.2), np.zeros(1000))
-
-
-def test_it_is_cheap_enough_for_every_training_clip() -> None:
-    pcm = vowel(samples=61_440)
-    warp_formants(pcm, 1.1)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        warp_formants(pcm, 1.1)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.006  # 1 ms where it was measured; the bound is for slower machines
