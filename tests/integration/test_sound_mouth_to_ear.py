@@ -1,7 +1,7 @@
 """Speech into a virtual microphone, out of the far station's virtual speaker: how late, and are the words there?
 
 Sound cards, stations and channel are real programs. A busy machine disturbs overs, which are then said again, and makes
-them later, never sooner: the least delay is held against the least budget (gateway.tools.bench_sound says why).
+them later, never sooner: the least delay is held against the least budget (gateway.tools.mouth_to_ear says why).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import pytest
 from gateway.audio.base import SAMPLE_RATE_HZ
 from gateway.audio.files import read_audio
 from gateway.samples import sample_path
-from gateway.tools.bench_sound import (
+from gateway.tools.bench_sound import words_lost
+from gateway.tools.mouth_to_ear import (
     UNDISTURBED,
     Over,
     SoundOptions,
@@ -20,7 +21,6 @@ from gateway.tools.bench_sound import (
     heard_budget_ms,
     lag,
     sound_bench,
-    words_lost,
 )
 from tests.integration.peers import require_program
 
