@@ -38,14 +38,15 @@ class WhisperPart(nn.Module):
     def _keep(self, name: str, value: Tensor) -> None:
         self.register_buffer(name.replace("/", "__"), value, persistent=False)
 
-    def _w(self, name: str) -> Tensor:
+    def weight(self, name: str) -> Tensor:
+        """A variable, named as in CTranslate2's file but for its half."""
         return self.get_buffer(f"{self._half}__{name.replace('/', '__')}")
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, (self.width,), self._w(f"{name}/gamma"), self._w(f"{name}/beta"))
+        return F.layer_norm(x, (self.width,), self.weight(f"{name}/gamma"), self.weight(f"{name}/beta"))
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
+        return F.linear(x, self.weight(f"{name}/weight"), self.weight(f"{name}/bias"))
 
     def _heads(self, x: Tensor, parts: int) -> Tensor:
         """(batch, time, parts * width) to (parts, batch, heads, time, 64)."""
@@ -75,9 +76,11 @@ class WhisperEncoder(WhisperPart):
     def forward(self, mel: Tensor, layers: int | None = None) -> list[Tensor]:
         """Mels (batch, frames, 80) in Whisper's units, an even number of frames up to 3000, to the outputs of the
         first `layers` (all if None), each (batch, frames / 2, width)."""
-        x = F.gelu(F.conv1d(mel.transpose(1, 2), self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
-        x = F.gelu(F.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
-        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
+        x = F.gelu(F.conv1d(mel.transpose(1, 2), self.weight("conv1/weight"), self.weight("conv1/bias"), padding=1))
+        x = F.gelu(F.conv1d(x, self.weight("conv2/weight"), self.weight("conv2/bias"), stride=2, padding=1)).transpose(
+            1, 2
+        )
+        x = x + self.weight("position_encodings/encodings")[: x.shape[1]]
         outputs = []
         for i in range(self.layers if layers is None else layers):
             layer = f"layer_{i}"
@@ -86,10 +89,6 @@ class WhisperEncoder(WhisperPart):
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/self_attention/linear_1"), layer)
             outputs.append(x)
         return outputs
-
-    def weight(self, name: str) -> Tensor:
-        """A variable, named as in CTranslate2's file but for its half."""
-        return self._w(name)
 
     def normalised(self, last: Tensor) -> Tensor:
         """The last layer's output as the decoder attends to it."""

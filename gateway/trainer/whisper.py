@@ -94,7 +94,7 @@ class WhisperDecoder(WhisperPart):
             k, v = self._heads(self._linear(features, f"{layer}/attention/linear_1"), 2)
             mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/attention/linear_2"), layer)
-        return F.layer_norm(x, (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
+        return F.layer_norm(x, (self.width,), self.weight("layer_norm/gamma"), self.weight("layer_norm/beta"))
 
     def crossed(self, features: Tensor) -> list[Tensor]:
         """Keys and values of features (batch, frames, width) for every layer: (2, batch, heads, frames, 64)."""
@@ -120,7 +120,7 @@ class WhisperDecoder(WhisperPart):
             )
             mixed = F.scaled_dot_product_attention(q, *crossed[i]).transpose(1, 2).flatten(2)
             x = self._feed_forward(x + self._linear(mixed, f"{layer}/attention/linear_2"), layer)
-        return F.layer_norm(x[:, 0], (self.width,), self._w("layer_norm/gamma"), self._w("layer_norm/beta"))
+        return F.layer_norm(x[:, 0], (self.width,), self.weight("layer_norm/gamma"), self.weight("layer_norm/beta"))
 
     def logits(self, states: Tensor) -> Tensor:
         """States (..., width) to unnormalised log-probabilities of the next token (..., 51864)."""

@@ -10,6 +10,7 @@ import soundfile
 from click.testing import CliRunner
 
 from gateway.codec import Codec
+from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.ear import DEFAULT_EAR
 from gateway.trainer.__main__ import main
 
@@ -70,6 +71,8 @@ def test_the_shipped_ear_is_written_by_the_trainer(tmp_path: Path) -> None:
         (["rl", str(RECIPES / "smoke-reinforce.toml"), "--data", "OUT", "--run", "OUT"], "nothing to reinforce"),
         (["export", "/nowhere.pt", "OUT"], "/nowhere.pt: no such checkpoint"),
         (["evaluate", "/nowhere.pt", "--data", "OUT"], "/nowhere.pt: no such checkpoint"),
+        (["compare", "/nowhere.pt", "--data", "OUT"], "/nowhere.pt: no such checkpoint"),
+        (["compare", str(DEFAULT_WEIGHTS), "--data", "OUT"], "no index.jsonl there"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
