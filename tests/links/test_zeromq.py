@@ -14,6 +14,7 @@ import zmq
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import ChannelProcessConfig
 from gateway.errors import LinkError
+from gateway.links.base import Received
 from gateway.links.zeromq import ZeromqChannelLink, ZeromqPeersLink
 from tests.links.air import PATIENCE_S, channel, free_endpoint, hear, stranger, wait_until
 
@@ -115,13 +116,18 @@ def test_strange_listeners_do_no_harm() -> None:
 
 
 def test_receiving_in_one_thread_does_not_hold_up_sending_in_another() -> None:
-    with ZeromqPeersLink(free_endpoint(), []) as link:
-        waiting = threading.Thread(target=link.receive, args=[0.5])
+    at_a, at_b = free_endpoint(), free_endpoint()
+    with ZeromqPeersLink(at_a, [at_b]) as a, ZeromqPeersLink(at_b, [at_a]) as b:
+        wait_until(lambda: a.listeners == b.listeners == 1)
+        heard: list[Received | None] = []
+        waiting = threading.Thread(target=lambda: heard.append(a.receive(15.0)))
         waiting.start()
-        begun = time.monotonic()
-        link.send(b"x")
-        assert time.monotonic() - begun < 0.4
+        a.send(b"x")
+        assert hear(b) == b"x"
+        assert waiting.is_alive()
+        b.send(b"y")
         waiting.join()
+        assert [received and received.data for received in heard] == [b"y"]
 
 
 # --- behind a channel process ---
