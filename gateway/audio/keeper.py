@@ -254,6 +254,8 @@ class DeviceKeeper:
 
     def _watch(self, slot: Slot, stream: Stream, now_s: float) -> None:
         self._count(slot, stream)
+        # Its first calls may have come before `_try` looked, and none since.
+        self._has_run = self._has_run or stream.callbacks > 0
         if stream.callbacks != slot.seen_callbacks:
             # The mean over blocks, not the last one's: a sound server hands several over at once.
             measured_s = (stream.latency_total_s - slot.seen_latency_s) / (stream.callbacks - slot.seen_callbacks)
@@ -261,7 +263,6 @@ class DeviceKeeper:
             slot.latency_s += (latency_s - slot.latency_s) * (_SMOOTHING if slot.latency_s else 1.0)
             slot.seen_latency_s = stream.latency_total_s
             slot.seen_callbacks, slot.seen_callback_s = stream.callbacks, now_s
-            self._has_run = True
             slot.retry_s = FIRST_RETRY_S  # it works: the next failure is a new one
         patience_s = STALL_S if stream.callbacks else START_S
         stalled = now_s - slot.seen_callback_s > patience_s

@@ -41,6 +41,8 @@ class FakeOpener:
     def __init__(self, rate_hz: int = 16_000, channels: int = 1) -> None:
         self.rate_hz, self.channels = rate_hz, channels
         self.there = True
+        self.callbacks_at_once = 0
+        """Before `open` comes back."""
         self.opened: list[FakeStream] = []
         self.tries = self.rescans = 0
         self.threads: set[int] = set()
@@ -51,6 +53,7 @@ class FakeOpener:
         if not self.there:
             raise AudioError(f"no sound {direction.value} device {device!r}")
         self.opened.append(FakeStream(self.rate_hz, self.channels))
+        self.opened[-1].callbacks = self.callbacks_at_once
         return self.opened[-1]
 
     @property
@@ -300,6 +303,15 @@ def test_latency_is_what_the_card_says_of_its_blocks_and_the_filter_holds_back()
         fast.opener.opened[-1].call_back(np.zeros(960, np.int16))
         fast.microphone.read()
     assert 0.008 < fast.microphone.latency_s - fast.slot.latency_s < 0.04
+
+
+def test_a_driver_that_gave_sound_only_while_it_was_opened_did_work() -> None:
+    bench = Bench()
+    bench.opener.callbacks_at_once = 3
+    bench.keeper.tend()
+    bench.opener.opened[0].hangs = True
+    bench.run(STALL_S + 1)
+    assert bench.keeper.wants_restart
 
 
 def test_a_driver_that_hangs_is_told_and_its_device_tried_again_without_a_fresh_look() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from gateway.audio.portaudio import HANGS
 from gateway.clock import SystemClock
@@ -139,6 +140,15 @@ def played(sound: VirtualSound, device: str) -> Iterator[None]:
         thread.join()
 
 
+def until_heard_by_service(socket: str) -> None:
+    """What is played comes in by its microphone."""
+    command = [sys.executable, "-m", "gateway", "ctl", "--json", "--socket", socket, "status"]
+    clock = SystemClock()
+    give_up_s = clock.now() + PATIENCE_S
+    while json.loads(subprocess.check_output(command, text=True))["audio"]["level_db"] < -30:
+        assert clock.now() < give_up_s, "the service never heard its microphone"
+
+
 def test_a_microphone_that_goes_is_silent_and_is_heard_when_it_is_back() -> None:
     """The sound server keeps the stream meanwhile, as it does for everybody: nothing is lost for the station."""
     with devices("card") as sound, sounding(sound, "card", "default", "null") as running:
@@ -193,9 +203,10 @@ def test_a_speaker_plugged_in_beside_a_running_microphone_is_found() -> None:
         running.until_state("input", "running")
 
 
-def test_a_service_whose_driver_hangs_ends_itself_to_be_started_anew(tmp_path: Path) -> None:
-    path = tmp_path / "service.toml"
-    path.write_text("""
+def test_a_service_whose_driver_hangs_ends_itself_to_be_started_anew(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("s")  # short enough for a socket's path
+    path, socket = folder / "service.toml", f"{folder}/s.sock"
+    path.write_text(f"""
 [station]
 name = "service"
 id = 1
@@ -209,12 +220,15 @@ search = "off"
 source = "none"
 [link]
 kind = "memory"
+[control]
+socket = "{socket}"
 """)
     with devices("card") as sound:
         program = Program("run", "-c", str(path), environment=sound.environment("card", "card"))
         try:
             program.wait_for("station ready")
-            program.wait_for("state=running", 2)
+            with played(sound, "card"):  # one that never gave sound would be waited for instead
+                until_heard_by_service(socket)
             with sound.frozen():
                 try:
                     code = program.process.wait(RESTART_S)
