@@ -44,6 +44,7 @@ from gateway.protocol.over import (
     FramesArrived,
     OverConfig,
     OverDrop,
+    OverEnd,
     OverEnded,
     OverEvent,
     OverStarted,
@@ -468,6 +469,8 @@ class Receiver:
             if over.jitter.counters().late > late_before and not is_recovered:
                 over.loss.late()
         else:
+            if event.cause is not OverEnd.FLAGGED:
+                self._metrics.count("rx.overs_without_end")
             over.ended = True
             self._over_id_before = over.over_id
             over.jitter.end(event.end_frame_index)

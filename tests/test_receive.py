@@ -93,6 +93,7 @@ def test_an_over_is_heard_as_the_codec_decodes_it(small_codec: Codec, speechlike
     expected = np.concatenate([*(stream.decode(raw[i : i + 3]) for i in range(0, len(raw), 3)), stream.flush()])
     assert np.array_equal(listener.pcm[: len(expected)], expected)
     assert not listener.pcm[len(expected) :].any()
+    assert listener.metrics.counter("rx.overs_without_end") == 0
     assert listener.notices == [
         RemoteOverStarted(late_entry=False),
         RemoteTalker(SessionBlock(5, 1, small_codec.spec.codec_id, small_codec.spec.codec_version)),
@@ -179,6 +180,7 @@ def test_an_over_that_breaks_off_ends_by_itself(small_codec: Codec, speechlike: 
     assert listener.names()[-1] == "RemoteOverEnded"
     assert not listener.receiver.busy
     assert max(p.frame_index for p in listener.heard) < 18 + 13 + 1  # 1 s of concealment, then silence
+    assert listener.metrics.counter("rx.overs_without_end") == 1
 
 
 def test_packets_of_messages_are_handed_on_and_damaged_ones_counted(small_codec: Codec) -> None:

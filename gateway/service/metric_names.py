@@ -31,6 +31,7 @@ COUNTERS: Mapping[str, str] = MappingProxyType(
         "tx.bytes": "Bytes given to the link for voice.",
         "tx.reports": "Reports sent on how overs of others arrived.",
         "rx.overs": "Overs heard.",
+        "rx.overs_without_end": "Overs whose last packet never came: ended by silence or by the next over.",
         "rx.packets": "Packets taken in.",
         "rx.reports": "Reports of others on own overs.",
         "rx.acks": "Acknowledgements of texts heard.",

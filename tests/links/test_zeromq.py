@@ -187,7 +187,7 @@ def test_each_direction_has_its_channel_and_delay_is_real() -> None:
         begun = time.monotonic()
         a.send(b"over")
         assert hear(b) == b"over"
-        assert 0.15 <= time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun >= 0.15
         b.send(b"lost")
         assert a.receive(0.1) is None
         report = process.report()

@@ -114,7 +114,7 @@ def test_the_cable_has_the_profiles_rate(tmp_path: Path, host: OpenHost, baud: i
         begun = time.monotonic()
         assert len(one.read(count - 1)) == count - 1
         took = time.monotonic() - begun
-    assert 0.9 < took < 2.0
+    assert 0.9 < took < 9.0
 
 
 def test_unplug_and_plug_under_the_same_name(pair: VirtualStations, host: OpenHost) -> None:
