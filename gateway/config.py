@@ -109,6 +109,9 @@ class CodecSection(StrictModel):
     `search` tries each packet's bits on the decoder before it leaves: clearer words for a third of a fast core's time,
     all of it at the end of the packet (`clarilink bench` says what it takes here). "auto": as many tries as this
     machine has time for, none on a slow one.
+
+    Two `threads` make a search a fifth shorter on an idle machine, and ten times as long where something else wants the
+    cores.
     """
 
     weights: ConfigPath | None = None

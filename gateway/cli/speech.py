@@ -45,6 +45,7 @@ def _codec(weights: Path | None) -> Any:
     help="Try digits on the decoder and keep those a recogniser hears best: several times the computing; the default.",
 )
 @click.option("--quick-search", "search", flag_value="quick", help="The same in half the steps.")
+@click.option("--thorough-search", "search", flag_value="thorough", help="The same in four times the steps.")
 @click.option("--no-search", "search", flag_value="none", help="Take the first guess.")
 @lookahead_option
 @weights_option
@@ -58,7 +59,11 @@ def encode(
 
     if denoise:
         wanted("on")
-    settings = {"full": SearchSettings(), "quick": SearchSettings.quick()}.get(search)
+    settings = {
+        "full": SearchSettings(),
+        "quick": SearchSettings.quick(),
+        "thorough": SearchSettings.thorough(),
+    }.get(search)
     done = encode_file(_codec(weights), source, target, raw=raw, lookahead=lookahead, denoise=denoise, search=settings)
     for remark in done.remarks:
         _remark(remark)

@@ -61,6 +61,11 @@ class SearchSettings:
         return cls(steps=3, rate=0.18, looks_again=False)
 
     @classmethod
+    def thorough(cls) -> SearchSettings:
+        """Four times the steps in some twice the computing, for sound that nobody waits for: a little clearer."""
+        return cls(steps=24)
+
+    @classmethod
     def live(cls, frames_per_packet: int, lookahead: int = 2) -> SearchSettings:
         """For speech that leaves in packets: each is searched when it is full, with guesses at the frames of the
         encoder's `lookahead`, so no delay is added but that of computing.

@@ -27,10 +27,10 @@ System = Callable[[int, Pcm], Pcm]
 ORIGINAL, OURS = "original", "ours-300"
 DENOISED, DENOISED_LIVE = "ours-300-denoised", "ours-300-denoised-live"
 """Noise suppressed first, as a station does; `-live` with the search of each packet."""
-SEARCHED, SEARCHED_QUICK = "ours-300-search", "ours-300-quick"
+SEARCHED, SEARCHED_QUICK, SEARCHED_THOROUGH = "ours-300-search", "ours-300-quick", "ours-300-thorough"
 SEARCHED_LIVE, SEARCHED_150 = "ours-300-live", "ours-150-search"
 """Ours with the encoder's search, over 6 s at a time as for files, or packet by packet as on the air; `-quick` in
-half the steps."""
+half the steps, `-thorough` in four times as many."""
 LIVE_FRAMES = 6
 CODEC2 = tuple(f"codec2-{mode}" for mode in codec2.MODES)
 SYSTEMS = (
@@ -40,6 +40,7 @@ SYSTEMS = (
     OURS,
     SEARCHED,
     SEARCHED_QUICK,
+    SEARCHED_THOROUGH,
     SEARCHED_LIVE,
     DENOISED,
     DENOISED_LIVE,
@@ -52,6 +53,7 @@ SYSTEMS = (
 _SEARCHES = {
     SEARCHED: SearchSettings(),
     SEARCHED_QUICK: SearchSettings.quick(),
+    SEARCHED_THOROUGH: SearchSettings.thorough(),
     SEARCHED_LIVE: SearchSettings.live(LIVE_FRAMES),
 }
 

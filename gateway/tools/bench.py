@@ -34,6 +34,7 @@ class BenchReport:
     decode_real_time_factor: float
     search_real_time_factor: float
     quick_search_real_time_factor: float
+    thorough_search_real_time_factor: float
     live_search_real_time_factor: float
     encode_step_ms_p50: float
     encode_step_ms_p99: float
@@ -88,6 +89,7 @@ def run_bench(weights: Path | None = None, repeats: int = 3) -> BenchReport:
         decode_real_time_factor=round(median(decode_factors), 4),
         search_real_time_factor=_search_factor(codec, pcm, SearchSettings()),
         quick_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.quick()),
+        thorough_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.thorough()),
         live_search_real_time_factor=_search_factor(codec, pcm, SearchSettings.live(6)),
         encode_step_ms_p50=round(float(np.percentile(encode_ms, 50)), 2),
         encode_step_ms_p99=round(float(np.percentile(encode_ms, 99)), 2),
@@ -126,4 +128,4 @@ def _cold_start_ms(weights: Path | None) -> float:
 
 def table(figures: Mapping[str, float]) -> str:
     """The figures, a line each."""
-    return "\n".join(f"{name.replace('_', ' '):<28}{value:>10}" for name, value in figures.items())
+    return "\n".join(f"{name.replace('_', ' '):<34}{value:>10}" for name, value in figures.items())

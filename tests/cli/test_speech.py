@@ -23,14 +23,14 @@ def test_encode_and_decode(wav: Path, tmp_path: Path, weights: Path) -> None:
         assert soundfile.info(tmp_path / "o.wav").frames == (39 * 1280 if raw else 49_777)
 
 
-def test_a_quick_search_is_between_none_and_a_whole_one(wav: Path, tmp_path: Path, weights: Path) -> None:
+def test_each_depth_of_search_is_another(wav: Path, tmp_path: Path, weights: Path) -> None:
     coded = []
-    for flags in ([], ["--search"], ["--quick-search"], ["--no-search"]):
+    for flags in ([], ["--search"], ["--quick-search"], ["--thorough-search"], ["--no-search"]):
         good("encode", wav, tmp_path / "x", "--raw", *flags, "--weights", weights)
         coded.append((tmp_path / "x").read_bytes())
     assert coded[0] == coded[1]
     assert len({len(one) for one in coded}) == 1
-    assert len(set(coded)) == 3
+    assert len(set(coded)) == 4
 
 
 @pytest.mark.parametrize(

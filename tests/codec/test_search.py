@@ -64,8 +64,8 @@ def test_bits_do_not_depend_on_chunks_and_are_never_taken_back(codec: Codec, spe
 
 @pytest.mark.parametrize(
     "settings",
-    [SearchSettings(), SearchSettings.quick(), SearchSettings.live(6)],
-    ids=["whole", "quick", "live"],
+    [SearchSettings(), SearchSettings.quick(), SearchSettings.thorough(), SearchSettings.live(6)],
+    ids=["whole", "quick", "thorough", "live"],
 )
 def test_the_ear_hears_less_difference(codec: Codec, speech: np.ndarray, settings: SearchSettings) -> None:
     """In the decoder's mels, which the search listens to, and in the vocoder's sound of them."""

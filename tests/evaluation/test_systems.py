@@ -34,10 +34,10 @@ def test_ours_gives_as_many_samples_as_it_got(
 ) -> None:
     weights = tmp_path / "w.safetensors"
     save_weights(weights, small_spec, small_codec.model.state_dict())
-    systems = build_systems(("original", "ours-300", "ours-150", "ours-300-quick"), weights, [])
+    systems = build_systems(("original", "ours-300", "ours-150", "ours-300-quick", "ours-300-thorough"), weights, [])
     systems |= build_damaged(("loss-10-burst-2",), (0.01,), weights)
     systems |= build_damaged(("loss-10-burst-2",), (0.01,), weights, search=True)
-    assert list(systems)[4:] == [
+    assert list(systems)[5:] == [
         "ours through loss-10-burst-2",
         "ours, bit errors 1 %",
         "ours searched through loss-10-burst-2",
