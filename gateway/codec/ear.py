@@ -77,9 +77,8 @@ class WhisperEncoder(WhisperPart):
         """Mels (batch, frames, 80) in Whisper's units, an even number of frames up to 3000, to the outputs of the
         first `layers` (all if None), each (batch, frames / 2, width)."""
         x = F.gelu(F.conv1d(mel.transpose(1, 2), self.weight("conv1/weight"), self.weight("conv1/bias"), padding=1))
-        x = F.gelu(F.conv1d(x, self.weight("conv2/weight"), self.weight("conv2/bias"), stride=2, padding=1)).transpose(
-            1, 2
-        )
+        x = F.gelu(F.conv1d(x, self.weight("conv2/weight"), self.weight("conv2/bias"), stride=2, padding=1))
+        x = x.transpose(1, 2)
         x = x + self.weight("position_encodings/encodings")[: x.shape[1]]
         outputs = []
         for i in range(self.layers if layers is None else layers):
