@@ -110,8 +110,8 @@ class CodecSection(StrictModel):
     all of it at the end of the packet (`clarilink bench` says what it takes here). "auto": as many tries as this
     machine has time for, none on a slow one.
 
-    Two `threads` make a search a fifth shorter on an idle machine, and ten times as long where something else wants the
-    cores.
+    More `threads` than one make a search little shorter on an idle machine, and many times as long where something else
+    wants the cores: each small product waits for all of them.
     """
 
     weights: ConfigPath | None = None
