@@ -59,7 +59,10 @@ ALLOWED = {
     "recording": PURE | {"audio"},
     "notices": PURE,
     "transmit": PURE | {"codec"},
-    "receive": PURE | {"codec", "notices"},
+    "unwrap": PURE,
+    "playout_delay": PURE,
+    "heard_over": PURE | {"codec", "notices"},
+    "receive": PURE | {"codec", "notices", "unwrap", "playout_delay", "heard_over"},
 }
 BRIDGE_PURE_FILES = {
     "driver.py",

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.codec import Codec
+from gateway.heard_over import Played
 from gateway.metrics import Metrics
 from gateway.notices import (
     CodecUnknown,
@@ -29,7 +30,7 @@ from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
 from gateway.protocol.protection_file import load_protection
 from gateway.protocol.report import LinkReport
-from gateway.receive import Played, Receiver
+from gateway.receive import Receiver
 from gateway.transmit import Transmitter
 
 FRAME_S = 0.08
@@ -444,14 +445,3 @@ def test_soft_bits_of_a_modem_are_heard(small_codec: Codec, speechlike: np.ndarr
     assert listener.metrics.counter("rx.frames_doubtful") == 39
     assert listener.metrics.counter("rx.frames_concealed") == 0
     assert listener.names() == ["RemoteOverStarted", "RemoteTalker", "RemoteOverEnded"]
-    ears(b"", 9.0, None, [0.5] * 7)
-    assert listener.metrics.counter("rx.dropped.too_short") == 1
-
-
-def test_without_bit_protection_soft_bits_are_not_needed(small_codec: Codec, speechlike: np.ndarray) -> None:
-    listener = Listener(small_codec)
-    first = over(small_codec, speechlike)[0]
-    assert [type(notice) for notice in listener.receiver.on_packet(first, 0.0, None, [0.5] * (8 * len(first)))] == [
-        RemoteOverStarted,
-        RemoteTalker,
-    ]

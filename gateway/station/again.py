@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from gateway.audio.base import SAMPLE_RATE_HZ
 from gateway.codec.spec import FRAME_SAMPLES
+from gateway.heard_over import Played
 from gateway.notices import Notice
-from gateway.receive import Played, Receiver
+from gateway.receive import Receiver
 from gateway.recording.packets import OverPacket
 
 STEP_S = 0.01

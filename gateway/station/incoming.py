@@ -11,6 +11,7 @@ from gateway.audio.base import SAMPLE_RATE_HZ
 from gateway.clock import Clock, calendar_s
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.config import StationConfig
+from gateway.heard_over import Played
 from gateway.metrics import Metrics
 from gateway.notices import (
     AckHeard,
@@ -27,7 +28,7 @@ from gateway.notices import (
     TalkersCollide,
     TextReceived,
 )
-from gateway.receive import Played, Receiver
+from gateway.receive import Receiver
 from gateway.recording import Recorder
 from gateway.session.events import Event, OverEnded, OverStarted
 from gateway.station.adaptation import LinkCare

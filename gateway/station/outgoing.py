@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from gateway.clock import Clock
 from gateway.config import StationConfig
 from gateway.errors import LocalProtocolError, SecurityError
+from gateway.heard_over import Pcm
 from gateway.memory import give_back
 from gateway.metrics import Metrics
 from gateway.protocol.messages import split_text
 from gateway.protocol.packets import MAX_TEXT_BYTES, Packet
-from gateway.receive import Pcm
 from gateway.recording import Recorder
 from gateway.station.adaptation import LinkCare, change_line
 from gateway.station.board import StationBoard

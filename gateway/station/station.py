@@ -32,11 +32,12 @@ from gateway.control.requests import (
     ToggleRecording,
 )
 from gateway.control.snapshot import SecurityView, Snapshot
+from gateway.heard_over import Pcm
 from gateway.links.base import Link
 from gateway.metrics import Metrics
 from gateway.protocol.live import Fit
 from gateway.ptt_config import VoxInput
-from gateway.receive import Pcm, Receiver
+from gateway.receive import Receiver
 from gateway.recording import Recorder
 from gateway.session.events import (
     Action,

@@ -20,11 +20,12 @@ from gateway.channel.impairments import Channel, ChannelSpec
 from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
+from gateway.heard_over import Played
 from gateway.links.base import Received
 from gateway.metrics import Metrics
 from gateway.protocol.protection import Protection
 from gateway.protocol.security import Suite
-from gateway.receive import Played, Receiver
+from gateway.receive import Receiver
 from gateway.station.secured import throwaway_security
 from gateway.transmit import Transmitter
 

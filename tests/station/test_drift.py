@@ -11,7 +11,7 @@ from gateway.codec import Codec
 from gateway.control.requests import ToggleKey
 from gateway.links.memory import MemoryHub
 from gateway.metrics import Metrics
-from gateway.receive import FRAME_S
+from gateway.protocol.packets import FRAME_S
 from tests.station.bench import Bench
 
 HOUR_DRIFT_S = 0.36

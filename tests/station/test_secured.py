@@ -12,6 +12,7 @@ import pytest
 from gateway.codec import Codec
 from gateway.config import CurveSection, PeersCurveSection, StationConfig
 from gateway.errors import ConfigError, SecurityError
+from gateway.heard_over import Played
 from gateway.keys import CurvePair, add_key, load_keys, make_keys, save_curve, use_key
 from gateway.links.sockets import curve_keypair
 from gateway.metrics import Metrics
@@ -20,7 +21,7 @@ from gateway.protocol.opening import Opener
 from gateway.protocol.packets import TextPacket
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite
-from gateway.receive import Played, Receiver
+from gateway.receive import Receiver
 from gateway.station.secured import NOT_SECURED, ForgetfulState, open_curve, open_security
 from gateway.transmit import Transmitter
 
