@@ -16,15 +16,10 @@ has learnt to wait longer before an over plays: what he waits is in the budget i
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +31,10 @@ from gateway.audio.base import SAMPLE_RATE_HZ
 from gateway.channel_app import ControlClient
 from gateway.codec.mel import MelFrontEnd
 from gateway.codec.spec import HOP
-from gateway.errors import GatewayError
 from gateway.service.client import ControlClient as StationClient
+from gateway.tools.program import PATIENCE_S, Program, ProgramError
 from gateway.tools.virtual_sound import CLOCK, VirtualSound, prefer
 
-PATIENCE_S = 90.0
 SETTLE_S = 1.5
 UNDISTURBED = 0.8
 """Likeness of speech before and after the codec is 0.85 to 0.9."""
@@ -74,10 +68,6 @@ format = "json"
 kind = "zeromq-channel"
 endpoint = "{endpoint}"
 """
-
-
-class BenchError(GatewayError):
-    """A program of the bench did not do what it is there for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,71 +130,6 @@ class SoundResult:
         return int(sum(counts.get(name, 0) for counts in (self.talker, self.listener) for name in names))
 
 
-class Program:
-    """A running `clarilink` and its log lines."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**environment, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-        prefer(self._process)  # as its service unit has it
-        self._lines: list[str] = []
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            with self._changed:
-                self._lines.append(line.rstrip())
-                self._changed.notify_all()
-
-    def count(self, told: str) -> int:
-        """Lines so far that tell `told`."""
-        with self._changed:
-            return sum(told in line for line in self._lines)
-
-    def wait_for(self, told: str, count: int = 1) -> str:
-        """The line that tells it for the `count`-th time. Raises BenchError if it does not come."""
-        give_up_s = CLOCK.now() + PATIENCE_S
-        with self._changed:
-            while len(found := [line for line in self._lines if told in line]) < count:
-                if CLOCK.now() > give_up_s:
-                    raise BenchError(f"never told {told!r}:\n" + "\n".join(self._lines[-12:]))
-                self._changed.wait(0.2)
-        return found[count - 1]
-
-    def type(self, line: str) -> None:
-        """A line to its standard input."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    def ended(self) -> dict[str, float]:
-        """Quit; the counters and gauges it ended with."""
-        self.type("q")
-        self._process.wait(PATIENCE_S)
-        self._reader.join(5)
-        return dict(json.loads(self.wait_for("station stopped")))
-
-    def close(self) -> None:
-        """At once."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join(5)
-        for stream in (self._process.stdin, self._process.stderr):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
-
-
 class SoundBench:
     """Two running stations, `alpha` and `bravo`, with a microphone and a speaker each, and a channel between them."""
 
@@ -217,8 +142,8 @@ class SoundBench:
         """Alpha says `pcm` (samples,), heard whole at bravo's speaker."""
         cushion_ms = self.budget("bravo")["cushion_ms"]  # what is learnt from an over is for the next
         with self._sound.recording("alpha-mouth") as mouth, self._sound.recording("bravo-ear") as ear:
-            overs = self._bravo.count("over ended")
-            talking = self._alpha.count("talking")
+            overs = len(self._bravo.telling("over ended"))
+            talking = len(self._alpha.telling("talking"))
             self._alpha.type("p")
             self._alpha.wait_for("talking", talking + 1)
             quiet = np.zeros(int(0.4 * SAMPLE_RATE_HZ), np.float32)
@@ -232,7 +157,7 @@ class SoundBench:
 
     def say_until(self, pcm: NDArray[np.float32], wanted: int, tries: int) -> list[Over]:
         """Say `pcm` until `wanted` overs were heard undisturbed: on a busy machine sound has gaps that are not ours.
-        Raises BenchError after `tries`."""
+        Raises ProgramError after `tries`."""
         overs: list[Over] = []
         for attempt in range(tries):
             CLOCK.sleep(0.1 + 0.037 * (attempt % 8))  # not always at the same place between two turns
@@ -241,7 +166,7 @@ class SoundBench:
                 overs.append(over)
             if len(overs) == wanted:
                 return overs
-        raise BenchError(f"only {len(overs)} of {tries} overs were heard undisturbed: is this machine busy?")
+        raise ProgramError(f"only {len(overs)} of {tries} overs were heard undisturbed: is this machine busy?")
 
     def budget(self, name: str) -> dict[str, float]:
         """Of the station of that name, now: DelayView by name."""
@@ -256,12 +181,12 @@ class SoundBench:
         delay_ms = paths[0]["delay_ms"]["p50"] if paths and paths[0]["delay_ms"] else 0.0
         budget = self.budget("alpha")
         late_ms = late["p50"] if late else 0.0
-        return SoundResult(tuple(overs), budget, self._alpha.ended(), self._bravo.ended(), delay_ms, late_ms)
+        return SoundResult(tuple(overs), budget, self._alpha.quit(), self._bravo.quit(), delay_ms, late_ms)
 
 
 @contextmanager
 def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
-    """Start everything; it ends with the context. Raises AudioError without PulseAudio, BenchError if it does not
+    """Start everything; it ends with the context. Raises AudioError without PulseAudio, ProgramError if it does not
     run."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clarilink-bench-")))
@@ -273,8 +198,9 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
         (folder / "net.toml").write_text(
             f'endpoint = "{endpoint}"\ncontrol = "{control}"\nseed = 1\n[channel]\n{figures}'
         )
-        channel = Program(["channel", "-c", str(folder / "net.toml"), "--log"], dict(os.environ))
+        channel = Program("channel", "-c", str(folder / "net.toml"), "--log")
         stack.callback(channel.close)
+        prefer(channel.process)  # as its service unit has it
         stations = []
         for number, name in enumerate(("alpha", "bravo"), 1):
             path = folder / f"{name}.toml"
@@ -289,8 +215,10 @@ def sound_bench(options: SoundOptions) -> Iterator[SoundBench]:
                     audio=options.audio,
                 )
             )
-            station = Program(["run", "-c", str(path)], sound.environment(f"{name}-ear", f"{name}-mouth"))
+            cards = sound.environment(f"{name}-ear", f"{name}-mouth")
+            station = Program("run", "-c", str(path), environment=cards)
             stack.callback(station.close)
+            prefer(station.process)
             stations.append(station)
         for station in stations:
             station.wait_for("station ready")

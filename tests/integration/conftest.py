@@ -11,7 +11,8 @@ import pytest
 from gateway.audio.files import write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
-from tests.integration.programs import Program, Start
+from gateway.tools.program import Program
+from tests.integration.programs import Start
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.control.kept import Kept, kept_of
+from gateway.tools.program import Program
 from tests.integration.peers import free_port, require_program, running
-from tests.integration.programs import Program, Start, peers, talk
+from tests.integration.programs import Start, peers, talk
 from tests.patience import PATIENCE_S
 
 

@@ -17,6 +17,7 @@ import pytest
 from gateway.audio.files import read_audio, write_wav
 from gateway.codec import Codec, CodecSpec
 from gateway.codec.checkpoint import save_weights
+from gateway.tools.program import Program
 from tests.patience import PATIENCE_S
 
 SAID_S = 2.5
@@ -26,55 +27,14 @@ def clarilink(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "gateway", *arguments]
 
 
-class Running:
-    """A station, its log in a file."""
-
-    def __init__(self, config: Path) -> None:
-        self._log = config.with_suffix(".log")
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                clarilink("run", "-c", str(config)), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def wait_for(self, told: str) -> None:
-        give_up = time.monotonic() + PATIENCE_S
-        while told not in self.log:
-            assert time.monotonic() < give_up, f"never told {told!r}:\n{self.log}"
-            assert self.process.poll() is None, self.log
-            time.sleep(0.05)
-
-    def type(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n".encode())
-        self.process.stdin.flush()
-
-    def end(self) -> dict[str, float]:
-        """Quit; the counters."""
-        self.type("q")
-        assert self.process.wait(PATIENCE_S) == 0, self.log
-        (line,) = [line for line in self.log.splitlines() if "station stopped" in line]
-        return dict(json.loads(line))
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-
-
-def write_until_heard(sender: Running, listener: Running, text: str) -> None:
+def write_until_heard(sender: Program, listener: Program, text: str) -> None:
     """Write until ZeroMQ has found the way, and past message ids that a station in its second life uses again."""
     for turn in range(int(PATIENCE_S)):
         sender.type(f"t {text} {turn}")
         time.sleep(0.5)
-        if f": {text}" in listener.log:
+        if listener.telling(f": {text}"):
             return
-    raise AssertionError(f"never heard {text!r}:\n{listener.log}")
+    raise AssertionError(f"never heard {text!r}:\n" + "\n".join(listener.lines))
 
 
 @pytest.fixture
@@ -122,8 +82,8 @@ peer_keys = {json.dumps(keys)}
 
 
 @contextlib.contextmanager
-def running(*configs: Path) -> Iterator[list[Running]]:
-    started = [Running(config) for config in configs]
+def running(*configs: Path) -> Iterator[list[Program]]:
+    started = [Program("run", "-c", str(config)) for config in configs]
     try:
         for station in started:
             station.wait_for("station ready")
@@ -155,7 +115,7 @@ def test_those_with_the_key_talk_and_one_with_another_hears_nothing(folder: Path
         c.wait_for("packets refused: ")
         c.type("t Let me in.")
         a.wait_for("packets refused: ")
-        counts = [station.end() for station in (a, b, c)]
+        counts = [station.quit() for station in (a, b, c)]
     sent, heard, strange = counts
     assert heard["rx.overs"] == 1
     # Nothing of the over is missing; on a busy machine a frame may come too late for its tick and be waited for.
@@ -178,7 +138,7 @@ def test_a_station_that_starts_again_is_heard_and_goes_on_counting(folder: Path)
         for life in (1, 2):
             with running(configs[0]) as (a,):
                 write_until_heard(a, b, f"life {life}")
-                a.end()
-        counts = b.end()
+                a.quit()
+        counts = b.quit()
     assert counts["rx.packets"] >= 2
     assert not any(name.startswith("rx.dropped") for name in counts)

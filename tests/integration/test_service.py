@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from gateway.audio.files import read_audio
-from tests.integration.programs import Program, Start, free_port, peers
+from gateway.tools.program import Program
+from tests.integration.programs import Start, free_port, peers
 from tests.patience import PATIENCE_S
 
 

@@ -23,9 +23,9 @@ from gateway.clock import SystemClock
 from gateway.errors import AudioError, RestartWanted
 from gateway.service.restart import HUNG_S, REST_S
 from gateway.station.tones import steady_tone
+from gateway.tools.program import Program
 from gateway.tools.virtual_sound import VirtualSound
 from tests.integration.peers import require_program
-from tests.integration.programs import Program
 from tests.patience import PATIENCE_S
 
 END_S = 30.0

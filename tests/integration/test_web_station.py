@@ -18,7 +18,8 @@ from gateway.audio.files import read_audio
 from gateway.evaluation.asr import load_recogniser
 from gateway.evaluation.wer import normalise, word_errors
 from gateway.samples import sample_path
-from tests.integration.programs import Program, Start, free_port
+from gateway.tools.program import Program
+from tests.integration.programs import Start, free_port
 from tests.patience import PATIENCE_S
 from tests.web.chromium import chromium
 from tests.web.desk import until
