@@ -46,14 +46,14 @@ def sample(quantizer: ResidualFsq, latent: Tensor, sharpness: float, generator: 
 
 
 def log_probability(quantizer: ResidualFsq, latent: Tensor, rollout: Rollout, sharpness: float) -> Tensor:
-    """Mean log-probability of a digit under the policy of latents (batch, t, width): (batch,), with gradients."""
+    """Of a frame's digits under the policy of latents (batch, t, width), their mean: (batch, t), with gradients."""
     residual = quantizer.norm(latent).float()
-    total = latent.new_zeros(latent.shape[0])
+    total: Tensor = residual.new_zeros(residual.shape[:2])
     for stage, (project, restore) in enumerate(zip(quantizer.inputs, quantizer.outputs, strict=True)):
         mine = slice(stage * DIGITS_PER_STAGE, (stage + 1) * DIGITS_PER_STAGE)
         logits = level_logits(project(residual), sharpness)
         chosen = logits.gather(-1, rollout.digits[..., mine, None])[..., 0]
-        total = total + chosen.mean(dim=(1, 2)) / len(quantizer.inputs)
+        total = total + chosen.mean(dim=2) / len(quantizer.inputs)
         residual = residual - restore(rollout.values[..., mine])
     return total
 

@@ -123,10 +123,15 @@ class PolicyRecipe(StrictModel):
     weight: float = 10.0
     sharpness: float = 5.0
     """Logits of a digit's levels are -sharpness d^2, d the distance in levels (ClariCodec, arXiv 2605.19541)."""
+    errors: float = 1.0
+    """Weight of what is heard wrong in a clip's reward; with 0 rollouts need not be read, which takes most time."""
     characters: float = 0.5
-    """Share of character errors in the reward; the rest is word errors."""
+    """Share of character errors in that; the rest is word errors."""
     likelihood: float = 0.2
     """Weight in the reward of the mean log-probability (nats a token) of the clean words: dense where words are not."""
+    credit: float = 0.0
+    """Weight of the log-probability of every clean word, for the frames in which it is said alone (credit.py), beside
+    the clip's reward for all frames."""
 
 
 class TrainRecipe(StrictModel):
