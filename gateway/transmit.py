@@ -75,6 +75,7 @@ class Transmitter:
         self._suppressor: Suppressor | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
+        self._level_db: float | None = None  # of who spoke last
         self._packetizer: Packetizer | None = None
         self._protection = Protection() if protection is None else protection
         self._protector: Protector = protector(self._protection)
@@ -174,7 +175,7 @@ class Transmitter:
         frames = frames_per_packet or self._frames_per_packet
         lookahead = self._codec.spec.default_lookahead if self._lookahead is None else self._lookahead
         search = SearchSettings.live(frames, lookahead) if self._search else None
-        self._encoder = self._codec.encoder_stream(lookahead, search, self._pace)
+        self._encoder = self._codec.encoder_stream(lookahead, search, self._pace, self._level_db)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(frames, self._session, self._over_id)
         self._protector = protector(self._protection)
@@ -192,6 +193,7 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
+        self._level_db = self._encoder.level_db
         packets += self._protected(self._packetizer.finish())
         self._encoder = self._packetizer = self._suppressor = None
         return packets

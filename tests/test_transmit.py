@@ -41,12 +41,14 @@ def voice(data: bytes, crc: bool = False) -> VoicePacket:
 
 def test_noise_is_suppressed_before_the_codec(small_codec: Codec, speechlike: np.ndarray) -> None:
     pytest.importorskip("pyrnnoise", reason="pyrnnoise is not installed (extra denoise)")
-    sender = transmitter(small_codec, Metrics(), clean=True)
-    for _ in range(2):  # every over begins afresh
+    sender, level_db = transmitter(small_codec, Metrics(), clean=True), None
+    for _ in range(2):  # every over begins afresh, but for the level that is expected
         packets = [voice(data) for data in send(sender, speechlike)]
         frames = b"".join(frame for packet in packets for frame in packet.frames)
-        assert frames == small_codec.encode(denoise(speechlike))
-        assert frames != small_codec.encode(speechlike)
+        stream = small_codec.encoder_stream(level_db=level_db)
+        assert frames == b"".join([*stream.push(denoise(speechlike)), *stream.flush()])
+        assert frames != small_codec.encode(speechlike, level_db=level_db)
+        level_db = stream.level_db
 
 
 def send(sender: Transmitter, pcm: np.ndarray, block: int = 320) -> list[bytes]:
@@ -70,8 +72,21 @@ def test_overs_are_independent_and_numbered(small_codec: Codec, speechlike: np.n
     sender = transmitter(small_codec, Metrics())
     first = [voice(data) for data in send(sender, speechlike)]
     second = [voice(data) for data in send(sender, speechlike, block=777)]
-    assert [packet.frames for packet in first] == [packet.frames for packet in second]
+    assert [len(packet.frames) for packet in first] == [len(packet.frames) for packet in second]
     assert {(packet.over_id - first[0].over_id) % 32 for packet in second} == {1}
+
+
+def test_a_quiet_talker_is_expected_to_be_quiet_again(small_codec: Codec, speechlike: np.ndarray) -> None:
+    quiet = speechlike * np.float32(0.02)
+    sender = transmitter(small_codec, Metrics())
+    overs = [[voice(data) for data in send(sender, quiet)] for _ in range(2)]
+    first, second = (b"".join(frame for packet in over for frame in packet.frames) for over in overs)
+    stream = small_codec.encoder_stream()
+    assert first == b"".join([*stream.push(quiet), *stream.flush()])
+    assert stream.level_db is not None
+    assert stream.level_db < -40
+    assert second == small_codec.encode(quiet, level_db=stream.level_db)
+    assert first[:3] != second[:3]  # from its first frame on
 
 
 def test_a_packet_goes_out_as_soon_as_its_last_frame_is_known(small_codec: Codec) -> None:

@@ -79,11 +79,13 @@ class Codec:
         lookahead: int | None = None,
         search: SearchSettings | None = None,
         pace: SearchPace | None = None,
+        level_db: float | None = None,
     ) -> EncoderStream:
         """A fresh encoder for one over; `lookahead` in latent frames (80 ms each), the spec's default if None.
 
         With `search` it tries its digits on the decoder before it hands them out, a segment at a time (search.py);
-        `pace` may cut its steps to what this machine has time for.
+        `pace` may cut its steps to what this machine has time for. `level_db`: the talker's active level, dBFS, where
+        it is known from before (level.py).
         """
         chosen = self.spec.default_lookahead if lookahead is None else lookahead
         if not 0 <= chosen <= self.spec.max_lookahead:
@@ -91,8 +93,8 @@ class Codec:
                 f"lookahead {chosen} asked for; these weights allow 0 to {self.spec.max_lookahead}"
             )
         if search is None:
-            return EncoderStream(self._model, chosen)
-        return SearchingEncoderStream(self._model, chosen, lambda: Search(*self._listening(), search, pace))
+            return EncoderStream(self._model, chosen, level_db)
+        return SearchingEncoderStream(self._model, chosen, level_db, lambda: Search(*self._listening(), search, pace))
 
     def _listening(self) -> tuple[FrozenDecoder, FrozenEar]:
         """The decoder that is tried, and the recogniser that listens; loaded at the first search."""
@@ -106,13 +108,17 @@ class Codec:
         return DecoderStream(self._model)
 
     def encode(
-        self, pcm: NDArray[np.floating], lookahead: int | None = None, search: SearchSettings | None = None
+        self,
+        pcm: NDArray[np.floating],
+        lookahead: int | None = None,
+        search: SearchSettings | None = None,
+        level_db: float | None = None,
     ) -> bytes:
         """`pcm` (samples,) in -1..1 at 16 kHz to ceil(samples / 1280) frames of 3 bytes.
 
-        `lookahead` and `search` as for `encoder_stream`.
+        `lookahead`, `search` and `level_db` as for `encoder_stream`.
         """
-        stream = self.encoder_stream(lookahead, search)
+        stream = self.encoder_stream(lookahead, search, level_db=level_db)
         return b"".join([*stream.push(pcm), *stream.flush()])
 
     def decode(self, frames: bytes, erased: Collection[int] = (), stages: int = STAGES) -> Pcm:
@@ -138,14 +144,16 @@ class Codec:
 class EncoderStream:
     """One over's encoder state: level control, front end, networks, and samples short of a frame."""
 
-    def __init__(self, model: CodecModel, lookahead: int) -> None:
+    def __init__(self, model: CodecModel, lookahead: int, level_db: float | None = None) -> None:
         self._model = model
         self.lookahead = lookahead
+        self._expected_db = self.level_db = level_db
+        """The talker's active level, dBFS: as expected, after `flush` as heard; for whoever codes the next over."""
         self._start()
 
     def _start(self) -> None:
         self._pending: Pcm = np.zeros(0, np.float32)
-        self._level = LevelState()
+        self._level = LevelState.expecting(self._expected_db)
         self._mel: Tensor = self._model.mel.initial_state(1)
         self._state: EncoderState = self._model.encoder.initial_state(1)
 
@@ -165,6 +173,7 @@ class EncoderStream:
         if len(self._pending):
             frames += self.push(np.zeros(FRAME_SAMPLES - len(self._pending), np.float32))
         frames += self._rest()
+        self.level_db = self._level.level_db
         self._start()
         return frames
 
@@ -194,9 +203,11 @@ class EncoderStream:
 class SearchingEncoderStream(EncoderStream):
     """As its base, but digits go through a search, and come out segments later."""
 
-    def __init__(self, model: CodecModel, lookahead: int, new_search: Callable[[], Search]) -> None:
+    def __init__(
+        self, model: CodecModel, lookahead: int, level_db: float | None, new_search: Callable[[], Search]
+    ) -> None:
         self._new_search = new_search
-        super().__init__(model, lookahead)
+        super().__init__(model, lookahead, level_db)
 
     def _start(self) -> None:
         super()._start()

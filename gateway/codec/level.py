@@ -1,7 +1,9 @@
 """Causal level control in front of the encoder: every talker arrives at one level, whatever the microphone.
 
 Rule: the gain is decided frame by frame from what has been heard so far and is never transmitted; the decoder plays
-at the common level. Silence and steady noise do not raise it: only frames near the loudest recent level count.
+at the common level. Before any speech the gain is that of the level expected: what stands before the first word, a
+room or an engine, is not raised, for once it is loud it costs the words after it. A station expects the level of the
+over before, a file that of the whole file.
 """
 
 from __future__ import annotations
@@ -19,41 +21,101 @@ SILENCE_DB = -65.0
 GATE_DB = 20.0
 """Frames this far under the running level are pauses and leave the level alone."""
 JUMP_DB = 9.0
-"""A frame this far above the running level is a talker after noise: start again from it."""
+"""A frame this far above the running level is a talker after noise: start again from it. So far below a level that is
+only guessed, speech is of another talker."""
 MEMORY_FRAMES = 40
 """Frames of 80 ms the running level averages over: 3.2 s."""
+GUESSED_FRAMES, KNOWN_FRAMES = 2, 20
+"""Frames that the level expected counts for."""
+SPEECH_DB = 8.0
+"""A frame this far above the quietest 10 ms lately is speech, or something else that begins and ends."""
+FLOOR_RISE_DB = 0.25
+"""A frame, so that the quietest 10 ms are forgotten where the room grows louder: 3 dB a second."""
+FRAMES_TO_BEGIN, FRAMES_TO_DROP = 2, 8
+"""Frames of speech below the gate after which it is believed to be that quiet: before any that was not, and after."""
 CEILING = 0.98
+_ACTIVE = 10**-2.5
+"""Of the loudest 10 ms: those below are no part of a frame's level."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelState:
-    """Mean power of active frames, how many were averaged, and the gain the last frame ended on (linear)."""
+    """Mean power of active frames, how many were averaged, and the gain the last frame ended on (linear); the quietest
+    power lately, how many frames of quiet speech came in a row and their power in sum, and whether there was speech."""
 
-    power: float = 0.0
-    frames: int = 0
+    power: float = 10 ** (TARGET_LEVEL_DB / 10)
+    frames: int = GUESSED_FRAMES
     gain: float = 1.0
+    floor: float = float("inf")
+    quiet: int = 0
+    quiet_power: float = 0.0
+    heard: bool = False
+
+    @classmethod
+    def expecting(cls, level_db: float | None) -> LevelState:
+        """A start, where the active level of the talker is known, dBFS; None, or one of silence: it is not."""
+        if level_db is None or level_db < SILENCE_DB:
+            return cls()
+        power = 10 ** (level_db / 10)
+        return cls(power=power, frames=KNOWN_FRAMES, gain=_gain(power), heard=True)
+
+    @property
+    def level_db(self) -> float | None:
+        """Active level of the talker heard, dBFS; None where there was no speech."""
+        return 10 * float(np.log10(self.power)) if self.heard else None
+
+
+def active_level_db(pcm: NDArray[np.float32]) -> float:
+    """Level of the active part of speech (samples,), dBFS: its 10 ms within 25 dB of the 95th percentile.
+
+    A simple relative of ITU-T P.56: pauses do not count, so the figure does not depend on how much silence there is.
+    -100 for nothing.
+    """
+    powers = _powers(pcm) + 1e-12
+    if len(powers) == 0:
+        return -100.0
+    loud = np.quantile(powers, 0.95)
+    return float(10 * np.log10(np.mean(powers[powers >= loud * _ACTIVE])))
 
 
 def control_level(frame: NDArray[np.float32], state: LevelState) -> tuple[NDArray[np.float32], LevelState]:
     """Scale one frame (samples,) in -1..1 to the common level; the gain ramps over the frame."""
-    blocks = frame[: len(frame) // 160 * 160].reshape(-1, 160).astype(np.float64)
-    powers = np.mean(blocks**2, axis=1)
+    powers = _powers(frame)
     loudest = float(powers.max(initial=0.0))
-    active = powers[powers >= loudest * 10**-2.5]
-    power = float(active.mean()) if loudest > 0 else 0.0
-    mean, count = state.power, state.frames
-    if power > 10 ** (SILENCE_DB / 10):
-        if count == 0 or power > mean * 10 ** (JUMP_DB / 10):
-            mean, count = power, 1
-        elif power > mean * 10 ** (-GATE_DB / 10):
-            count = min(count + 1, MEMORY_FRAMES)
+    power = float(powers[powers >= loudest * _ACTIVE].mean()) if loudest > 0 else 0.0
+    floor = min(state.floor * 10 ** (FLOOR_RISE_DB / 10), float(powers.min(initial=np.inf)))
+    mean, count, heard = state.power, state.frames, state.heard
+    quiet, quiet_power = state.quiet, state.quiet_power
+    is_speech = power > max(floor * 10 ** (SPEECH_DB / 10), 10 ** (SILENCE_DB / 10))
+    if power > mean * 10 ** (JUMP_DB / 10):
+        mean, count, quiet, quiet_power = power, 1, 0, 0.0
+        heard = heard or is_speech
+    elif power > mean * 10 ** (-(GATE_DB if heard else JUMP_DB) / 10):
+        quiet, quiet_power = 0, 0.0
+        if is_speech:
+            heard, count = True, min(count + 1, MEMORY_FRAMES)
             mean += (power - mean) / count
-    gain = 1.0
-    if count:
-        gain_db = TARGET_LEVEL_DB - 10 * np.log10(mean)
-        gain = 10 ** (float(np.clip(gain_db, MIN_GAIN_DB, MAX_GAIN_DB)) / 20)
+    elif is_speech:
+        quiet, quiet_power = quiet + 1, quiet_power + power
+        if quiet >= (FRAMES_TO_DROP if heard else FRAMES_TO_BEGIN):
+            mean, count, heard = quiet_power / quiet, quiet, True
+            quiet, quiet_power = 0, 0.0
+    elif not heard:
+        quiet, quiet_power = 0, 0.0
+    gain, start = _gain(mean), state.gain
     peak = float(np.abs(frame).max(initial=0.0))
-    gain = min(gain, CEILING / peak) if peak > 0 else gain
-    start = gain if state.frames == 0 else min(state.gain, CEILING / peak if peak > 0 else state.gain)
+    if peak > 0:
+        gain, start = min(gain, CEILING / peak), min(start, CEILING / peak)
     ramp = np.linspace(start, gain, len(frame), dtype=np.float32)
-    return frame * ramp, LevelState(mean, count, gain)
+    return frame * ramp, LevelState(mean, count, gain, floor, quiet, quiet_power, heard)
+
+
+def _powers(pcm: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean power of every 10 ms."""
+    blocks = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
+    return np.asarray(np.mean(blocks**2, axis=1))
+
+
+def _gain(power: float) -> float:
+    """Linear, for a mean power."""
+    return 10 ** (float(np.clip(TARGET_LEVEL_DB - 10 * np.log10(power), MIN_GAIN_DB, MAX_GAIN_DB)) / 20)

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.audio.acoustics import (
-    active_level_db,
     coloured_noise,
     engine_hum,
     hand_microphone,
     statistical_room,
 )
 from gateway.audio.files import read_audio
+from gateway.codec.level import active_level_db
 from gateway.errors import EvaluationError
 
 Pcm = NDArray[np.float32]

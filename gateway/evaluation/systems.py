@@ -1,6 +1,8 @@
 """What can be compared: the original, Codec2, and ours at its rates, through channels and with bit errors.
 
 Rule: a system is a function of a clip's number and sound, so that a run repeats whatever order it is done in.
+Ours expects the level of the clip, as an encoder of files does, and a station of one whose over before it sent; through
+channels it does not.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from gateway.audio.denoise import available, denoise
 from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec, SearchSettings
+from gateway.codec.level import active_level_db
 from gateway.errors import EvaluationError
 from gateway.evaluation import codec2
 from gateway.protocol.protection import Protection
@@ -125,7 +128,7 @@ def build_protected(
 def with_bit_errors(codec: Codec, pcm: Pcm, rate: float, seed: int, search: bool = False) -> Pcm:
     """Every bit flipped with probability `rate`; the decoder is not told which."""
     settings = SearchSettings.live(LIVE_FRAMES) if search else None
-    frames = np.frombuffer(codec.encode(pcm, search=settings), np.uint8)
+    frames = np.frombuffer(codec.encode(pcm, search=settings, level_db=active_level_db(pcm)), np.uint8)
     flips = np.random.default_rng(seed).random(8 * len(frames)) < rate
     return codec.decode((frames ^ np.packbits(flips)).tobytes())[: len(pcm)]
 
@@ -139,7 +142,11 @@ def _codec2(mode: str) -> System:
 
 
 def _ours(codec: Codec, stages: int, search: SearchSettings | None = None) -> System:
-    return lambda _number, pcm: codec.decode(codec.encode(pcm, search=search), stages=stages)[: len(pcm)]
+    def decoded(_number: int, pcm: Pcm) -> Pcm:
+        frames = codec.encode(pcm, search=search, level_db=active_level_db(pcm))
+        return codec.decode(frames, stages=stages)[: len(pcm)]
+
+    return decoded
 
 
 def _after_denoising(system: System) -> System:

@@ -92,6 +92,7 @@ class Mailbox:
         self._lookahead, self._new_suppressor = lookahead, suppressor
         self._time_out_s, self._release_s = time_out_s, release_s
         self._encoder: EncoderStream | None = None
+        self._level_db: float | None = None  # of who spoke last
         self._suppressor: Suppressor | None = None
         self._frames: list[bytes] = []
         self._began_s = self._until_s = 0.0
@@ -159,7 +160,7 @@ class Mailbox:
     def record(self, now_s: float) -> None:
         """Begin a recording, or go on with one whose key was let go just now."""
         if self._encoder is None:
-            self._encoder = self._codec.encoder_stream(self._lookahead)
+            self._encoder = self._codec.encoder_stream(self._lookahead, level_db=self._level_db)
             self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
             self._frames = []
             self._began_s = now_s
@@ -189,6 +190,7 @@ class Mailbox:
         if self._suppressor is not None:
             self._frames += self._encoder.push(self._suppressor.flush())
         frames = [*self._frames, *self._encoder.flush()][:MAX_FRAMES]
+        self._level_db = self._encoder.level_db
         self._encoder = self._suppressor = None
         self._frames = []
         spec = self._codec.spec

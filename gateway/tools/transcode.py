@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,14 +20,19 @@ from gateway.audio.denoise import Denoiser
 from gateway.audio.files import SoundReader, WavWriter
 from gateway.codec import Codec, SearchSettings
 from gateway.codec.codec import frames_of
-from gateway.codec.spec import CODEC_ID, FRAME_BYTES, FRAME_SAMPLES, SYNTHESIS_DELAY
+from gateway.codec.level import active_level_db
+from gateway.codec.spec import CODEC_ID, FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.errors import CheckpointError, GatewayError, RemoteProtocolError
 from gateway.protocol.container import ClkReader, ClkWriter
+
+Pcm = NDArray[np.float32]
 
 READ_BYTES = 4096
 PIPE_BLOCK_FRAMES = 3
 FILE_BLOCK_FRAMES = 60
 PIPE_SEARCH_FRAMES = 6
+LEVEL_S = 30.0
+"""Of a file, from its beginning: by them its talker's level is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,11 @@ def encode_file(
         ahead = spec.default_lookahead if lookahead is None else lookahead
         if search is not None and piped:
             search = replace(search, segment_frames=PIPE_SEARCH_FRAMES, ahead_frames=ahead)
-        stream = codec.encoder_stream(lookahead, search)
+        blocks = iter(reader)
+        # A file's level is known before its first word is coded; a pipe's is heard as it comes (codec/level.py).
+        first = [] if piped else list(_seconds(blocks, LEVEL_S))
+        level_db = active_level_db(np.concatenate(first)) if first else None
+        stream = codec.encoder_stream(lookahead, search, level_db=level_db)
         denoiser = Denoiser() if denoise else None
         samples = frames = 0
 
@@ -77,7 +87,7 @@ def encode_file(
                     writer.write(data)
                 frames += len(codes)
 
-        for block in reader:
+        for block in chain(first, blocks):
             samples += len(block)
             put(stream.push(block if denoiser is None else denoiser.push(block)))
         if denoiser is not None:
@@ -175,6 +185,14 @@ def _check_codec(codec_id: int, version: int, codec: Codec) -> None:
             f"made by codec {codec_id} version {version}; "
             f"the loaded weights decode codec {CODEC_ID} up to version {codec.spec.codec_version}"
         )
+
+
+def _seconds(blocks: Iterator[Pcm], seconds: float) -> Iterator[Pcm]:
+    """The next blocks, until they are so long together."""
+    left = seconds * SAMPLE_RATE
+    while left > 0 and (block := next(blocks, None)) is not None:
+        left -= len(block)
+        yield block
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:

@@ -18,8 +18,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.audio.acoustics import active_level_db
 from gateway.audio.files import SoundReader, decode_audio
+from gateway.codec.level import active_level_db
 from gateway.errors import AudioError
 from gateway.trainer.data import SAMPLE_RATE
 from gateway.trainer.layouts import Entry, Missing

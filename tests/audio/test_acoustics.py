@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.audio.acoustics import active_level_db, coloured_noise, engine_hum, hand_microphone, statistical_room
+from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, statistical_room
+from gateway.codec.level import active_level_db
 
 
 def test_pauses_do_not_count_in_the_active_level() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.audio.acoustics import active_level_db
 from gateway.audio.files import read_audio
 from gateway.audio.microphone import Finding, judge
+from gateway.codec.level import active_level_db
 from gateway.samples import sample_path
 
 T = np.arange(48_000) / 16_000

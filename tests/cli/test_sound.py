@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gateway.audio.acoustics import active_level_db
 from gateway.audio.device import DeviceInfo
 from gateway.audio.files import read_audio, write_wav
 from gateway.cli.root import main
 from gateway.cli.sound import chosen_lines, device_lines, meter
+from gateway.codec.level import active_level_db
 from gateway.config import AudioSection
 from gateway.errors import AudioError
 from gateway.samples import sample_path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gateway.audio.acoustics import active_level_db
+from gateway.codec.level import active_level_db
 from gateway.errors import EvaluationError
 from gateway.evaluation.conditions import CLEAN, band, made_up_noise, noise, noise_recordings, reverb
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gateway.audio.acoustics import active_level_db
-from gateway.codec.level import TARGET_LEVEL_DB
+from gateway.codec.level import TARGET_LEVEL_DB, active_level_db
 from gateway.trainer.augment import ClipSource
 from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import AugmentRecipe

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gateway.audio.acoustics import active_level_db
+from gateway.codec.level import active_level_db
 from gateway.errors import ConfigError
 from gateway.trainer.data import Corpus
 from gateway.trainer.prepare import prepare
