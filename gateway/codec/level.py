@@ -31,6 +31,8 @@ SPEECH_DB = 8.0
 """A frame this far above the quietest 10 ms lately is speech, or something else that begins and ends."""
 FLOOR_RISE_DB = 0.25
 """A frame, so that the quietest 10 ms are forgotten where the room grows louder: 3 dB a second."""
+NOTHING_DB = -80.0
+"""10 ms below this are a sound card that has not begun, or the edge of a file: they tell nothing of the room."""
 FRAMES_TO_BEGIN, FRAMES_TO_DROP = 2, 8
 """Frames of speech below the gate after which it is believed to be that quiet: before any that was not, and after."""
 CEILING = 0.98
@@ -83,7 +85,8 @@ def control_level(frame: NDArray[np.float32], state: LevelState) -> tuple[NDArra
     powers = _powers(frame)
     loudest = float(powers.max(initial=0.0))
     power = float(powers[powers >= loudest * _ACTIVE].mean()) if loudest > 0 else 0.0
-    floor = min(state.floor * 10 ** (FLOOR_RISE_DB / 10), float(powers.min(initial=np.inf)))
+    sounding = powers[powers > 10 ** (NOTHING_DB / 10)]
+    floor = min(state.floor * 10 ** (FLOOR_RISE_DB / 10), float(sounding.min(initial=np.inf)))
     mean, count, heard = state.power, state.frames, state.heard
     quiet, quiet_power = state.quiet, state.quiet_power
     is_speech = power > max(floor * 10 ** (SPEECH_DB / 10), 10 ** (SILENCE_DB / 10))

@@ -62,6 +62,14 @@ def test_a_room_before_the_first_word_is_not_raised(given: float, expected: floa
     assert state.level_db == expected
 
 
+@pytest.mark.parametrize("expected", [None, -26.0])
+def test_nor_is_it_after_a_sound_card_that_gave_nothing_at_first(expected: float | None) -> None:
+    pcm = np.concatenate([np.zeros(8_000, np.float32), noise(-55)])
+    out, state = run(pcm, LevelState.expecting(expected))
+    assert level_db(out[8_000:]) == pytest.approx(-55, abs=1)
+    assert state.level_db == expected
+
+
 def test_pauses_are_not_raised() -> None:
     out, _ = run(np.concatenate([talk(-26), noise(-60), talk(-26)]))
     assert level_db(out[80_000:110_000]) < -55
