@@ -1,8 +1,8 @@
 """What can be compared: the original, Codec2, and ours at its rates, through channels and with bit errors.
 
 Rule: a system is a function of a clip's number and sound, so that a run repeats whatever order it is done in.
-Ours expects the level of the clip, as an encoder of files does, and a station of one whose over before it sent; through
-channels it does not.
+Ours knows the level of the clip beforehand, as an encoder of files does and a station from its second over on; through
+channels it does not, as at a station's first.
 """
 
 from __future__ import annotations
