@@ -6,15 +6,12 @@ log-probability, given those before it, depends on little more than the sound fr
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gateway.errors import CheckpointError
-from gateway.trainer.words import PROMPT
+from gateway.trainer.words import PROMPT, FastWhisper
 
 FEATURES_A_FRAME = 4
 """Whisper's features are at 50 Hz, code frames at 12.5 Hz."""
@@ -24,16 +21,8 @@ AFTER = 1
 """Code frames after its last: where one word ends and the next begins is known to a frame or so."""
 
 
-class Aligner:
-    """When every token is said, by the attention of Whisper tiny.en's alignment heads (CTranslate2, on a CPU)."""
-
-    def __init__(self, folder: Path, threads: int) -> None:
-        try:
-            import ctranslate2
-        except ImportError as error:
-            raise CheckpointError("ctranslate2 is not installed; install clarilink[train]") from error
-        self._storage = ctranslate2.StorageView.from_array
-        self._model = ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=threads)
+class Aligner(FastWhisper):
+    """When every token is said, by the attention of Whisper's alignment heads."""
 
     def spans(self, features: Tensor, lines: list[list[int]], frames: int) -> list[NDArray[np.int64]]:
         """Of each line (tokens,) in normalised encoder outputs (clips, any, width), of which `frames` are speech: the
