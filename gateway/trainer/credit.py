@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gateway.trainer.acoustic import FEATURES_A_LATENT
 from gateway.trainer.words import PROMPT, FastWhisper
 
-FEATURES_A_FRAME = 4
-"""Whisper's features are at 50 Hz, code frames at 12.5 Hz."""
 BEFORE = 4
 """Code frames before a word's first whose digits still shape its sound: a decoder's memory, and a word's onset."""
 AFTER = 1
@@ -55,7 +54,7 @@ def by_frame(words: Tensor, spans: list[NDArray[np.int64]], frames: int) -> Tens
     for clip, spoken in enumerate(spans):
         for token, (first, last) in enumerate(spoken.tolist()):
             if first >= 0:
-                begin = max(0, first // FEATURES_A_FRAME - BEFORE)
-                answers[clip, token, begin : last // FEATURES_A_FRAME + AFTER + 1] = 1.0
+                begin = max(0, first // FEATURES_A_LATENT - BEFORE)
+                answers[clip, token, begin : last // FEATURES_A_LATENT + AFTER + 1] = 1.0
     credit = centred @ answers.to(words.device)
     return credit / (credit.square().mean().sqrt() + 1e-4)

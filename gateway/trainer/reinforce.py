@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gateway.codec.model import CodecModel
-from gateway.trainer.acoustic import AcousticTask, Clips
-from gateway.trainer.credit import FEATURES_A_FRAME, Aligner, by_frame
+from gateway.trainer.acoustic import FEATURES_A_LATENT, AcousticTask, Clips
+from gateway.trainer.credit import Aligner, by_frame
 from gateway.trainer.policy import Rollout, advantages, log_probability, sample
 from gateway.trainer.recipe import TrainRecipe
 from gateway.trainer.tasks import CODEC, Turn
@@ -68,7 +68,7 @@ class ReinforceTask(AcousticTask):
         if self._aligner is not None:
             clean = self.hearing.whisper.normalised(batch.target[-1])
             frames = latent.shape[1]
-            spans = self._aligner.spans(clean, lines, frames * FEATURES_A_FRAME)
+            spans = self._aligner.spans(clean, lines, frames * FEATURES_A_LATENT)
             gain = gain + policy.credit * by_frame(words, spans, frames)
         chances = log_probability(self.codec.quantizer, many, rollout, policy.sharpness)
         terms["policy"] = -(gain * chances.view(len(lines), policy.group, -1)).mean()

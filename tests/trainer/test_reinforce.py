@@ -12,9 +12,9 @@ import torch
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.quantizer import level_value
 from gateway.samples import sample_path
-from gateway.trainer.acoustic import AcousticBatch
+from gateway.trainer.acoustic import FEATURES_A_LATENT, AcousticBatch
 from gateway.trainer.checkpoint import load_codec
-from gateway.trainer.credit import FEATURES_A_FRAME, by_frame
+from gateway.trainer.credit import by_frame
 from gateway.trainer.policy import Rollout
 from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import AugmentRecipe, ChannelRecipe, PolicyRecipe, TrainRecipe
@@ -108,7 +108,7 @@ def test_what_is_garbled_pays_where_it_is_said(data: Path) -> None:
     assert task._aligner is not None
     clean = task.hearing.whisper.normalised(batch.target[-1])
     frames = rollout.digits.shape[1]
-    spans = task._aligner.spans(clean, lines, frames * FEATURES_A_FRAME)
+    spans = task._aligner.spans(clean, lines, frames * FEATURES_A_LATENT)
     credit = by_frame(task.word_chances(task.features(rollout), lines), spans, frames)[:, 1]
     blamed = -credit[:, GARBLED].mean()
     assert blamed > 1.0  # in units of the root mean square of all
