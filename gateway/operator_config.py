@@ -89,7 +89,8 @@ class MetricsSection(StrictModel):
 
 
 class StateSection(StrictModel):
-    """What a restart keeps (last heard, texts, counters, volume): `file`, written at most every `every_s`."""
+    """What a restart keeps (last heard, texts, overs, levels of speaker and talker): `file`, written at most every
+    `every_s`."""
 
     file: ConfigPath
     every_s: float = Field(default=5.0, ge=0.5, le=3600)

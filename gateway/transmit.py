@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.codec import Codec, EncoderStream, SearchPace, SearchSettings
+from gateway.codec.level import TalkerLevel
 from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect
@@ -52,13 +53,15 @@ class Transmitter:
         protection: Protection | None = None,
         search: bool = False,
         pace: SearchPace | None = None,
+        talker: TalkerLevel | None = None,
         tap: Callable[[VoicePacket | ParityPacket, int], None] | None = None,
     ) -> None:
-        """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing itself;
-        `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes packets secure
-        (None: no security); `protection` None is none; with `search` the codec searches each
-        packet, in no more steps than `pace` has time for; `tap` is shown each packet of an over before it is sealed,
-        and its bytes on the air. Raises LocalProtocolError for both against bit errors."""
+        """`source` (u16) and `group` (u8) go out in the session block; `crc` where the link checks nothing
+        itself; `suppressor` makes the noise suppressor of one over, which goes before the codec; `sealer` makes
+        packets secure (None: no security); `protection` None is none; with `search` the codec searches each
+        packet, in no more steps than `pace` has time for; `talker` is how loud the last one was, kept up; `tap`
+        is shown each packet of an over before it is sealed, and its bytes on the air. Raises LocalProtocolError
+        for both against bit errors."""
         if sealer is not None and protection is not None and protection.is_bit:
             raise LocalProtocolError("bit protection lets wrong bits of voice pass, and the tag of security bears none")
         self._codec = codec
@@ -75,7 +78,7 @@ class Transmitter:
         self._suppressor: Suppressor | None = None
         self._over_id: int | None = None
         self._encoder: EncoderStream | None = None
-        self._level_db: float | None = None  # of who spoke last
+        self._talker = TalkerLevel() if talker is None else talker
         self._packetizer: Packetizer | None = None
         self._protection = Protection() if protection is None else protection
         self._protector: Protector = protector(self._protection)
@@ -96,6 +99,7 @@ class Transmitter:
             protection=self._protection,
             search=self._search,
             pace=self._pace,
+            talker=self._talker,
             tap=tap,
         )
 
@@ -149,6 +153,11 @@ class Transmitter:
         return self._new_suppressor is not None
 
     @property
+    def talker_db(self) -> float | None:
+        """Active level of who spoke last into this station's microphone, dBFS; None before anybody did."""
+        return self._talker.level_db
+
+    @property
     def active(self) -> bool:
         """Whether an over is being sent."""
         return self._encoder is not None
@@ -175,7 +184,7 @@ class Transmitter:
         frames = frames_per_packet or self._frames_per_packet
         lookahead = self._codec.spec.default_lookahead if self._lookahead is None else self._lookahead
         search = SearchSettings.live(frames, lookahead) if self._search else None
-        self._encoder = self._codec.encoder_stream(lookahead, search, self._pace, self._level_db)
+        self._encoder = self._codec.encoder_stream(lookahead, search, self._pace, self._talker.level_db)
         self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
         self._packetizer = Packetizer(frames, self._session, self._over_id)
         self._protector = protector(self._protection)
@@ -193,7 +202,7 @@ class Transmitter:
             return []
         packets = [] if self._suppressor is None else self._packets(self._encoder.push(self._suppressor.flush()))
         packets += self._packets(self._encoder.flush())
-        self._level_db = self._encoder.level_db
+        self._talker.learn(self._encoder.level_db)
         packets += self._protected(self._packetizer.finish())
         self._encoder = self._packetizer = self._suppressor = None
         return packets

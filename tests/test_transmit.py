@@ -87,6 +87,9 @@ def test_a_quiet_talker_is_expected_to_be_quiet_again(small_codec: Codec, speech
     assert stream.level_db < -40
     assert second == small_codec.encode(quiet, level_db=stream.level_db)
     assert first[:3] != second[:3]  # from its first frame on
+    assert sender.talker_db == pytest.approx(stream.level_db, abs=0.5)
+    twin = sender.twin(lambda packet, size: None)
+    assert twin.talker_db == sender.talker_db
 
 
 def test_a_packet_goes_out_as_soon_as_its_last_frame_is_known(small_codec: Codec) -> None:

@@ -25,8 +25,8 @@ JUMP_DB = 9.0
 only guessed, speech is of another talker."""
 MEMORY_FRAMES = 40
 """Frames of 80 ms the running level averages over: 3.2 s."""
-GUESSED_FRAMES, KNOWN_FRAMES = 2, 20
-"""Frames that the level expected counts for."""
+GUESSED_FRAMES, KNOWN_FRAMES = 2, 5
+"""Frames that the level expected counts for: few, as the next to speak may be another, or nearer."""
 SPEECH_DB = 8.0
 """A frame this far above the quietest 10 ms lately is speech, or something else that begins and ends."""
 FLOOR_RISE_DB = 0.25
@@ -65,6 +65,19 @@ class LevelState:
     def level_db(self) -> float | None:
         """Active level of the talker heard, dBFS; None where there was no speech."""
         return 10 * float(np.log10(self.power)) if self.heard else None
+
+
+@dataclass(slots=True)
+class TalkerLevel:
+    """What a microphone remembers from over to over: the active level of who spoke last, dBFS; None before anybody."""
+
+    level_db: float | None = None
+
+    def learn(self, level_db: float | None) -> None:
+        """Take what an over or a recording ended on (`LevelState.level_db`); None, for one without speech, changes
+        nothing."""
+        if level_db is not None:
+            self.level_db = level_db
 
 
 def active_level_db(pcm: NDArray[np.float32]) -> float:

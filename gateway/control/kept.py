@@ -1,4 +1,4 @@
-"""What a station remembers over a restart, and its JSON: who was heard, texts, overs, the speaker's level.
+"""What a station remembers over a restart, and its JSON: who was heard, texts, overs, levels of speaker and talker.
 
 Rule: pure; reading takes what it understands and leaves out the rest: an old or damaged file must not stop a station.
 """
@@ -28,13 +28,14 @@ class Kept:
     overs: tuple[OverView, ...] = ()
     volume_db: float = 0.0
     is_muted: bool = False
+    talker_db: float | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Kept:
         """What of a snapshot is to be kept: messages in the spool (they have an id) keep themselves."""
         texts = tuple(message for message in snapshot.messages if message.id is None)
         audio = snapshot.audio
-        return cls(snapshot.last_heard, texts, snapshot.overs, audio.volume_db, audio.is_muted)
+        return cls(snapshot.last_heard, texts, snapshot.overs, audio.volume_db, audio.is_muted, audio.talker_db)
 
     def to_json(self) -> str:
         """One line."""
@@ -50,12 +51,14 @@ def kept_of(text: str) -> Kept | None:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         return None
     volume_db: Any = found.get("volume_db")
+    talker_db: Any = found.get("talker_db")
     return Kept(
         _views(HeardView, found.get("last_heard")),
         _views(MessageView, found.get("texts")),
         _views(OverView, found.get("overs")),
         float(volume_db) if _is(volume_db, float) and -40 <= volume_db <= 20 else 0.0,
         found.get("is_muted") is True,
+        float(talker_db) if _is(talker_db, float) and -100 <= talker_db <= 0 else None,
     )
 
 

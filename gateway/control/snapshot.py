@@ -92,6 +92,8 @@ class AudioView:
     volume_db: float = 0.0
     is_muted: bool = False
     noise_suppression: bool = False
+    talker_db: float | None = None
+    """Active level of who spoke last here, dBFS: what the level control expects of the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from firmware_bridge.ptt.keying import Keying
 from gateway.audio.base import AudioInput, AudioOutput
 from gateway.clock import Clock
 from gateway.codec import Codec, SearchPace
+from gateway.codec.level import TalkerLevel
 from gateway.config import StationConfig
 from gateway.control.hub import ControlHub
 from gateway.control.kept import Kept
@@ -69,6 +70,8 @@ def build_station(parts: StationParts) -> Station:
     """Put it together and open its link. Raises GatewayError for a spool or link that cannot be used."""
     config, clock, metrics = parts.config, parts.clock, parts.metrics
     rng = random.SystemRandom() if parts.rng is None else parts.rng
+    kept = Kept() if parts.kept is None else parts.kept
+    talker = TalkerLevel(kept.talker_db)
     transmitter = Transmitter(
         parts.codec,
         source=config.station.id,
@@ -83,6 +86,7 @@ def build_station(parts: StationParts) -> Station:
         protection=parts.protection,
         search=config.codec.search != "off",
         pace=parts.pace,
+        talker=talker,
         tap=None if parts.recorder is None else parts.recorder.said_packet,
     )
     receiver = Receiver(
@@ -97,10 +101,9 @@ def build_station(parts: StationParts) -> Station:
         protection=parts.protection,
         tap=parts.recorder,
     )
-    kept = Kept() if parts.kept is None else parts.kept
     speaker = Speaker(parts.audio[1], kept.volume_db, is_muted=kept.is_muted)
     mailbox = Mailbox.of(
-        config, parts.codec, parts.suppressor, parts.link.info, transmitter.carriage, rng, metrics, parts.say
+        config, parts.codec, parts.suppressor, parts.link.info, transmitter.carriage, rng, metrics, parts.say, talker
     )
     return Station(
         config,

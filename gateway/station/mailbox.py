@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.codec import Codec, EncoderStream
+from gateway.codec.level import TalkerLevel
 from gateway.codec.spec import FRAME_BYTES, FRAME_SAMPLES, SYNTHESIS_DELAY
 from gateway.config import MessagesSection, StationConfig
 from gateway.control.snapshot import MessageView
@@ -83,16 +84,17 @@ class Mailbox:
         time_out_s: float,
         release_s: float,
         carriage: Carriage,
+        talker: TalkerLevel,
     ) -> None:
         """A recording ends after `time_out_s`, and `release_s` after the key was let go; `carriage` is what becomes
-        of packets on their way to the link."""
+        of packets on their way to the link; `talker` is how loud the last one was, shared with live voice."""
         self._carriage = carriage
         self._section, self._service, self._disk = section, service, disk
         self._codec, self._say = codec, say
         self._lookahead, self._new_suppressor = lookahead, suppressor
         self._time_out_s, self._release_s = time_out_s, release_s
         self._encoder: EncoderStream | None = None
-        self._level_db: float | None = None  # of who spoke last
+        self._talker = talker
         self._suppressor: Suppressor | None = None
         self._frames: list[bytes] = []
         self._began_s = self._until_s = 0.0
@@ -110,6 +112,7 @@ class Mailbox:
         rng: random.Random,
         metrics: Metrics,
         say: Say,
+        talker: TalkerLevel,
     ) -> Mailbox | None:
         """The mailbox that a station file asks for; `rng` must not repeat after a restart, for ids come from it.
 
@@ -133,6 +136,7 @@ class Mailbox:
             time_out_s=config.ptt.time_out_s,
             release_s=config.ptt.release_ms / 1000,
             carriage=carriage,
+            talker=talker,
         )
 
     def use_link(self, link: LinkInfo) -> None:
@@ -160,7 +164,7 @@ class Mailbox:
     def record(self, now_s: float) -> None:
         """Begin a recording, or go on with one whose key was let go just now."""
         if self._encoder is None:
-            self._encoder = self._codec.encoder_stream(self._lookahead, level_db=self._level_db)
+            self._encoder = self._codec.encoder_stream(self._lookahead, level_db=self._talker.level_db)
             self._suppressor = None if self._new_suppressor is None else self._new_suppressor()
             self._frames = []
             self._began_s = now_s
@@ -190,7 +194,7 @@ class Mailbox:
         if self._suppressor is not None:
             self._frames += self._encoder.push(self._suppressor.flush())
         frames = [*self._frames, *self._encoder.flush()][:MAX_FRAMES]
-        self._level_db = self._encoder.level_db
+        self._talker.learn(self._encoder.level_db)
         self._encoder = self._suppressor = None
         self._frames = []
         spec = self._codec.spec

@@ -135,6 +135,7 @@ class ViewMaker:
             volume_db=self.sounds.speaker.volume_db,
             is_muted=self.sounds.speaker.is_muted,
             noise_suppression=self.transmitter.suppresses_noise,
+            talker_db=self.transmitter.talker_db,
         )
 
     def _troubles(self, direction: str) -> tuple[int, int]:

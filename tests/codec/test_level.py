@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.codec.level import CEILING, TARGET_LEVEL_DB, LevelState, active_level_db, control_level
+from gateway.codec.level import CEILING, TARGET_LEVEL_DB, LevelState, TalkerLevel, active_level_db, control_level
 
 FRAME = 1280
 
@@ -104,6 +104,13 @@ def test_a_shout_after_noise_is_caught_within_one_frame() -> None:
     out, _ = run(np.concatenate([noise(-60), noise(-12)]), LevelState.expecting(-50.0))
     assert np.abs(out).max() <= 1.0
     assert level_db(out[64_000 + FRAME : 64_000 + 4 * FRAME]) < TARGET_LEVEL_DB + 3
+
+
+def test_the_talker_is_remembered_until_another_one_speaks() -> None:
+    talker = TalkerLevel()
+    for level, known in ((None, None), (-30.0, -30.0), (None, -30.0), (-52.0, -52.0)):
+        talker.learn(level)
+        assert talker.level_db == known
 
 
 def test_active_level_does_not_depend_on_pauses() -> None:

@@ -16,6 +16,7 @@ KEPT = Kept(
     (OverView("heard", "bravo", 2, 1e9, 3.4, 0.1), OverView("said", "alpha", None, 1e9, 2.0)),
     -6.0,
     True,
+    -41.5,
 )
 
 
@@ -26,7 +27,7 @@ def test_it_reads_back_the_same() -> None:
 def test_it_comes_out_of_a_snapshot_without_what_the_spool_keeps() -> None:
     snapshot = Snapshot(
         StationView("alpha", 1, 1),
-        audio=AudioView(volume_db=-6.0, is_muted=True),
+        audio=AudioView(volume_db=-6.0, is_muted=True, talker_db=-41.5),
         last_heard=KEPT.last_heard,
         overs=KEPT.overs,
         messages=(*KEPT.texts, MessageView("voice", "in", "bravo", 1e9, id="00ff")),
@@ -41,8 +42,9 @@ def test_what_is_not_understood_is_left_out() -> None:
     found["texts"] = "none"
     found["overs"][1].pop("name")
     found["volume_db"] = 900
+    found["talker_db"] = 3
     kept = kept_of(json.dumps(found))
-    assert kept == Kept(KEPT.last_heard[1:], (), KEPT.overs[:1], 0.0, True)
+    assert kept == Kept(KEPT.last_heard[1:], (), KEPT.overs[:1], 0.0, True, None)
 
 
 @given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
@@ -59,7 +61,7 @@ shapes = st.recursive(
 @given(
     st.fixed_dictionaries(
         {"format": st.just(1)},
-        optional=dict.fromkeys(("last_heard", "texts", "overs", "volume_db", "is_muted"), shapes),
+        optional=dict.fromkeys(("last_heard", "texts", "overs", "volume_db", "is_muted", "talker_db"), shapes),
     )
 )
 def test_odd_shapes_do_no_harm(found: dict[str, object]) -> None:

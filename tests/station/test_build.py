@@ -53,7 +53,7 @@ def test_a_station_of_a_configuration_talks_and_remembers(small_codec: Codec, tm
             print,
             crc=False,
             hub=hub,
-            kept=Kept(last_heard=(HeardView(9, "station 9", 5.0),)),
+            kept=Kept(last_heard=(HeardView(9, "station 9", 5.0),), talker_db=-47.5),
             rng=random.Random(1),
         )
     )
@@ -65,6 +65,7 @@ def test_a_station_of_a_configuration_talks_and_remembers(small_codec: Codec, tm
     assert shown is not None
     assert shown.station.name == "x"
     assert [view.source for view in shown.last_heard] == [9]
+    assert shown.audio.talker_db == -47.5  # of before the restart: an over of silence tells nothing new
     assert "anybody can hear" in shown.security.text
     assert metrics.counter("tx.overs") == 1
     assert (tmp_path / "spool").is_dir()
