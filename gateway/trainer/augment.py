@@ -100,6 +100,9 @@ class ClipSource:
             noise = self._noise(len(clean), rng)
             level = 10 ** ((TARGET_LEVEL_DB - rng.uniform(*r.snr_db)) / 20)
             spoilt = spoilt + noise * np.float32(level / (np.sqrt(np.mean(noise**2)) + 1e-9))
+        # As with formants: drawn only where it is wanted.
+        if r.overdrive_chance > 0 and rng.random() < r.overdrive_chance:
+            spoilt = overdriven(spoilt, rng.uniform(*r.overdrive_db))
         gain = 10 ** (rng.normal(0.0, r.gain_db) / 20)
         return np.asarray(np.clip(spoilt * np.float32(gain), -1, 1), dtype=np.float32)
 
@@ -127,3 +130,10 @@ class ClipSource:
         knots = rng.normal(0.0, depth_db / 2, 9)
         curve = np.interp(np.linspace(0, 8, bins), np.arange(9), knots)
         return np.asarray(10 ** (curve / 20), dtype=np.float32)
+
+
+def overdriven(pcm: Pcm, depth_db: float) -> Pcm:
+    """Peaks of samples (n,) cut off `depth_db` below the highest, then as loud on average as before."""
+    limit = np.abs(pcm).max(initial=0.0) * 10 ** (-depth_db / 20)
+    cut = np.clip(pcm, -limit, limit)
+    return np.asarray(cut * np.sqrt(np.mean(pcm**2) / (np.mean(cut**2) + 1e-12)), dtype=np.float32)

@@ -50,6 +50,9 @@ class AugmentRecipe(StrictModel):
     hand_microphone_chance: float = 0.1
     reverb_chance: float = 0.25
     reverb_s: tuple[float, float] = (0.1, 0.5)
+    overdrive_chance: float = 0.0
+    """Of a microphone, sound card or radio turned up too far: peaks are cut off `overdrive_db` below the highest."""
+    overdrive_db: tuple[float, float] = (3.0, 15.0)
 
 
 class ChannelRecipe(StrictModel):

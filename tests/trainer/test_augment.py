@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from gateway.codec.level import TARGET_LEVEL_DB, active_level_db
-from gateway.trainer.augment import ClipSource
+from gateway.trainer.augment import ClipSource, overdriven
 from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import AugmentRecipe
 
@@ -22,7 +22,12 @@ NOTHING = AugmentRecipe(
     reverb_chance=0.0,
 )
 EVERYTHING = AugmentRecipe(
-    speed_chance=1.0, noise_chance=1.0, equaliser_chance=1.0, hand_microphone_chance=1.0, reverb_chance=1.0
+    speed_chance=1.0,
+    noise_chance=1.0,
+    equaliser_chance=1.0,
+    hand_microphone_chance=1.0,
+    reverb_chance=1.0,
+    overdrive_chance=1.0,
 )
 
 
@@ -52,6 +57,18 @@ def test_formants_move_on_both_sides_and_unwanted_ones_change_no_draw(data: Path
     assert np.array_equal(heard, clean)
     assert heard.shape == plain.shape
     assert not np.allclose(heard, plain, atol=1e-3)
+
+
+def test_an_overdriven_microphone_cuts_peaks_and_is_as_loud_as_before(data: Path) -> None:
+    clean, _ = ClipSource(data, NOTHING, 24).clip(np.random.default_rng(1))
+    driven = NOTHING.model_copy(update={"overdrive_chance": 1.0, "overdrive_db": (12.0, 12.0)})
+    heard, target = ClipSource(data, driven, 24).clip(np.random.default_rng(1))
+    assert np.array_equal(target, clean)
+    assert np.mean(heard**2) == pytest.approx(np.mean(clean**2), rel=1e-3)
+    crest = [float(np.abs(pcm).max() / np.sqrt(np.mean(pcm**2))) for pcm in (clean, heard)]
+    assert crest[1] < 0.6 * crest[0]
+    assert np.mean(np.abs(heard) > 0.999 * np.abs(heard).max()) > 0.05
+    assert not overdriven(np.zeros(100, np.float32), 12.0).any()
 
 
 def test_everything_at_once_stays_in_range_and_repeats(data: Path) -> None:
