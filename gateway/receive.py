@@ -49,7 +49,6 @@ from gateway.protocol.over import (
 )
 from gateway.protocol.packets import (
     AckPacket,
-    Dropped,
     MessagePacket,
     Packet,
     ParityPacket,
@@ -58,6 +57,7 @@ from gateway.protocol.packets import (
     TextPacket,
     VoicePacket,
 )
+from gateway.protocol.parse import Dropped
 from gateway.protocol.protection import Protection
 from gateway.protocol.recovery import VoiceReceiver
 from gateway.unwrap import Unwrapper

@@ -12,7 +12,8 @@ from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import unprotect
 from gateway.protocol.frames import ReceivedFrame
 from gateway.protocol.opening import Opener
-from gateway.protocol.packets import Dropped, Packet, VoicePacket, parse, without_crc
+from gateway.protocol.packets import Packet, VoicePacket
+from gateway.protocol.parse import Dropped, parse, without_crc
 from gateway.protocol.protection import Protection
 
 

@@ -27,7 +27,8 @@ from gateway.notices import (
 from gateway.protocol.bulk_packets import MessageBlock
 from gateway.protocol.cushion import AdaptiveCushion, CushionRules
 from gateway.protocol.messages import split_text
-from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.packets import MessagePacket, ReportPacket, SessionBlock, VoicePacket
+from gateway.protocol.parse import parse
 from gateway.protocol.protection_file import load_protection
 from gateway.protocol.report import LinkReport
 from gateway.receive import Receiver

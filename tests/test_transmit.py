@@ -13,7 +13,8 @@ from gateway.errors import LocalProtocolError
 from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import Unprotected, unprotect
 from gateway.protocol.carriage import Carriage
-from gateway.protocol.packets import AckPacket, TextPacket, VoicePacket, parse
+from gateway.protocol.packets import AckPacket, TextPacket, VoicePacket
+from gateway.protocol.parse import parse
 from gateway.protocol.protection_file import load_protection
 from gateway.transmit import Transmitter
 

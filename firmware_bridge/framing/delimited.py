@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import Enum
 
 from firmware_bridge.framing.cobs import cobs_decode, cobs_decode_damaged, cobs_encode, encoded_bytes
-from gateway.protocol.packets import CRC_BYTES, crc16
+from gateway.protocol.checksum import CRC_BYTES, crc16
 
 DELIMITER = b"\0"
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.packets import crc16
+from gateway.protocol.checksum import crc16
 
 MAGIC = b"\xd7\x3c"
 _HEAD = struct.Struct(">2sBHHI")

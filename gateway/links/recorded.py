@@ -16,7 +16,8 @@ from gateway.clock import Clock, calendar_s
 from gateway.errors import GatewayError, LinkError
 from gateway.links.base import Drop, Link, LinkInfo, Received
 from gateway.links.emulated import EmulatedLink
-from gateway.protocol.packets import HEADER_BYTES, SEQUENCES, VERSION, Dropped, without_crc
+from gateway.protocol.packets import HEADER_BYTES, SEQUENCES, VERSION
+from gateway.protocol.parse import Dropped, without_crc
 from gateway.traces.record import Direction, Outcome, TraceRecord
 
 ALIVE_S = 10.0

@@ -14,7 +14,8 @@ from zlib import crc32
 
 from gateway.protocol.bulk_code import Place, cut, join, layout_of
 from gateway.protocol.bulk_packets import Addressee, MessageHead, MessageOffer, parse_message
-from gateway.protocol.packets import Dropped, MessagePacket
+from gateway.protocol.packets import MessagePacket
+from gateway.protocol.parse import Dropped
 
 MAGIC = b"\x89CLM\r\n\x1a\n"
 FILE_VERSION = 1

@@ -12,7 +12,7 @@ from gateway.protocol.bulk_airtime import block_size
 from gateway.protocol.bulk_packets import BLOCK_OVERHEAD_BYTES, MAX_BLOCK_BYTES, MIN_ROOM_BYTES, Addressee
 from gateway.protocol.bulk_receive import ANSWER_SLOTS
 from gateway.protocol.carriage import Carriage
-from gateway.protocol.packets import CRC_BYTES
+from gateway.protocol.checksum import CRC_BYTES
 
 DEFAULT_RATE_BPS = 300.0
 """Where neither link nor configuration tells a rate: what live voice would need, too."""

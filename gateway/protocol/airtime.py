@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import LocalProtocolError
+from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.over import SESSION_EVERY, carries_session
-from gateway.protocol.packets import CRC_BYTES, FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
+from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,10 @@ from numpy.typing import NDArray
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol import golay
+from gateway.protocol.checksum import CRC_BYTES, crc16
 from gateway.protocol.frames import FRAME_BITS, ReceivedFrame, SoftFrame
-from gateway.protocol.packets import (
-    CRC_BYTES,
-    FRAME_BYTES,
-    HEADER_BYTES,
-    MAX_FRAMES,
-    SESSION_BYTES,
-    Dropped,
-    DropReason,
-    crc16,
-)
+from gateway.protocol.packets import FRAME_BYTES, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
+from gateway.protocol.parse import Dropped, DropReason
 
 HEADER_WORDS = 2
 SESSION_WORDS = 4

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.packets import HEADER_BYTES, Dropped, DropReason, MessagePacket
+from gateway.protocol.packets import HEADER_BYTES, MessagePacket
+from gateway.protocol.parse import Dropped, DropReason
 
 KIND_BLOCK, KIND_STATUS = 5, 6
 OFFER_INDEX = 255  # in the place of a block's index: this is an offer (14.3)

@@ -14,8 +14,9 @@ from enum import Enum
 from gateway.airtimes import airtime_ms
 from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import coded_voice_bytes
+from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.over import SESSION_EVERY
-from gateway.protocol.packets import CRC_BYTES, FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
+from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
 from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.protection import ProtectionKind
 from gateway.protocol.protection_airtime import DESCRIPTOR_BYTES, PARITY_HEAD_BYTES

@@ -13,7 +13,8 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.protocol.over import carries_session, extend_sequence
-from gateway.protocol.packets import FRAME_S, HEADER_BYTES, SEQUENCES, VERSION, VoicePacket, parse
+from gateway.protocol.packets import FRAME_S, HEADER_BYTES, SEQUENCES, VERSION, VoicePacket
+from gateway.protocol.parse import parse
 from gateway.protocol.sealing import IN_OVER, TYPE_EXTENDED, TYPE_REDUNDANT, TYPE_SESSION
 from gateway.protocol.security import (
     ALONE_BYTES,

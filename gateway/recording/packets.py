@@ -20,7 +20,8 @@ import numpy as np
 
 from gateway.errors import AudioError, LocalProtocolError
 from gateway.protocol.frames import FRAME_BITS, PartialFrame, ReceivedFrame, SoftFrame
-from gateway.protocol.packets import FRAME_BYTES, Dropped, ParityPacket, SessionBlock, VoicePacket, parse
+from gateway.protocol.packets import FRAME_BYTES, ParityPacket, SessionBlock, VoicePacket
+from gateway.protocol.parse import Dropped, parse
 from gateway.recording.entry import Side, number, whole
 from gateway.traces.framing import MARK, Unpacker, pack
 

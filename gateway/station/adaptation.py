@@ -13,6 +13,7 @@ from gateway.links.base import LinkInfo
 from gateway.metrics import Metrics
 from gateway.protocol.adaptation import LEVELS, NO_GUARD, AdaptationPolicy, Budget, Choice, Level, ladder
 from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
+from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.live import (
     CHECKSUM,
     NO_PROTECTION,
@@ -23,7 +24,7 @@ from gateway.protocol.live import (
     live_verdict,
     security,
 )
-from gateway.protocol.packets import CRC_BYTES, HEADER_BYTES, ReportPacket
+from gateway.protocol.packets import HEADER_BYTES, ReportPacket
 from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.report import LinkReport, Reception
 from gateway.protocol.reporting import ReportRules, ReportSchedule

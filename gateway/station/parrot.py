@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from gateway.audio.base import FloatArray
 from gateway.clock import Clock
-from gateway.protocol.packets import Dropped, ParityPacket, VoicePacket, parse
+from gateway.protocol.packets import ParityPacket, VoicePacket
+from gateway.protocol.parse import Dropped, parse
 from gateway.receive import Receiver
 from gateway.recording.packets import OverPacket
 from gateway.station.again import hear_again

@@ -18,20 +18,19 @@ from gateway.channel.theory import block_residual, both_lost, word_failure
 from gateway.errors import RemoteProtocolError
 from gateway.protocol import golay
 from gateway.protocol.bit_protection import HEADER_WORDS, importance, protected_frame_bits, unprotect
+from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.frames import FRAME_BITS, PartialFrame
 from gateway.protocol.over import FramesArrived, OverConfig, Packetizer
 from gateway.protocol.packets import (
-    CRC_BYTES,
     FRAME_BYTES,
     FRAME_S,
     HEADER_BYTES,
     SEQUENCES,
-    Dropped,
     ParityPacket,
     SessionBlock,
     VoicePacket,
-    parse,
 )
+from gateway.protocol.parse import Dropped, parse
 from gateway.protocol.protection import Protection, ProtectionKind, protector
 from gateway.protocol.protection_airtime import seal
 from gateway.protocol.recovery import VoiceReceiver

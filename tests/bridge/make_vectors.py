@@ -36,7 +36,7 @@ from firmware_bridge.messages import (
     Status,
     Unkey,
 )
-from gateway.protocol.packets import crc16
+from gateway.protocol.checksum import crc16
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MESSAGES, FRAMING = GOLDEN / "bridge_messages.json", GOLDEN / "bridge_framing.json"

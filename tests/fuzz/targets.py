@@ -45,12 +45,14 @@ from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect, unprotect
 from gateway.protocol.bulk_packets import MessageBlock, MessageOffer, MessageStatus, parse_message
 from gateway.protocol.bulk_receive import BulkReceiver, ReceiveConfig
+from gateway.protocol.checksum import crc16
 from gateway.protocol.container import ClkReader
 from gateway.protocol.jitter import JitterBuffer, JitterConfig
 from gateway.protocol.messages import TextAssembler
 from gateway.protocol.opening import Opener
 from gateway.protocol.over import FramesArrived, OverConfig, OverEnded, OverStarted
-from gateway.protocol.packets import Dropped, MessagePacket, ParityPacket, TextPacket, VoicePacket, crc16, parse
+from gateway.protocol.packets import MessagePacket, ParityPacket, TextPacket, VoicePacket
+from gateway.protocol.parse import Dropped, parse
 from gateway.protocol.recovery import VoiceReceiver
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use

@@ -21,7 +21,8 @@ from firmware_bridge.runner import ModemRunner
 from gateway.codec import Codec
 from gateway.metrics import Metrics
 from gateway.notices import RemoteTalker
-from gateway.protocol.packets import VoicePacket, parse
+from gateway.protocol.packets import VoicePacket
+from gateway.protocol.parse import parse
 from gateway.receive import Receiver
 from gateway.transmit import Transmitter
 from tests.conftest import PulseServer

@@ -25,7 +25,8 @@ from gateway.links.emulated import EmulatedLink
 from gateway.links.memory import MemoryHub, memory_pair
 from gateway.links.recorded import LinkRecording, RecordedLink, label_of
 from gateway.metrics import Metrics
-from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket, VoicePacket, with_crc
+from gateway.protocol.checksum import with_crc
+from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket, VoicePacket
 from gateway.station.link import build_link
 from gateway.traces import Direction, Outcome, TraceHeader, TraceReader, TraceRecord
 from gateway.traces.recorder import TraceRecorder, trace_path

@@ -35,7 +35,8 @@ from gateway.protocol.bulk_packets import (
     voice_type,
 )
 from gateway.protocol.carriage import Carriage
-from gateway.protocol.packets import Dropped, MessagePacket, parse
+from gateway.protocol.packets import MessagePacket
+from gateway.protocol.parse import Dropped, parse
 from tests.told import Told
 
 NAMES = {1: "alpha", 2: "bravo", 3: "charlie"}

@@ -24,7 +24,8 @@ from gateway.protocol.bit_protection import (
     unprotect,
 )
 from gateway.protocol.frames import SoftFrame
-from gateway.protocol.packets import Dropped, DropReason, SessionBlock, TextPacket, VoicePacket
+from gateway.protocol.packets import SessionBlock, TextPacket, VoicePacket
+from gateway.protocol.parse import Dropped, DropReason
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "air_protection.json").read_text(encoding="utf-8"))
 SESSION = SessionBlock(0x1234, 5, 1, 1)

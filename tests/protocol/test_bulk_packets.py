@@ -28,7 +28,8 @@ from gateway.protocol.bulk_packets import (
     voice_codec,
     voice_type,
 )
-from gateway.protocol.packets import Dropped, DropReason, MessagePacket, parse
+from gateway.protocol.packets import MessagePacket
+from gateway.protocol.parse import Dropped, DropReason, parse
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "air_messages.json").read_text(encoding="utf-8"))
 

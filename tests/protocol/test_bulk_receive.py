@@ -31,7 +31,8 @@ from gateway.protocol.bulk_receive import (
     ReceiveConfig,
 )
 from gateway.protocol.bulk_send import Outgoing, Progress, SendState, SendTiming, Wait
-from gateway.protocol.packets import Dropped, MessagePacket
+from gateway.protocol.packets import MessagePacket
+from gateway.protocol.parse import Dropped
 
 CONTENT = bytes(range(225))
 

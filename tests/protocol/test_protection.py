@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.over import Packetizer, carries_session
-from gateway.protocol.packets import (
-    Dropped,
-    DropReason,
-    ParityPacket,
-    Repeat,
-    RepeatScheme,
-    SessionBlock,
-    VoicePacket,
-    parse,
-)
+from gateway.protocol.packets import ParityPacket, Repeat, RepeatScheme, SessionBlock, VoicePacket
+from gateway.protocol.parse import Dropped, DropReason, parse
 from gateway.protocol.protection import Protection, ProtectionKind, protector
 from gateway.protocol.protection_file import load_protection
 

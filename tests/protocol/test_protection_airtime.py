@@ -6,7 +6,8 @@ import pytest
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.airtime import over_airtime, steady_rate_bps
-from gateway.protocol.packets import AckPacket, VoicePacket, parse
+from gateway.protocol.packets import AckPacket, VoicePacket
+from gateway.protocol.parse import parse
 from gateway.protocol.protection import Protection, ProtectionKind
 from gateway.protocol.protection_airtime import protected_over_bytes, protected_rate_bps, seal
 from gateway.protocol.protection_file import load_protection, preset_names

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.packets import Dropped, DropReason, ReportPacket, parse
+from gateway.protocol.packets import ReportPacket
+from gateway.protocol.parse import Dropped, DropReason, parse
 from gateway.protocol.report import BODY_BYTES, LinkReport, Reception, read_report
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "air_report.json").read_text(encoding="utf-8"))

@@ -31,7 +31,8 @@ from gateway.protocol.bulk_receive import Arrived, BulkReceiver, ReceiveConfig
 from gateway.protocol.bulk_send import Outgoing, SendState, SendTiming
 from gateway.protocol.carriage import Carriage
 from gateway.protocol.live import CHECKSUM, Fit, live_verdict
-from gateway.protocol.packets import Dropped, MessagePacket, parse
+from gateway.protocol.packets import MessagePacket
+from gateway.protocol.parse import Dropped, parse
 from gateway.station.adaptation import profile_of as link_profile_of
 from tests.bridge.pairs import all_ready, both, heard, is_ready, lost, of_kind, profile_of, sent, texts, unique, until
 

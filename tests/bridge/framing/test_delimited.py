@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.framing.delimited import Check, CobsFramer, frame_overhead_bytes
-from gateway.protocol.packets import crc16
+from gateway.protocol.checksum import crc16
 
 MTU = 64
 payloads = st.lists(st.binary(max_size=MTU), max_size=5)

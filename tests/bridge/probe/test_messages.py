@@ -24,8 +24,9 @@ from firmware_bridge.probe.messages import (
     parse,
 )
 from gateway.errors import LocalProtocolError
-from gateway.protocol.packets import Dropped, DropReason, crc16
-from gateway.protocol.packets import parse as parse_packet
+from gateway.protocol.checksum import crc16
+from gateway.protocol.parse import Dropped, DropReason
+from gateway.protocol.parse import parse as parse_packet
 
 u8, u16, u32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 MESSAGES = st.one_of(
