@@ -36,9 +36,9 @@ from gateway.protocol.jitter import Conceal, JitterBuffer, JitterConfig, Play, S
 from gateway.protocol.loss import LossStatistics
 from gateway.protocol.messages import TextAssembler
 from gateway.protocol.opening import Opener
-from gateway.protocol.over import (
+from gateway.protocol.over import OverConfig
+from gateway.protocol.over_events import (
     FramesArrived,
-    OverConfig,
     OverDrop,
     OverEnd,
     OverEnded,

@@ -19,7 +19,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.bit_protection import protect
 from gateway.protocol.carriage import UNDER_BIT_PROTECTION, Carriage
 from gateway.protocol.checksum import CRC_BYTES, with_crc
-from gateway.protocol.over import Packetizer, next_over_id
+from gateway.protocol.packetizer import Packetizer, next_over_id
 from gateway.protocol.packets import Packet, ParityPacket, SessionBlock, VoicePacket
 from gateway.protocol.protection import Protection, Protector, protector
 from gateway.protocol.sealing import Sealer

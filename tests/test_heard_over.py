@@ -11,7 +11,7 @@ from gateway.metrics import Metrics
 from gateway.protocol.frames import PartialFrame, ReceivedFrame, SoftFrame
 from gateway.protocol.jitter import JitterBuffer, JitterConfig
 from gateway.protocol.loss import LossStatistics
-from gateway.protocol.over import OverStarted
+from gateway.protocol.over_events import OverStarted
 
 WHOLE = b"\x12\x30\x00"
 SURE = tuple(float(bit) for bit in np.unpackbits(np.frombuffer(WHOLE, np.uint8)))

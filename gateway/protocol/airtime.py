@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.checksum import CRC_BYTES
-from gateway.protocol.over import SESSION_EVERY, carries_session
+from gateway.protocol.packetizer import SESSION_EVERY, carries_session
 from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
 
 

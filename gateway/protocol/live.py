@@ -15,7 +15,7 @@ from gateway.airtimes import airtime_ms
 from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import coded_voice_bytes
 from gateway.protocol.checksum import CRC_BYTES
-from gateway.protocol.over import SESSION_EVERY
+from gateway.protocol.packetizer import SESSION_EVERY
 from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES
 from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.protection import ProtectionKind

@@ -6,7 +6,7 @@ are those of a Gilbert-Elliott channel: share of packets lost and mean length of
 
 from __future__ import annotations
 
-from gateway.protocol.over import FramesArrived, OverEnded, OverEvent, OverStarted
+from gateway.protocol.over_events import FramesArrived, OverEnded, OverEvent, OverStarted
 from gateway.protocol.report import Reception
 
 _WINDOW = 32  # packets: none this far behind is used any more (6.3)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from gateway.protocol.over import carries_session, extend_sequence
+from gateway.protocol.over import extend_sequence
+from gateway.protocol.packetizer import carries_session
 from gateway.protocol.packets import FRAME_S, HEADER_BYTES, SEQUENCES, VERSION, VoicePacket
 from gateway.protocol.parse import parse
 from gateway.protocol.sealing import IN_OVER, TYPE_EXTENDED, TYPE_REDUNDANT, TYPE_SESSION

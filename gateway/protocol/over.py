@@ -1,4 +1,4 @@
-"""One over as numbered frames: the sender's packetizer and the receiver's reassembly (SPEC.md, clauses 4, 6, 7).
+"""One over as numbered frames at the receiver: its reassembly (SPEC.md, clauses 6, 7).
 
 The rule: a frame's index is its packet's extended sequence times the frames per packet, so a packet can be placed
 whatever was lost before it. The receiver follows one over at a time; whatever else arrives is counted by reason.
@@ -7,20 +7,26 @@ whatever was lost before it. The receiver follows one over at a time; whatever e
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.frames import PartialFrame, ReceivedFrame
+from gateway.protocol.over_events import (
+    FramesArrived,
+    OverDrop,
+    OverEnd,
+    OverEnded,
+    OverEvent,
+    OverStarted,
+    PacketIgnored,
+    TalkerKnown,
+)
 from gateway.protocol.packets import (
-    FRAME_BYTES,
     FRAME_S,
     MAX_FRAMES,
-    OVER_IDS,
     SEQUENCES,
     Repeat,
     RepeatScheme,
@@ -28,70 +34,8 @@ from gateway.protocol.packets import (
     VoicePacket,
 )
 
-SESSION_EVERY = 12  # packets (4.2)
 _WINDOW = SEQUENCES // 2  # how far back a packet can be told from the next round of numbers
 _MAX_LEAP = 8  # packets beyond what time explains before a second packet must confirm (6.4)
-
-
-def carries_session(sequence: int) -> bool:
-    """Whether the packet with this extended sequence carries the session block (4.2)."""
-    return sequence == 0 or sequence % SESSION_EVERY == 2
-
-
-def next_over_id(previous: int | None, rng: random.Random, avoid: Collection[int] = ()) -> int:
-    """Random for a station's first over, then one more each time, passing over what others use (4.4)."""
-    first = rng.randrange(OVER_IDS) if previous is None else (previous + 1) % OVER_IDS
-    free = (chosen for step in range(OVER_IDS) if (chosen := (first + step) % OVER_IDS) not in avoid)
-    return next(free, first)
-
-
-class Packetizer:
-    """Sender side of one over: frames in, packets out. Made when PTT is pressed, used up by `finish`."""
-
-    def __init__(self, frames_per_packet: int, session: SessionBlock, over_id: int) -> None:
-        """Raises LocalProtocolError unless 1 <= frames_per_packet <= 63 and 0 <= over_id <= 31."""
-        if not 1 <= frames_per_packet <= MAX_FRAMES:
-            raise LocalProtocolError(f"{frames_per_packet} frames per packet: needs 1 to {MAX_FRAMES}")
-        if not 0 <= over_id < OVER_IDS:
-            raise LocalProtocolError(f"over id is {over_id}, needs 0 to {OVER_IDS - 1}")
-        self._frames_per_packet = frames_per_packet
-        self._session = session
-        self._over_id = over_id
-        self._pending: list[bytes] = []
-        self._sequence = 0
-        self._finished = False
-
-    @property
-    def next_frame_index(self) -> int:
-        """Index, from 0, of the frame that `push` takes next: frames pushed so far."""
-        return self._sequence * self._frames_per_packet + len(self._pending)
-
-    def push(self, frame: bytes) -> VoicePacket | None:
-        """Take one 3-byte frame; the packet that it fills, if it does."""
-        if self._finished:
-            raise LocalProtocolError("frame pushed after the end of the over")
-        if len(frame) != FRAME_BYTES:
-            raise LocalProtocolError(f"frame has {len(frame)} bytes, needs {FRAME_BYTES}")
-        self._pending.append(frame)
-        return self._packet(end_of_over=False) if len(self._pending) == self._frames_per_packet else None
-
-    def finish(self) -> VoicePacket:
-        """The last packet: frames not sent yet (perhaps none) with the end-of-over flag (7.1)."""
-        if self._finished:
-            raise LocalProtocolError("the over was finished before")
-        tail = self.next_frame_index
-        packet = self._packet(end_of_over=True)
-        self._finished = True
-        self._sequence, odd = divmod(tail, self._frames_per_packet)  # next_frame_index keeps telling the total
-        self._pending = [b""] * odd
-        return packet
-
-    def _packet(self, *, end_of_over: bool) -> VoicePacket:
-        session = self._session if carries_session(self._sequence) else None
-        packet = VoicePacket(self._over_id, self._sequence % SEQUENCES, end_of_over, tuple(self._pending), session)
-        self._pending.clear()
-        self._sequence += 1
-        return packet
 
 
 def extend_sequence(wire6: int, last_extended: int | None, expected_from_time: float | None) -> int:
@@ -111,84 +55,6 @@ def extend_sequence(wire6: int, last_extended: int | None, expected_from_time: f
 def _off(wire6: int, expected: float) -> float:
     """How far the six bits are from what is expected, in packets, 0 to 32."""
     return abs((wire6 - expected + _WINDOW) % SEQUENCES - _WINDOW)
-
-
-class OverDrop(Enum):
-    """Why a well-formed voice packet added nothing to the over. The values are counter names."""
-
-    DUPLICATE = "duplicate"
-    LATE = "late"
-    OTHER_OVER = "other_over"
-    OTHER_TALKER = "other_talker"
-    LENGTH = "length"
-    LEAP = "leap"
-    ENDED = "ended"
-    EMPTY = "empty"
-
-
-class OverEnd(Enum):
-    """How an over came to its end."""
-
-    FLAGGED = "flagged"
-    TIMED_OUT = "timed_out"
-    REPLACED = "replaced"
-
-
-@dataclass(frozen=True, slots=True)
-class OverStarted:
-    """A new over is heard. `over` counts overs at this receiver; `late_entry`: the first packet was not number 0."""
-
-    over: int
-    over_id: int
-    first_frame_index: int
-    frames_per_packet: int
-    late_entry: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TalkerKnown:
-    """The first session block of the over."""
-
-    over: int
-    session: SessionBlock
-
-
-@dataclass(frozen=True, slots=True)
-class FramesArrived:
-    """Frames `first_frame_index`, +1, ... of the over; packets may come out of order.
-
-    `recovered`: from redundancy, later than their packet's time. The packet itself may still come.
-    """
-
-    over: int
-    first_frame_index: int
-    frames: tuple[ReceivedFrame, ...]
-    recovered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OverEnded:
-    """The over is over at `end_frame_index` (one past its last frame; after a time-out: past the last one heard).
-
-    `sequence`: extended number of the packet that said so, None after a time-out.
-    """
-
-    over: int
-    cause: OverEnd
-    end_frame_index: int
-    sequence: int | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PacketIgnored:
-    """A well-formed packet that was counted and not used."""
-
-    reason: OverDrop
-    over_id: int
-    sequence: int
-
-
-OverEvent = OverStarted | TalkerKnown | FramesArrived | OverEnded | PacketIgnored
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gateway.errors import LocalProtocolError
 from gateway.protocol.bit_protection import coded_voice_bytes, protect
 from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.frames import packed_bytes
-from gateway.protocol.over import SESSION_EVERY, Packetizer
+from gateway.protocol.packetizer import SESSION_EVERY, Packetizer
 from gateway.protocol.packets import FRAME_BYTES, FRAME_S, HEADER_BYTES, MAX_FRAMES, SESSION_BYTES, Packet, SessionBlock
 from gateway.protocol.protection import Protection, ProtectionKind, protector
 

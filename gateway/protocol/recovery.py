@@ -6,7 +6,8 @@ Rule: the block receiver is shown only what the over receiver took, so that a st
 from __future__ import annotations
 
 from gateway.protocol.blocks import BlockReceiver
-from gateway.protocol.over import OverConfig, OverCounters, OverEvent, OverReceiver, PacketIgnored
+from gateway.protocol.over import OverConfig, OverCounters, OverReceiver
+from gateway.protocol.over_events import OverEvent, PacketIgnored
 from gateway.protocol.packets import ParityPacket, VoicePacket
 
 

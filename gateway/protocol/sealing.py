@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.over import carries_session, extend_sequence
+from gateway.protocol.over import extend_sequence
+from gateway.protocol.packetizer import carries_session
 from gateway.protocol.packets import HEADER_BYTES, SEQUENCES, VERSION
 from gateway.protocol.security import (
     ALONE_BYTES,

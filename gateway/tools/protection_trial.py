@@ -20,7 +20,9 @@ from gateway.protocol import golay
 from gateway.protocol.bit_protection import HEADER_WORDS, importance, protected_frame_bits, unprotect
 from gateway.protocol.checksum import CRC_BYTES
 from gateway.protocol.frames import FRAME_BITS, PartialFrame
-from gateway.protocol.over import FramesArrived, OverConfig, Packetizer
+from gateway.protocol.over import OverConfig
+from gateway.protocol.over_events import FramesArrived
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import (
     FRAME_BYTES,
     FRAME_S,

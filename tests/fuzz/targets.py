@@ -50,7 +50,8 @@ from gateway.protocol.container import ClkReader
 from gateway.protocol.jitter import JitterBuffer, JitterConfig
 from gateway.protocol.messages import TextAssembler
 from gateway.protocol.opening import Opener
-from gateway.protocol.over import FramesArrived, OverConfig, OverEnded, OverStarted
+from gateway.protocol.over import OverConfig
+from gateway.protocol.over_events import FramesArrived, OverEnded, OverStarted
 from gateway.protocol.packets import MessagePacket, ParityPacket, TextPacket, VoicePacket
 from gateway.protocol.parse import Dropped, parse
 from gateway.protocol.recovery import VoiceReceiver

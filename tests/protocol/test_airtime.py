@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
 from gateway.protocol.airtime import over_airtime, steady_rate_bps, talker_known_within_s, voice_packet_bytes
-from gateway.protocol.over import Packetizer
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import SessionBlock, VoicePacket
 
 

@@ -32,7 +32,7 @@ from gateway.protocol.live import (
     packet_bytes,
     ranges,
 )
-from gateway.protocol.over import Packetizer
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import SessionBlock
 from gateway.protocol.protection import Protection as Guard
 from gateway.protocol.protection import ProtectionKind

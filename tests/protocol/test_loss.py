@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.channel.impairments import Channel, ChannelSpec
 from gateway.protocol.loss import LossStatistics
-from gateway.protocol.over import OverConfig, OverEnded, OverReceiver, OverStarted, Packetizer
+from gateway.protocol.over import OverConfig, OverReceiver
+from gateway.protocol.over_events import OverEnded, OverStarted
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import SessionBlock, VoicePacket
 from gateway.protocol.report import Reception
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.protocol.opening import FORGET_S, TELL_EVERY_S, Opened, Opener, Refusal
-from gateway.protocol.over import Packetizer
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite, Use

@@ -12,22 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.over import (
+from gateway.protocol.over import OverConfig, OverReceiver, extend_sequence
+from gateway.protocol.over_events import (
     FramesArrived,
-    OverConfig,
     OverDrop,
     OverEnd,
     OverEnded,
     OverEvent,
-    OverReceiver,
     OverStarted,
     PacketIgnored,
-    Packetizer,
     TalkerKnown,
-    carries_session,
-    extend_sequence,
-    next_over_id,
 )
+from gateway.protocol.packetizer import Packetizer, carries_session
 from gateway.protocol.packets import SessionBlock, VoicePacket
 
 SEQUENCE = json.loads((Path(__file__).parents[1] / "golden" / "air_sequence.json").read_text())
@@ -74,50 +70,11 @@ def test_extension_is_right_while_the_error_is_below_half_a_round(true: int, err
     assert extend_sequence(true % 64, 0, max(0.0, true + error)) == true or true + error < 0
 
 
-@given(st.integers(0, 200), st.integers(1, 63), st.integers(0, 31))
-def test_packetizer_sends_every_frame_once_and_the_session_on_schedule(frames: int, per: int, over_id: int) -> None:
-    packets = over(frames, over_id=over_id, per_packet=per)
-    assert b"".join(b"".join(p.frames) for p in packets) == b"".join(code(k) for k in range(frames))
-    for place, packet in enumerate(packets):
-        assert (packet.over_id, packet.sequence) == (over_id, place % 64)
-        assert packet.session == (ALICE if place == 0 or place % 12 == 2 else None)
-        assert packet.end_of_over == (place == len(packets) - 1)
-        assert packet.end_of_over or len(packet.frames) == per
-
-
-def test_packetizer_keeps_the_books_and_refuses_misuse() -> None:
-    sender = Packetizer(6, ALICE, 0)
-    for index in range(8):
-        assert sender.next_frame_index == index
-        sender.push(code(index))
-    assert sender.finish().frames == (code(6), code(7))
-    assert sender.next_frame_index == 8
-    with pytest.raises(LocalProtocolError, match="after the end"):
-        sender.push(b"abc")
-    with pytest.raises(LocalProtocolError, match="before"):
-        sender.finish()
-    with pytest.raises(LocalProtocolError, match="2 bytes"):
-        Packetizer(6, ALICE, 0).push(b"ab")
-    for per_packet, over_id in ((0, 0), (64, 0), (6, 32)):
-        with pytest.raises(LocalProtocolError):
-            Packetizer(per_packet, ALICE, over_id)
+def test_rules_that_make_no_sense_are_refused() -> None:
     bad: dict[str, Any]
     for bad in ({"frames_per_packet": 0}, {"frames_per_packet": 6, "hold_s": 0.0}):
         with pytest.raises(LocalProtocolError):
             OverConfig(**bad)
-
-
-def test_over_ids_start_anywhere_and_count_up() -> None:
-    assert {next_over_id(None, random.Random(seed)) for seed in range(300)} == set(range(32))
-    assert [next_over_id(previous, random.Random(0)) for previous in (0, 30, 31)] == [1, 31, 0]
-
-
-def test_over_ids_of_others_are_passed_over() -> None:
-    rng = random.Random(1)
-    assert next_over_id(4, rng, {5, 6}) == 7
-    assert next_over_id(30, rng, {31, 0}) == 1
-    assert next_over_id(None, rng, set(range(31))) == 31
-    assert next_over_id(4, rng, range(32)) == 5  # all in use: as without
 
 
 def test_a_whole_over() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError
-from gateway.protocol.over import Packetizer, carries_session
+from gateway.protocol.packetizer import Packetizer, carries_session
 from gateway.protocol.packets import ParityPacket, Repeat, RepeatScheme, SessionBlock, VoicePacket
 from gateway.protocol.parse import Dropped, DropReason, parse
 from gateway.protocol.protection import Protection, ProtectionKind, protector

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.protocol.blocks import BlockReceiver
 from gateway.protocol.frames import PartialFrame, first_bits
-from gateway.protocol.over import FramesArrived, OverConfig, OverEnded, OverEvent, OverStarted, Packetizer
+from gateway.protocol.over import OverConfig
+from gateway.protocol.over_events import FramesArrived, OverEnded, OverEvent, OverStarted
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import ParityPacket, SessionBlock, VoicePacket
 from gateway.protocol.parse import parse
 from gateway.protocol.protection import Protection, ProtectionKind, protector

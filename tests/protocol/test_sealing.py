@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LocalProtocolError, SecurityError
-from gateway.protocol.over import Packetizer
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import AckPacket, SessionBlock, TextPacket, VoicePacket
 from gateway.protocol.sealing import Sealer
 from gateway.protocol.security import NetKey, SecurityMode, Suite

@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.over import (
-    FramesArrived,
-    OverConfig,
-    OverDrop,
-    OverReceiver,
-    OverStarted,
-    PacketIgnored,
-    Packetizer,
-)
+from gateway.protocol.over import OverConfig, OverReceiver
+from gateway.protocol.over_events import FramesArrived, OverDrop, OverStarted, PacketIgnored
+from gateway.protocol.packetizer import Packetizer
 from gateway.protocol.packets import SessionBlock, VoicePacket
 
 PACKET_S = 0.48

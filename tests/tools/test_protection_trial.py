@@ -7,7 +7,7 @@ import pytest
 
 from gateway.channel.impairments import ChannelSpec
 from gateway.errors import RemoteProtocolError
-from gateway.protocol.over import FramesArrived
+from gateway.protocol.over_events import FramesArrived
 from gateway.protocol.protection_file import load_protection
 from gateway.tools.protection_trial import _compare, bit_theory, bit_trial, loss_theory, loss_trial
 
