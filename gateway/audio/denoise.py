@@ -1,8 +1,8 @@
 """Noise suppression before the codec, by RNNoise (Valin 2018): engines and wind cost words twice at 300 bit/s.
 
 Rule: sound keeps its place in time; what comes out begins with the first sample that went in, only later.
-Chosen by measurement (dWER by Whisper base): at 5 dB of recorded noise RNNoise brings the codec from 68.7 to 63.8 %, on
-clean speech from 38.9 to 40.0 (50 dev clips); WebRTC's suppressor made both worse by 4 to 10 points (20 clips).
+Chosen by measurement (dWER by Whisper base, an early codec): at 5 dB of recorded noise RNNoise brought it from 68.7 to
+63.8 %, on clean speech from 38.9 to 40.0 (50 dev clips); WebRTC's suppressor made both worse by 4 to 10 points (20).
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ TAPS = 97
 LAG_SAMPLES = 320 + (TAPS - 1) // RATIO
 """By which sound lags at 16 kHz: two frames of RNNoise, and both filters."""
 DELAY_MS = 1000 * LAG_SAMPLES / SAMPLE_RATE
+
+KEPT = 0.25
+"""Share of the sound as it came that stays in what goes on, 12 dB down: RNNoise cuts weak sounds of speech with the
+noise, and the codec bears a little noise better than holes. Searched as on the air, nats a token by Whisper base with
+nothing kept, a fifth, a third, half: noise at 5 dB 1.74, 1.43, 1.39, - (30 dev clips), at 0 dB 2.28, 1.87, 1.93, 1.98, at
+15 dB 0.95, 0.69, 0.73, 0.85 (20 clips)."""
 
 HEADROOM = 0.5
 """What comes out may be louder than what went in, and what exceeds 16 bits would come back with the other sign: loud
@@ -95,18 +101,26 @@ class Denoiser:
         self._finalizer = weakref.finalize(self, rnnoise.destroy, self._state)
         self._up, self._down = _LowPass(RATIO), _LowPass(1.0)
         self._pending: Pcm = np.zeros(0, np.float32)
+        self._heard: Pcm = np.zeros(0, np.float32)
         self._to_skip = LAG_SAMPLES
         self._given = self._taken = 0
 
     def push(self, pcm: NDArray[np.floating]) -> Pcm:
         """Any number of samples (samples,) in -1..1 at 16 kHz; returns those that are ready."""
         self._given += len(pcm)
-        return self._ready(np.nan_to_num(np.clip(pcm, -1.0, 1.0)).astype(np.float32))
+        heard = np.nan_to_num(np.clip(pcm, -1.0, 1.0)).astype(np.float32)
+        self._heard = np.concatenate([self._heard, heard])
+        return self._mixed(self._ready(heard))
 
     def flush(self) -> Pcm:
         """The samples still held back: all together are then as many as went in."""
         missing = self._given - self._taken
-        return self._ready(np.zeros(missing + LAG_SAMPLES + SAMPLE_RATE // 50, np.float32))[:missing]
+        return self._mixed(self._ready(np.zeros(missing + LAG_SAMPLES + SAMPLE_RATE // 50, np.float32))[:missing])
+
+    def _mixed(self, clean: Pcm) -> Pcm:
+        """With `KEPT` of what was heard at the same time."""
+        heard, self._heard = self._heard[: len(clean)], self._heard[len(clean) :]
+        return (1 - KEPT) * clean + KEPT * heard
 
     def _ready(self, pcm: Pcm) -> Pcm:
         stuffed = np.zeros(RATIO * len(pcm), np.float32)
