@@ -1,8 +1,7 @@
 """What can be compared: the original, Codec2, and ours at its rates, through channels and with bit errors.
 
 Rule: a system is a function of a clip's number and sound, so that a run repeats whatever order it is done in.
-Ours knows the level of the clip beforehand, as an encoder of files does and a station from its second over on; through
-channels it does not, as at a station's first.
+Ours knows the level of the clip beforehand, as an encoder of files does and a station from its second over on.
 """
 
 from __future__ import annotations
@@ -157,7 +156,9 @@ def _through(codec: Codec, spec: ChannelSpec, protection: Protection | None = No
     guard = Protection() if protection is None else protection
 
     def through(number: int, pcm: Pcm) -> Pcm:
-        return run_loopback(codec, pcm, spec, LoopbackOptions(seed=number + 1, protection=guard, search=search)).heard
+        level_db = active_level_db(pcm)
+        options = LoopbackOptions(seed=number + 1, protection=guard, search=search, level_db=level_db)
+        return run_loopback(codec, pcm, spec, options).heard
 
     return through
 

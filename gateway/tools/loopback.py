@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gateway.channel.impairments import Channel, ChannelSpec
 from gateway.clock import Clock, ManualClock, SystemClock
 from gateway.codec import Codec
+from gateway.codec.level import TalkerLevel
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE, SYNTHESIS_DELAY
 from gateway.heard_over import Played
 from gateway.links.base import Received
@@ -51,6 +52,8 @@ class LoopbackOptions:
     """None: a CRC where the channel makes bit errors and nothing else checks."""
     security: Suite | None = None
     protection: Protection = field(default_factory=Protection)
+    level_db: float | None = None
+    """Active level of the talker, dBFS, where the station has heard him before; None: its very first over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ def run_loopback(
         search=chosen.search,
         sealer=sealer,
         protection=chosen.protection,
+        talker=TalkerLevel(chosen.level_db),
     )
     receiver = Receiver(
         codec,

@@ -21,6 +21,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel
 from gateway.codec import Codec
 from gateway.codec.checkpoint import DEFAULT_WEIGHTS
+from gateway.codec.level import active_level_db
 from gateway.errors import GatewayError
 from gateway.evaluation.cache import RememberingRecogniser
 from gateway.evaluation.quality import align, measure
@@ -245,7 +246,7 @@ class _Speech:
         self._stoi = measure("stoi")
         self.judge = f"dwer_{options.asr[0]}" if options.asr else "frames_concealed"
         self.key = (
-            "speech",
+            "speech of a known level",
             options.asr,
             options.search,
             options.cushion_s,
@@ -272,6 +273,7 @@ class _Speech:
                 seed=number + 1,  # as in gateway.evaluation: the same clip meets the same luck everywhere
                 search=chosen.search,
                 protection=guard,
+                level_db=active_level_db(clip.pcm),
             )
             result = run_loopback(codec, clip.pcm, spec, options)
             report = result.report

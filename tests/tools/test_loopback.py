@@ -11,6 +11,7 @@ from gateway.channel.impairments import ChannelSpec
 from gateway.channel.spec_file import load_channel, preset_folders, preset_names
 from gateway.channel.waveform import WaveformModel
 from gateway.codec import Codec
+from gateway.codec.level import active_level_db
 from gateway.errors import ConfigError
 from gateway.protocol.protection_file import load_protection
 from gateway.protocol.protection_file import preset_names as protection_names
@@ -27,6 +28,15 @@ def test_a_clean_channel_gives_what_the_codec_gives(small_codec: Codec, speechli
     assert result.concealed == ()
     assert result.report.voice_bps == 300.0
     assert result.report.frames_played == result.report.frames_sent == 39
+
+
+def test_a_talker_whom_the_station_has_heard_before_has_his_level(small_codec: Codec, speechlike: np.ndarray) -> None:
+    quiet = speechlike * np.float32(0.02)
+    level_db = active_level_db(quiet)
+    known = run_loopback(small_codec, quiet, CLEAN, LoopbackOptions(level_db=level_db)).heard
+    expected = small_codec.decode(small_codec.encode(quiet, level_db=level_db))[: len(quiet)]
+    assert np.array_equal(known, expected)
+    assert not np.array_equal(known, run_loopback(small_codec, quiet, CLEAN).heard)
 
 
 @pytest.mark.parametrize("lookahead", [0, 1, 2])
