@@ -11,7 +11,7 @@ from gateway.protocol.bit_protection import protect
 from gateway.protocol.packets import VoicePacket
 from gateway.protocol.protection import Protection, ProtectionKind
 from gateway.unwrap import Unwrapped, Unwrapper
-from tests.protocol.test_opening import opener, plain_over, sealed_over, sealer
+from tests.protocol.sealed import opener, plain_over, sealed_over, sealer
 
 NONE = Protection()
 BIT = Protection(ProtectionKind.BIT)
