@@ -29,9 +29,10 @@ class Journal:
     """Writes beside a run's checkpoint; a context manager that closes what it opened."""
 
     def __init__(self, folder: Path, steps: int, step: int, every: int) -> None:
-        """`every`: steps between reports, over which losses are averaged."""
+        """`every`: steps between reports, over which losses are averaged; in a resumed run's first over those since."""
         self._folder, self._steps, self._every = folder, steps, every
         self._sums: dict[str, float] = {}
+        self._noted = 0
         self._file = (folder / "curve.csv").open("a", newline="")
         self._columns = _columns(folder / "curve.csv")
         self._board = _board(folder / "tensorboard")
@@ -51,27 +52,29 @@ class Journal:
 
     def note(self, step: int, seconds: float, terms: dict[str, float]) -> None:
         """The numbers of one step."""
+        self._noted += 1
         for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value / self._every
+            self._sums[name] = self._sums.get(name, 0.0) + value
         if self._bar is not None:
             self._bar.update(1)
         if step % self._every:
             return
-        if self._columns is None or not set(self._sums) <= set(self._columns):
-            self._columns = ["step", "seconds", *self._sums]
+        means = {name: total / self._noted for name, total in self._sums.items()}
+        self._sums, self._noted = {}, 0
+        if self._columns is None or not set(means) <= set(self._columns):
+            self._columns = ["step", "seconds", *means]
             csv.writer(self._file).writerow(self._columns)
-        row = {"step": str(step), "seconds": f"{seconds:.1f}", **{k: f"{v:.5f}" for k, v in self._sums.items()}}
+        row = {"step": str(step), "seconds": f"{seconds:.1f}", **{k: f"{v:.5f}" for k, v in means.items()}}
         csv.writer(self._file).writerow([row.get(name, "") for name in self._columns])
         self._file.flush()
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in self._sums.items())
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         if self._bar is not None:
             self._bar.set_postfix_str(shown)
         else:
             print(f"{step:7d}/{self._steps}  {seconds:7.0f} s  {shown}", flush=True)
         if self._board is not None:
-            for name, value in self._sums.items():
+            for name, value in means.items():
                 self._board.add_scalar(name, value, step)
-        self._sums = {}
 
     def listen(self, step: int, model: CodecModel, corpus: Corpus) -> None:
         """Dev clips through the codec as it is now: WAV and PNG under samples/, and on the board."""

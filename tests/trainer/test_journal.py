@@ -47,6 +47,13 @@ def test_a_resumed_run_goes_on_in_its_table_and_new_terms_get_a_new_header(tmp_p
     ]
 
 
+def test_a_run_resumed_between_reports_averages_over_the_steps_since(tmp_path: Path) -> None:
+    with Journal(tmp_path, steps=10, step=3, every=5) as journal:
+        journal.note(4, 40.0, {"loss": 1.0})
+        journal.note(5, 50.0, {"loss": 3.0})
+    assert rows(tmp_path)[1] == ["5", "50.0", "2.00000"]
+
+
 def test_dev_clips_are_there_to_hear_and_see(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for talker in range(2):
