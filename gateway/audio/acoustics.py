@@ -44,3 +44,10 @@ def statistical_room(decay_s: float, tail_db: tuple[float, float], rng: np.rando
     tail *= 10 ** (rng.uniform(*tail_db) / 20) / (np.sqrt(np.sum(tail**2)) + 1e-9)
     tail[0] = 1.0
     return np.asarray(tail, dtype=np.float32)
+
+
+def overdriven(pcm: NDArray[np.float32], depth_db: float) -> NDArray[np.float32]:
+    """Peaks of samples (n,) cut off `depth_db` below the highest, then as loud on average as before."""
+    limit = np.abs(pcm).max(initial=0.0) * 10 ** (-depth_db / 20)
+    cut = np.clip(pcm, -limit, limit)
+    return np.asarray(cut * np.sqrt(np.mean(pcm**2) / (np.mean(cut**2) + 1e-12)), dtype=np.float32)

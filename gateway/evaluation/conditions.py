@@ -1,4 +1,4 @@
-"""What happens to speech before any codec hears it: noise, a room, a hand microphone.
+"""What happens to speech before any codec hears it: noise, a room, a hand microphone, one turned up too far.
 
 Rule: a condition depends on the clip's number alone, so every system is given the very same sound; figures are still
 taken against the clean original.
@@ -18,6 +18,7 @@ from gateway.audio.acoustics import (
     coloured_noise,
     engine_hum,
     hand_microphone,
+    overdriven,
     statistical_room,
 )
 from gateway.audio.files import read_audio
@@ -107,3 +108,8 @@ def band(name: str) -> Condition:
         return np.asarray(np.fft.irfft(np.fft.rfft(pcm) * response, len(pcm)), dtype=np.float32)
 
     return Condition(name, spoil)
+
+
+def overdrive(depth_db: float) -> Condition:
+    """A microphone, sound card or radio turned up too far: peaks cut off `depth_db` below each clip's highest."""
+    return Condition(f"overdriven {depth_db:g} dB", lambda _number, pcm: overdriven(pcm, depth_db))

@@ -11,7 +11,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, statistical_room
+from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, overdriven, statistical_room
+from gateway.audio.denoise import denoise, wanted
 from gateway.codec.level import TARGET_LEVEL_DB
 from gateway.codec.spec import FRAME_SAMPLES, SAMPLE_RATE
 from gateway.trainer.data import Corpus, Utterance
@@ -24,10 +25,13 @@ Pcm = NDArray[np.float32]
 class ClipSource:
     """Draws pairs of (spoilt, clean) clips of a fixed length from a prepared corpus.
 
-    Another process that is handed one opens the corpus for itself: nothing of the speech is copied.
+    Another process that is handed one opens the corpus for itself: nothing of the speech is copied. Raises ConfigError
+    if `suppressed_chance` asks for a suppressor that is not installed.
     """
 
     def __init__(self, folder: Path, recipe: AugmentRecipe, clip_frames: int, split: str = "train") -> None:
+        if recipe.suppressed_chance > 0:
+            wanted("on")  # or says that it cannot be had
         self._made_of = folder, recipe, clip_frames, split
         self.corpus = Corpus(folder)
         self.recipe = recipe
@@ -103,6 +107,8 @@ class ClipSource:
         # As with formants: drawn only where it is wanted.
         if r.overdrive_chance > 0 and rng.random() < r.overdrive_chance:
             spoilt = overdriven(spoilt, rng.uniform(*r.overdrive_db))
+        if r.suppressed_chance > 0 and rng.random() < r.suppressed_chance:
+            spoilt = denoise(spoilt)
         gain = 10 ** (rng.normal(0.0, r.gain_db) / 20)
         return np.asarray(np.clip(spoilt * np.float32(gain), -1, 1), dtype=np.float32)
 
@@ -130,10 +136,3 @@ class ClipSource:
         knots = rng.normal(0.0, depth_db / 2, 9)
         curve = np.interp(np.linspace(0, 8, bins), np.arange(9), knots)
         return np.asarray(10 ** (curve / 20), dtype=np.float32)
-
-
-def overdriven(pcm: Pcm, depth_db: float) -> Pcm:
-    """Peaks of samples (n,) cut off `depth_db` below the highest, then as loud on average as before."""
-    limit = np.abs(pcm).max(initial=0.0) * 10 ** (-depth_db / 20)
-    cut = np.clip(pcm, -limit, limit)
-    return np.asarray(cut * np.sqrt(np.mean(pcm**2) / (np.mean(cut**2) + 1e-12)), dtype=np.float32)

@@ -53,6 +53,8 @@ class AugmentRecipe(StrictModel):
     overdrive_chance: float = 0.0
     """Of a microphone, sound card or radio turned up too far: peaks are cut off `overdrive_db` below the highest."""
     overdrive_db: tuple[float, float] = (3.0, 15.0)
+    suppressed_chance: float = 0.0
+    """Of a station's noise suppressor between microphone and encoder (extra denoise)."""
 
 
 class ChannelRecipe(StrictModel):

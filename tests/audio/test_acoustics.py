@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, statistical_room
+from gateway.audio.acoustics import coloured_noise, engine_hum, hand_microphone, overdriven, statistical_room
 from gateway.codec.level import active_level_db
 
 
@@ -43,3 +43,11 @@ def test_a_hand_microphone_is_3_db_down_at_its_corners() -> None:
     response = hand_microphone(8001, 300.0, 3400.0)
     assert 20 * np.log10(response[[300, 3400]]) == pytest.approx([-3, -3], abs=0.2)
     assert response[1000] > 0.98
+
+
+def test_peaks_are_cut_off_and_silence_stays_silent() -> None:
+    pcm = np.random.default_rng(0).laplace(size=16_000).astype(np.float32) / 20
+    driven = overdriven(pcm, 12.0)
+    assert np.mean(driven**2) == pytest.approx(np.mean(pcm**2), rel=1e-3)
+    assert np.mean(np.abs(driven) > 0.999 * np.abs(driven).max()) > 0.05
+    assert not overdriven(np.zeros(100, np.float32), 12.0).any()

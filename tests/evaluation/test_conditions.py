@@ -11,7 +11,7 @@ import soundfile
 
 from gateway.codec.level import active_level_db
 from gateway.errors import EvaluationError
-from gateway.evaluation.conditions import CLEAN, band, made_up_noise, noise, noise_recordings, reverb
+from gateway.evaluation.conditions import CLEAN, band, made_up_noise, noise, noise_recordings, overdrive, reverb
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert len(noise_recordings(tmp_path)[0]) == 100
     with pytest.raises(EvaluationError, match="band 'x' is not known"):
         band("x")
+
+
+def test_an_overdriven_clip_has_lower_peaks_and_its_loudness(speechlike: np.ndarray) -> None:
+    condition = overdrive(12.0)
+    assert condition.name == "overdriven 12 dB"
+    driven = condition.spoil(0, speechlike)
+    assert np.mean(driven**2) == pytest.approx(np.mean(speechlike**2), rel=1e-3)
+    assert np.abs(driven).max() < 0.8 * np.abs(speechlike).max()
+    assert np.array_equal(overdrive(0.0).spoil(0, speechlike), speechlike)

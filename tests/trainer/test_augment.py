@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from gateway.audio.denoise import denoise
 from gateway.codec.level import TARGET_LEVEL_DB, active_level_db
-from gateway.trainer.augment import ClipSource, overdriven
+from gateway.errors import ConfigError
+from gateway.trainer.augment import ClipSource
 from gateway.trainer.prepare import prepare
 from gateway.trainer.recipe import AugmentRecipe
 
@@ -28,6 +30,7 @@ EVERYTHING = AugmentRecipe(
     hand_microphone_chance=1.0,
     reverb_chance=1.0,
     overdrive_chance=1.0,
+    suppressed_chance=1.0,
 )
 
 
@@ -68,7 +71,18 @@ def test_an_overdriven_microphone_cuts_peaks_and_is_as_loud_as_before(data: Path
     crest = [float(np.abs(pcm).max() / np.sqrt(np.mean(pcm**2))) for pcm in (clean, heard)]
     assert crest[1] < 0.6 * crest[0]
     assert np.mean(np.abs(heard) > 0.999 * np.abs(heard).max()) > 0.05
-    assert not overdriven(np.zeros(100, np.float32), 12.0).any()
+
+
+def test_a_suppressor_may_stand_before_the_encoder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, _ = ClipSource(data, NOTHING, 24).clip(np.random.default_rng(1))
+    suppressed = NOTHING.model_copy(update={"suppressed_chance": 1.0})
+    heard, target = ClipSource(data, suppressed, 24).clip(np.random.default_rng(1))
+    assert np.array_equal(target, plain)
+    assert np.array_equal(heard, denoise(plain))
+    assert not np.allclose(heard, plain, atol=1e-3)  # white noise is no speech
+    monkeypatch.setattr("gateway.audio.denoise.available", lambda: False)
+    with pytest.raises(ConfigError, match="pyrnnoise is not installed"):
+        ClipSource(data, suppressed, 24)
 
 
 def test_everything_at_once_stays_in_range_and_repeats(data: Path) -> None:
