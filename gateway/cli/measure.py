@@ -107,7 +107,7 @@ def protection(
 @click.option("--speech", type=PATH, help="Speech folder with manifest.tsv (default ../shared/speech).")
 @click.option(
     "--subset",
-    type=click.Choice(["cv-native", "studio", "other", "all"]),
+    type=click.Choice(["cv-native", "non-native", "studio", "other", "all"]),
     default="cv-native",
     show_default=True,
     help="Which clips of the folder.",
@@ -135,13 +135,26 @@ def protection(
 @click.option(
     "--band", "bands", type=click.Choice(["hand-microphone"]), multiple=True, help="All again through this microphone."
 )
+@click.option(
+    "--overdriven",
+    "overdrive_db",
+    type=click.FloatRange(0, 60),
+    multiple=True,
+    help="All again with peaks cut off this many dB below the highest.",
+)
 @click.option("--asr", default="base,tiny.en,moonshine", show_default=True, help="Recognisers, comma-separated.")
 @click.option(
-    "--measures", default="stoi,pesq,dnsmos,phones", show_default=True, help="Comma-separated; empty for none."
+    "--measures",
+    default="stoi,pesq,dnsmos,phones",
+    show_default=True,
+    help="Comma-separated; empty for none; also nats, how improbable words become (fewer are better).",
 )
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Also how fast ours runs here.")
 @click.option("--mrt", type=PATH, help="Instead: the rhyme test ABC-MRT16 on this folder of its recordings.")
-@click.option("--out", type=PATH, help="Folder for report.json, report.csv, pictures and the decoded audio.")
+@click.option("--out", type=PATH, help="Folder for report.json, report.csv, clips.csv, pictures and the decoded audio.")
+@click.option(
+    "--against", type=PATH, help="The --out of an earlier run: also how much more each figure is, clip by clip."
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Cores at work.")
 @weights_option
 def evaluate(
@@ -156,11 +169,13 @@ def evaluate(
     noise_folder: Path | None,
     reverb_s: tuple[float, ...],
     bands: tuple[str, ...],
+    overdrive_db: tuple[float, ...],
     asr: str,
     measures: str,
     speed: bool,
     mrt: Path | None,
     out: Path | None,
+    against: Path | None,
     threads: int,
     weights: Path | None,
 ) -> None:
@@ -194,11 +209,13 @@ def evaluate(
         noise=noise_folder,
         reverb_s=reverb_s,
         bands=bands,
+        overdrive_db=overdrive_db,
         asr=tuple(filter(None, asr.split(","))),
         measures=tuple(filter(None, measures.split(","))),
         speed=speed,
         weights=weights,
         out=out,
+        against=against,
         threads=threads,
     )
     click.echo(table(run_evaluation(options)))

@@ -28,7 +28,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--speech", type=PATH, help="Speech folder with manifest.tsv (default ../shared/speech).")
 @click.option(
     "--subset",
-    type=click.Choice(["cv-native", "studio", "other", "all"]),
+    type=click.Choice(["cv-native", "non-native", "studio", "other", "all"]),
     default="cv-native",
     show_default=True,
     help="Which clips of the folder.",

@@ -24,6 +24,8 @@ LONGEST_SHIFT = 1600
 TOO_SHORT_FOR_STOI = 1e-5
 """What pystoi gives for a clip with less than 0.4 s of speech."""
 
+NATS = "nats"
+"""Judged by recognisers (nats.py), not here."""
 MEASURES = ("stoi", "pesq", "dnsmos", "phones")
 
 
@@ -33,7 +35,7 @@ def measure(name: str) -> Callable[[Pcm, Pcm], float | None]:
     Raises EvaluationError where its package is not installed.
     """
     if name not in MEASURES:
-        raise EvaluationError(f"measure {name!r} is not known; there are {', '.join(MEASURES)}")
+        raise EvaluationError(f"measure {name!r} is not known; there are {', '.join((*MEASURES, NATS))}")
     package = {"stoi": "pystoi", "pesq": "pesq", "dnsmos": "speechmos", "phones": "pocketsphinx"}[name]
     if importlib.util.find_spec(package) is None:
         extra = "pesq" if name == "pesq" else "evaluate"

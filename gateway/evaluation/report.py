@@ -32,9 +32,10 @@ class Row:
     """One system under one condition of the input ('' is clean).
 
     `dwer` (against the recogniser's text of the clean original) and `wer` (against the transcript) are by recogniser;
-    `measures` are STOI, PESQ and DNSMOS by name. `behind` is, by system of ours at 300 bit/s and by recogniser, this
-    system's dWER less that one's under the same condition, clip by clip: the interval of the difference is much
-    narrower than the two figures' own, for a clip that is hard for one is hard for the other.
+    `measures` are STOI, PESQ, DNSMOS and so on by name. `behind` is, by system of ours at 300 bit/s and by recogniser,
+    this system's dWER less that one's under the same condition, clip by clip: the interval of the difference is much
+    narrower than the two figures' own, for a clip that is hard for one is hard for the other. `since` is, by figure
+    ("dwer base", "stoi"), by how much it is more than in an earlier run, clip by clip, too.
     """
 
     system: str
@@ -44,6 +45,7 @@ class Row:
     wer: dict[str, Interval]
     measures: dict[str, Interval]
     behind: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    since: dict[str, Interval] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -88,13 +90,15 @@ def table(report: EvaluationReport) -> str:
     ]
     transcribed = [name for name in asr if any(name in row.wer for row in report.rows)]
     if transcribed or measures:
-        widths = {f"WER {name}": 15 for name in transcribed} | {name.upper(): 8 for name in measures}
+        widths = {f"WER {name}": 15 for name in transcribed} | {n.upper(): max(8, len(n) + 2) for n in measures}
         lines += ["", *_part(report, widths, _others)]
     for row in report.rows:
         # Against the other codecs: that the original keeps more words than ours needs no interval.
         for ours, figures in row.behind.items() if row.system.startswith("codec2") else ():
             points = ", ".join(f"{name} {percent(figure, '+')}" for name, figure in figures.items())
             lines.append(f"{row.name} less {ours}, points of dWER: {points}")
+    for row in report.rows:
+        lines += [f"{row.name}, {figure}: {_more(figure, more)} than before" for figure, more in row.since.items()]
     if report.speed:
         s = report.speed
         lines.append(
@@ -127,8 +131,19 @@ def _words(row: Row) -> dict[str, str]:
 
 def _others(row: Row) -> dict[str, str]:
     words = {f"WER {name}": f"{100 * figure.value:.1f}" for name, figure in row.wer.items()}
-    places = {name: 3 if name == "stoi" else 2 for name in row.measures}
-    return words | {name.upper(): f"{figure.value:.{places[name]}f}" for name, figure in row.measures.items()}
+    return words | {name.upper(): f"{figure.value:.{_places(name)}f}" for name, figure in row.measures.items()}
+
+
+def _places(measure: str) -> int:
+    return 3 if measure.startswith(("stoi", "nats")) else 2
+
+
+def _more(figure: str, more: Interval) -> str:
+    """By how much a figure is more, with its interval: words in points."""
+    if figure.startswith(("dwer ", "wer ")):
+        return percent(more, "+")
+    value, low, high = (f"{x:+.{_places(figure)}f}" for x in (more.value, more.low, more.high))
+    return f"{value} ({low}..{high})"
 
 
 def percent(figure: Interval, sign: str = "") -> str:
@@ -152,9 +167,10 @@ def write_report(out: Path, report: EvaluationReport) -> None:
 def _flat(row: Row) -> dict[str, str]:
     line = {"system": row.system, "condition": row.condition, "bits_a_second": str(row.bits_a_second or "")}
     behind = {f"behind_{ours}_": figures for ours, figures in row.behind.items()}
-    groups = {"dwer_": row.dwer, **behind, "wer_": row.wer, "": row.measures}
+    groups = {"dwer_": row.dwer, **behind, "wer_": row.wer, "": row.measures, "since_": row.since}
     for prefix, figures in groups.items():
         for name, figure in figures.items():
             for end, value in asdict(figure).items():
-                line[f"{prefix}{name}" + ("" if end == "value" else f"_{end}")] = f"{value:.4f}"
+                column = f"{prefix}{name}".replace(" ", "_")
+                line[column + ("" if end == "value" else f"_{end}")] = f"{value:.4f}"
     return line

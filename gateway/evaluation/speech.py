@@ -18,7 +18,7 @@ from gateway.audio.files import decode_audio
 from gateway.errors import EvaluationError
 
 ENVIRONMENT = "CLARILINK_SPEECH"
-SUBSETS = ("cv-native", "studio", "other", "all")
+SUBSETS = ("cv-native", "non-native", "studio", "other", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def _belongs(row: dict[str, str], subset: str) -> bool:
     english, common_voice = row["lang"] == "en", row["source"].startswith("cv")
     if subset == "cv-native":
         return english and common_voice and row["native"] == "yes" and row["age_group"] == "adult"
+    if subset == "non-native":
+        return english and row["native"] == "no" and row["age_group"] == "adult"
     if subset == "studio":
         return english and row["source"].startswith("rhasspy")
     if subset == "other":

@@ -95,8 +95,11 @@ class Whisper:
 
     def transcribe(self, pcm: NDArray[np.float32], lang: str = "en") -> str:
         """Text of up to 30 s of speech (samples,) at 16 kHz; `lang` must be one that it `knows`."""
-        features = self._features(pcm[: 30 * SAMPLE_RATE], padding=160)
-        return self.transcribe_mels(features.T, lang)
+        return self.transcribe_mels(self.mels(pcm), lang)
+
+    def mels(self, pcm: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-mels (frames, 80) of up to 30 s of speech (samples,) at 16 kHz, in Whisper's units."""
+        return np.asarray(self._features(pcm[: 30 * SAMPLE_RATE], padding=160).T, dtype=np.float32)
 
     def transcribe_mels(self, mel: NDArray[np.float32], lang: str = "en") -> str:
         """Text of log-mels (frames, 80) in Whisper's units, its maximum-relative floor applied here."""

@@ -62,6 +62,12 @@ def test_a_small_table(speech_folder: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(cache, "Recogniser", None)
     assert run_evaluation(options) == report
 
+    again = run_evaluation(replace(options, against=tmp_path))
+    assert again.rows[1].since["dwer tiny.en"].value == 0
+    assert again.rows[1].since["stoi"].value == pytest.approx(0, abs=1e-5)
+    with pytest.raises(EvaluationError, match=r"no clips\.csv there"):
+        run_evaluation(replace(options, against=tmp_path / "nowhere"))
+
 
 def test_what_is_missing_is_named(speech_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"no manifest\.tsv there"):
@@ -127,6 +133,7 @@ def test_damage_and_conditions_are_rows_and_pictures(
             noise_db=(5.0, 20.0),
             reverb_s=(0.5,),
             bands=("hand-microphone",),
+            overdrive_db=(20.0,),
             asr=("tiny.en",),
             measures=("stoi",),
             weights=tmp_path / "w.safetensors",
@@ -144,6 +151,7 @@ def test_damage_and_conditions_are_rows_and_pictures(
     ]
     assert names[5:8] == [f"{system}, hand-microphone" for system in ("original", "ours-300", "ours-150")]
     assert names[8:11] == [f"{system}, reverb 0.5 s" for system in ("original", "ours-300", "ours-150")]
+    assert names[11:14] == [f"{system}, overdriven 20 dB" for system in ("original", "ours-300", "ours-150")]
     by_name = {row.name: row for row in report.rows}
     noisy = by_name["original, noise 5 dB"]
     assert noisy.measures["stoi"].value < by_name["original, noise 20 dB"].measures["stoi"].value < 1.0

@@ -76,6 +76,10 @@ def test_the_table_fits_120_columns() -> None:
     )
     paired = "codec2-1300 less ours-300, points of dWER: base -5.5 (-14.5..+3.2), tiny.en +44.5 (+33.7..+57.8)"
     assert paired in table(report(behind))
+    since = {"dwer base": Interval(-0.055, -0.145, 0.032), "nats base": Interval(0.0125, -0.03, 0.05)}
+    lines = table(report(replace(row("ours-300", "noise 5 dB"), since=since))).splitlines()
+    assert "ours-300, noise 5 dB, dwer base: -5.5 (-14.5..+3.2) than before" in lines
+    assert "ours-300, noise 5 dB, nats base: +0.013 (-0.030..+0.050) than before" in lines
 
 
 def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None:
@@ -87,11 +91,16 @@ def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None
 
 
 def test_files_hold_what_the_table_shows(tmp_path: Path) -> None:
-    searched = replace(row("ours-300"), behind={"ours-300-search": {"base": Interval(0.1, 0.05, 0.2)}})
+    searched = replace(
+        row("ours-300"),
+        behind={"ours-300-search": {"base": Interval(0.1, 0.05, 0.2)}},
+        since={"nats base": Interval(0.1, 0.05, 0.25)},
+    )
     write_report(tmp_path, report(searched, Row("original", "", None, {}, {}, {})))
     with (tmp_path / "report.csv").open(newline="") as file:
         ours, original = csv.DictReader(file)
     assert (ours["behind_ours-300-search_base"], original["behind_ours-300-search_base_low"]) == ("0.1000", "")
+    assert (ours["since_nats_base"], ours["since_nats_base_high"]) == ("0.1000", "0.2500")
     assert (ours["dwer_base"], ours["dwer_base_low"], ours["stoi_high"]) == ("0.4450", "0.3370", "0.8000")
     assert (original["bits_a_second"], original["dwer_base"]) == ("", "")
     assert json.loads((tmp_path / "report.json").read_text())["rows"][0]["measures"]["pesq"]["value"] == 1.3

@@ -56,6 +56,7 @@ ROWS = [
     row(13, source="rhasspy_kathleen", native="yes"),
     row(14, seconds="0.400"),
     row(15, seconds="31.000"),
+    row(16, native="no", age_group="child"),
 ]
 
 
@@ -83,9 +84,10 @@ def ids(folder: Path, subset: str, count: int = 99, seed: int = 1) -> list[str]:
 
 def test_subsets(folder: Path) -> None:
     assert set(ids(folder, "cv-native")) == {f"clip-{i}" for i in range(9)}
+    assert ids(folder, "non-native") == ["clip-10"]
     assert ids(folder, "studio") == ["clip-13"]
     assert ids(folder, "other") == ["clip-12"]
-    assert set(ids(folder, "all")) == {f"clip-{i}" for i in (*range(9), 10, 11, 13)}
+    assert set(ids(folder, "all")) == {f"clip-{i}" for i in (*range(9), 10, 11, 13, 16)}
 
 
 def test_choice_is_stable_spread_and_grows(folder: Path) -> None:
