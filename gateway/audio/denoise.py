@@ -36,7 +36,7 @@ KEPT = 0.25
 """Share of the sound as it came that stays in what goes on, 12 dB down: RNNoise cuts weak sounds of speech with the
 noise, and the codec bears a little noise better than holes. Searched as on the air, nats a token by Whisper base with
 nothing kept, a fifth, a third, half: noise at 5 dB 1.74, 1.43, 1.39, - (30 dev clips), at 0 dB 2.28, 1.87, 1.93, 1.98,
-at 15 dB 0.95, 0.69, 0.73, 0.85 (20 clips; a script outside the repository. Words lost: `clarilink evaluate --noise 5
+at 15 dB 0.95, 0.69, 0.73, 0.85 (20 clips; with other values here, `clarilink evaluate --noise 5 --measures nats
 --systems original,ours-300-denoised-live`)."""
 
 HEADROOM = 0.5
