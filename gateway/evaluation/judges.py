@@ -20,7 +20,7 @@ from gateway.evaluation.asr import Recogniser, hears, load_recogniser
 from gateway.evaluation.cache import RememberingRecogniser
 from gateway.evaluation.conditions import CLEAN, Condition
 from gateway.evaluation.nats import Nats, judges
-from gateway.evaluation.quality import NATS, align, measure
+from gateway.evaluation.quality import MEASURES, NATS, align, measure
 from gateway.evaluation.report import Interval, Row
 from gateway.evaluation.scores import Key, Score, Scores
 from gateway.evaluation.speech import Clip
@@ -32,7 +32,8 @@ Pcm = NDArray[np.float32]
 
 
 class Judges:
-    """Of `clips`: recognisers `asr` and `measures`, by name. What is not installed is noted and left out.
+    """Of `clips`: recognisers `asr` and `measures`, by name. Measures that are not installed are noted and left out;
+    raises EvaluationError for names that are not known, and for recognisers that are not installed.
 
     With `out` they remember there what they heard, and keep the decoded audio. `scores` has every figure by clip.
     """
@@ -54,6 +55,8 @@ class Judges:
                 if name != NATS:
                     self._measures[name] = measure(name)
             except EvaluationError as error:
+                if name not in MEASURES:
+                    raise
                 notes.append(f"{name} left out: {error}")
         languages = {clip.lang for clip in clips}
         by_letter = sorted(lang for lang in languages if primary_language(lang) in UNSPACED)

@@ -74,6 +74,8 @@ def test_what_is_missing_is_named(speech_folder: Path, tmp_path: Path) -> None:
         find_speech_folder(tmp_path)
     with pytest.raises(EvaluationError, match="system 'opus' is not known"):
         run_evaluation(EvaluateOptions(speech=speech_folder, clips=1, systems=("opus",), asr=(), speed=False))
+    with pytest.raises(EvaluationError, match="measure 'mos' is not known; there are stoi, pesq, dnsmos, phones, nats"):
+        run_evaluation(EvaluateOptions(speech=speech_folder, clips=1, measures=("stoi", "mos"), asr=(), speed=False))
     with pytest.raises(EvaluationError, match="subset 'x' is not known"):
         load_clips(speech_folder, "x", 1)
 
