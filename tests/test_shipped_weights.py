@@ -19,7 +19,7 @@ from gateway.codec.checkpoint import DEFAULT_WEIGHTS
 from gateway.codec.spec import FRAME_SAMPLES
 from gateway.evaluation import codec2
 from gateway.evaluation.asr import load_recogniser
-from gateway.evaluation.evaluate import align
+from gateway.evaluation.quality import align
 from gateway.evaluation.speech import Clip, load_clips
 from gateway.evaluation.wer import normalise, word_errors
 from gateway.metrics import Metrics
