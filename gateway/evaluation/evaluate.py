@@ -1,7 +1,4 @@
-"""`clarilink evaluate`: one table of systems on the same clips in one run.
-
-Rule: every figure of a row comes from the same decoded audio, against the clean original.
-"""
+"""`clarilink evaluate`: one table of systems on the same clips in one run."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def table(report: EvaluationReport) -> str:
             points = ", ".join(f"{name} {percent(figure, '+')}" for name, figure in figures.items())
             lines.append(f"{row.name} less {ours}, points of dWER: {points}")
     for row in report.rows:
-        lines += [f"{row.name}, {figure}: {_more(figure, more)} than before" for figure, more in row.since.items()]
+        lines += [f"{row.name}, {figure} changed by {_more(figure, more)}" for figure, more in row.since.items()]
     if report.speed:
         s = report.speed
         lines.append(

@@ -78,8 +78,8 @@ def test_the_table_fits_120_columns() -> None:
     assert paired in table(report(behind))
     since = {"dwer base": Interval(-0.055, -0.145, 0.032), "nats base": Interval(0.0125, -0.03, 0.05)}
     lines = table(report(replace(row("ours-300", "noise 5 dB"), since=since))).splitlines()
-    assert "ours-300, noise 5 dB, dwer base: -5.5 (-14.5..+3.2) than before" in lines
-    assert "ours-300, noise 5 dB, nats base: +0.013 (-0.030..+0.050) than before" in lines
+    assert "ours-300, noise 5 dB, dwer base changed by -5.5 (-14.5..+3.2)" in lines
+    assert "ours-300, noise 5 dB, nats base changed by +0.013 (-0.030..+0.050)" in lines
 
 
 def test_what_was_not_asked_for_has_no_table_and_what_is_absent_a_dash() -> None:
